@@ -1,0 +1,36 @@
+# Language level, warnings, sanitizers and output folders, the same for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+# -O2 rather than -O3: the programs wait for the network and for PostgreSQL, and compile faster this way.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
+
+add_library(pgaf_options INTERFACE)
+target_include_directories(pgaf_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(pgaf_options INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wnull-dereference)
+target_compile_definitions(pgaf_options INTERFACE PGAF_VERSION="${PROJECT_VERSION}")
+
+set(PGAF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
+if(PGAF_SANITIZE)
+  add_compile_options(-fsanitize=${PGAF_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PGAF_SANITIZE})
+  # GCC's -Wnull-dereference and friends misfire on instrumented code.
+  target_compile_options(pgaf_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+endif()
+
+find_program(PGAF_CCACHE ccache)
+if(PGAF_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${PGAF_CCACHE})
+endif()
+
+find_program(PGAF_LLD ld.lld)
+if(PGAF_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()

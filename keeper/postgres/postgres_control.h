@@ -1,0 +1,37 @@
+// The door between the keeper's loop and the local PostgreSQL. The loop sees this interface only, so that the
+// simulator can put a model of PostgreSQL behind it. Every call runs on the keeper's one strand and never blocks it;
+// at most one of the changing calls runs at a time (the loop sees to that), observe() may run beside it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+
+#include "common/model/goal.h"
+#include "common/result.h"
+#include "keeper/reconcile/facts.h"
+#include "keeper/reconcile/step.h"
+
+namespace pgaf::keeper {
+
+template <class T>
+using Async = boost::asio::awaitable<T>;
+
+class PostgresControl {
+  public:
+    virtual ~PostgresControl() = default;
+
+    /// Looks at the launcher, the data folder and the server, over one connection that is kept open. Never starts
+    /// anything. A fact that could not be found out is left "not known" and its reason said in Facts::trouble.
+    virtual Async<Facts> observe() = 0;
+
+    /// Carries out one step of the reconciler. `progress` is called with a text for people as a long step goes on.
+    /// Cancelled through Asio's cancellation slot: a program under way is ended, a half-made data folder stays marked.
+    virtual Async<Result<>> perform(const Step& step, std::function<void(std::string)> progress) = 0;
+
+    /// Called (on the strand) as soon as the postmaster has exited in the sense of R13, the launcher has been asked
+    /// to end, or the connection to the launcher has come or gone: the loop then observes at once.
+    virtual void on_change(std::function<void()> callback) = 0;
+};
+
+}  // namespace pgaf::keeper

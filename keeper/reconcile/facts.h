@@ -1,0 +1,56 @@
+// What the keeper has observed of its local PostgreSQL: the input of the reconciler. Plain values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/lsn.h"
+#include "common/model/report.h"
+
+namespace pgaf::keeper {
+
+struct Facts {
+    PgStatus status = PgStatus::unknown;
+    /// The id file inside the data folder; empty when there is none (emptied, or made by someone else).
+    IncarnationId folder_incarnation;
+    /// A clone or rewind was begun and not finished: only a new clone helps.
+    bool rebuilding = false;
+    bool in_recovery = false;
+    /// Clients are let in (the HBA file has their lines); meaningful while running.
+    bool open_to_clients = false;
+    std::uint64_t exits = 0;
+    bool clean_shutdown = false;
+    bool leaving = false;
+    bool launcher_connected = false;
+
+    SystemId system_id;
+    std::uint32_t pg_version = 0;
+    Timeline timeline;
+    std::vector<TimelineFork> forks;
+    Lsn end;
+    Lsn replayed;
+    Lsn complete;
+    /// `end`, `replayed` and `complete` were read after the receiver had ended for good, or with PostgreSQL stopped.
+    bool end_exact = false;
+
+    /// primary_conninfo in force, as the name of the peer that it points at; empty when none.
+    NodeName following;
+    ReceiverView receiver;
+    std::vector<WalsenderView> standbys;
+    std::vector<std::string> slots;
+    Timeline checkpoint_timeline;
+    /// synchronous_standby_names in force.
+    std::string standby_names;
+
+    /// What could not be found out, and why; empty when all is known.
+    std::string trouble;
+
+    friend bool operator==(const Facts&, const Facts&) = default;
+};
+BOOST_DESCRIBE_STRUCT(Facts, (),
+                      (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, clean_shutdown,
+                       leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
+                       end_exact, following, receiver, standbys, slots, checkpoint_timeline, standby_names, trouble))
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,198 @@
+// The heart of pgaf: decides for one cluster. Pure: no I/O, no clock, no thread, no lock, no log.
+//
+// step(input, now) in; Output out. The caller makes `Output` durable first and sends afterwards (R1):
+//   1. if `persist`: store record() and `log` in one transaction;
+//   2. then send `goals` and `probes`, answer `replies`.
+// The caller calls step(Tick{}, now) at the time `wake_at` (or later).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/model/goal.h"
+#include "common/model/report.h"
+#include "monitor/fsm/record.h"
+
+namespace pgaf::fsm {
+
+// ---- what goes in -------------------------------------------------------------------------------------------------
+
+/// A keeper's session opened. A later session of a node replaces an earlier one.
+struct SessionOpened {
+    Hello hello;
+};
+/// A keeper's session ended (stream reset or closed).
+struct SessionClosed {
+    NodeName node;
+    BootId boot;
+};
+struct ReportReceived {
+    Report report;
+};
+struct ProbeAnswered {
+    NodeName by;
+    ProbeResult result;
+};
+/// A command of an operator. `kind`: switchover, failover, promotion, enable-maintenance, disable-maintenance,
+/// drop-node, set-node, set-cluster.
+struct Command {
+    std::uint64_t id = 0;
+    std::string kind;
+    NodeName node;
+    bool allow_data_loss = false;
+    bool allow_failover = false;
+    bool force = false;
+    bool dry_run = false;
+    std::optional<std::uint32_t> candidate_priority;
+    std::optional<bool> replication_quorum;
+    std::string setting;
+    std::string value;
+};
+/// Time has passed.
+struct Tick {};
+
+using Input = std::variant<SessionOpened, SessionClosed, ReportReceived, ProbeAnswered, Command, Tick>;
+
+// ---- what comes out -----------------------------------------------------------------------------------------------
+
+/// An entry of the event log. The service adds sequence number and wall time.
+struct LogEntry {
+    Epoch epoch;
+    NodeName node;
+    /// A stable word: failover_started, node_promoted, node_lost, ...
+    std::string kind;
+    /// The row of the decision table; empty for what is no decision.
+    std::string rule;
+    std::string message;
+    std::string evidence;
+};
+
+/// Ask `by` to look at `target`'s PostgreSQL.
+struct ProbeRequest {
+    NodeName by;
+    std::uint64_t probe = 0;
+    NodeName target;
+    std::string host;
+    std::uint16_t port = 0;
+    Millis limit;
+};
+
+/// Answer to a command: at once when refused or done at once; later, when a long one has ended.
+struct Reply {
+    std::uint64_t command = 0;
+    bool done = false;  ///< false: accepted, goes on; another reply follows
+    bool ok = false;
+    std::string message;
+    std::optional<Millis> write_pause;
+};
+
+/// A finished failover or switchover, for the metrics.
+struct Takeover {
+    std::string kind;  ///< failover, switchover
+    std::string reason;
+    Millis detection;  ///< from the last sign of life (unplanned) or the command to the new epoch
+    Millis fencing;    ///< from the new epoch to the choice
+    Millis promotion;  ///< from the choice to a writable primary
+};
+
+/// The session with this node is to end with this message (wrong cluster, dropped, unknown name, ...).
+struct TurnAway {
+    NodeName node;
+    BootId boot;
+    std::string message;
+};
+
+struct Output {
+    bool persist = false;
+    std::vector<LogEntry> log;
+    std::vector<Goal> goals;
+    std::vector<ProbeRequest> probes;
+    std::vector<Reply> replies;
+    std::vector<Takeover> takeovers;
+    std::vector<TurnAway> turned_away;
+    std::optional<Millis> wake_at;
+};
+
+// ---- the heart ----------------------------------------------------------------------------------------------------
+
+/// What is known of a node from its session: volatile, lost with the monitor process.
+struct NodeView {
+    bool connected = false;
+    BootId boot;
+    /// When anything was last heard, and when the session ended.
+    std::optional<Millis> heard;
+    std::optional<Millis> closed;
+    /// Of this monitor life, and of the record's incarnation.
+    std::optional<Report> report;
+    std::optional<ProbeResult> probe;
+    Millis probe_answered;
+    /// Why its reports count for nothing (R4: amnesia); empty when they count.
+    std::string distrust;
+};
+
+class Heart {
+  public:
+    /// Takes over a record (a new cluster: one with only name and settings). `term` and `monitor` are those of this
+    /// process: the caller has made them durable.
+    Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now);
+
+    Output step(const Input& input, Millis now);
+
+    [[nodiscard]] const ClusterRecord& record() const { return record_; }
+    [[nodiscard]] const std::map<NodeName, NodeView>& views() const { return views_; }
+
+  private:
+    ClusterRecord record_;
+    std::map<NodeName, NodeView> views_;
+};
+
+// ---- for those who show it ------------------------------------------------------------------------------------------
+
+struct NodeSummary {
+    NodeName name;
+    std::string host;
+    std::uint16_t port = 0;
+    IncarnationId incarnation;
+    NodeState state = NodeState::init;
+    NodeState assigned = NodeState::init;
+    Lsn lsn;
+    Timeline timeline;
+    std::optional<std::uint64_t> lag_bytes;
+    std::optional<Millis> lag;
+    std::uint32_t candidate_priority = 0;
+    bool replication_quorum = false;
+    Millis seen{-1};  ///< age of the last message; -1: never
+    bool connected = false;
+    bool healthy = false;
+    bool primary = false;
+    bool maintenance = false;
+    bool in_sync_rule = false;
+    std::string doing;
+    std::string problem;
+    std::uint32_t pg_version = 0;
+};
+
+struct Summary {
+    ClusterName cluster;
+    Epoch epoch;
+    Term term;
+    Timeline timeline;
+    SystemId system_id;
+    Phase phase = Phase::forming;
+    bool healthy = false;
+    bool failover_ready = false;
+    std::vector<NodeName> candidates;
+    std::string why_not_ready;
+    std::string waiting;
+    NodeName primary;
+    bool has_writable_primary = false;
+    std::string standby_names;
+    std::vector<NodeSummary> nodes;
+};
+
+[[nodiscard]] Summary summarize(const Heart& heart, Millis now);
+
+}  // namespace pgaf::fsm

@@ -1,0 +1,134 @@
+// The cluster record: everything that the monitor must remember about a cluster. A plain value: it can be copied,
+// compared, hashed, printed and stored as a whole. It holds no time of any clock and nothing volatile.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/lsn.h"
+#include "common/model/goal.h"
+#include "common/model/report.h"
+#include "common/model/stamp.h"
+#include "common/model/sync_rule.h"
+#include "common/reflect.h"
+
+namespace pgaf::fsm {
+
+/// What operators can set. Units in the names.
+struct Settings {
+    std::uint32_t heartbeat_ms = 500;
+    std::uint32_t node_timeout_ms = 2500;
+    /// Unset: 0 with up to two nodes, 1 with more.
+    std::optional<std::uint32_t> number_sync_standbys;
+    /// How long a booting cluster waits for the last primary before it elects.
+    std::uint32_t boot_wait_ms = 10000;
+    /// Largest lag, flush and replay, of a switchover's candidate.
+    std::uint64_t switchover_max_lag_bytes = 16777216;
+    /// How long a switchover may take before the old primary goes on.
+    std::uint32_t switchover_timeout_ms = 5000;
+    /// Automatic failovers allowed in ten minutes (R15).
+    std::uint32_t failover_limit = 5;
+    friend bool operator==(const Settings&, const Settings&) = default;
+};
+BOOST_DESCRIBE_STRUCT(Settings, (),
+                      (heartbeat_ms, node_timeout_ms, number_sync_standbys, boot_wait_ms, switchover_max_lag_bytes,
+                       switchover_timeout_ms, failover_limit))
+
+/// Where a cluster stands as a whole.
+///   forming    no primary has been told yet
+///   steady     a primary has been told, and is or may become writable
+///   draining   switchover: checkpoint, then the old primary is told to stop
+///   electing   a new epoch is durable; fences are being collected (R4)
+///   promoting  the choice is durable (R5); the chosen node is not yet writable
+BOOST_DEFINE_ENUM_CLASS(Phase, forming, steady, draining, electing, promoting)
+
+/// The highest a node has said, to notice amnesia (R4).
+struct HighWater {
+    Stamp promised;
+    WalPosition end;
+    friend bool operator==(const HighWater&, const HighWater&) = default;
+};
+
+struct NodeRecord {
+    NodeName name;
+    IncarnationId incarnation;
+    std::string host;
+    std::uint16_t port = 0;
+    std::uint32_t candidate_priority = 50;
+    bool replication_quorum = true;
+    bool maintenance = false;
+    /// Maintenance was asked for and waits for the node to leave the rule or hand over.
+    bool maintenance_wanted = false;
+    bool drop_wanted = false;
+    /// The newest goal given to this incarnation.
+    Goal goal;
+    HighWater said;
+    friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
+};
+
+/// An operator's long command under way.
+struct Operation {
+    std::uint64_t id = 0;
+    std::string kind;
+    NodeName node;
+    bool allow_data_loss = false;
+    friend bool operator==(const Operation&, const Operation&) = default;
+};
+
+struct ClusterRecord {
+    ClusterName name;
+    SystemId system_id;
+    Settings settings;
+    Phase phase = Phase::forming;
+    Epoch epoch;
+    Term term;
+    MonitorId monitor;
+    std::map<NodeName, NodeRecord> nodes;
+
+    /// The last node told to be primary, and the incarnation and epoch of that word.
+    NodeName primary;
+    IncarnationId primary_incarnation;
+    Epoch primary_epoch;
+
+    /// Rules in force, oldest first: one, or more while a change is under way (R3).
+    std::vector<NamedRule> rules;
+    RuleId last_rule;
+
+    std::vector<HistoryEntry> history;
+    /// Highest timeline id ever assigned or reported (R5).
+    Timeline highest_timeline;
+    WalPosition floor;
+    /// Highest end of the nodes that completed R4 of the last election.
+    WalPosition highest_end;
+
+    /// Elections: the node chosen (phase promoting), the one preferred by a switchover, why it began.
+    NodeName chosen;
+    NodeName preferred;
+    std::string reason;
+    bool planned = false;
+    std::uint64_t checkpoint_request = 0;
+    std::optional<Operation> operation;
+    std::uint64_t failovers = 0;
+
+    friend bool operator==(const ClusterRecord&, const ClusterRecord&) = default;
+};
+
+}  // namespace pgaf::fsm
+
+namespace pgaf {
+BOOST_DESCRIBE_STRUCT(WalPosition, (), (timeline, lsn))
+}
+namespace pgaf::fsm {
+BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end))
+BOOST_DESCRIBE_STRUCT(NodeRecord, (),
+                      (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
+                       maintenance_wanted, drop_wanted, goal, said))
+BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
+BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
+                      (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
+                       primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen, preferred,
+                       reason, planned, checkpoint_request, operation, failovers))
+}  // namespace pgaf::fsm
