@@ -13,15 +13,15 @@ set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
 add_library(pgaf_options INTERFACE)
 target_include_directories(pgaf_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(pgaf_options INTERFACE -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor
-  -Woverloaded-virtual -Wnull-dereference)
+  -Woverloaded-virtual)
 target_compile_definitions(pgaf_options INTERFACE PGAF_VERSION="${PROJECT_VERSION}")
 
 set(PGAF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
 if(PGAF_SANITIZE)
   add_compile_options(-fsanitize=${PGAF_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PGAF_SANITIZE})
-  # GCC's -Wnull-dereference and friends misfire on instrumented code.
-  target_compile_options(pgaf_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+  # This one misfires on instrumented code.
+  target_compile_options(pgaf_options INTERFACE -Wno-maybe-uninitialized)
 endif()
 
 find_program(PGAF_CCACHE ccache)
