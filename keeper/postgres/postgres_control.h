@@ -32,6 +32,9 @@ class PostgresControl {
     /// Called (on the strand) as soon as the postmaster has exited in the sense of R13, the launcher has been asked
     /// to end, or the connection to the launcher has come or gone: the loop then observes at once.
     virtual void on_change(std::function<void()> callback) = 0;
+
+    /// Answers Facts::leaving: the handover is done, or there is nothing to hand over; the launcher may end.
+    virtual Async<Result<>> let_go() = 0;
 };
 
 }  // namespace pgaf::keeper
