@@ -1,0 +1,194 @@
+#include "common/http/server.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <list>
+#include <optional>
+
+#include "common/http/target.h"
+#include "common/net.h"
+
+namespace pgaf::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr auto server_name = "pgaf/" PGAF_VERSION;
+
+using Message = beast::http::response<beast::http::string_body>;
+
+/// Wraps a coroutine's error code: failures of one connection are its peer's business and end that connection only.
+auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
+
+Message plain(unsigned version, beast::http::status status, std::string text) {
+    Message message(status, version);
+    message.set(beast::http::field::content_type, "text/plain; charset=utf-8");
+    message.body() = std::move(text) + "\n";
+    return message;
+}
+
+Message answer(const beast::http::request<beast::http::empty_body>& request, const Handler& handler) {
+    using beast::http::verb;
+    const verb method = request.method();
+    if (method != verb::get && method != verb::head && method != verb::options) {
+        Message message = plain(request.version(), beast::http::status::method_not_allowed, "only GET, HEAD and OPTIONS");
+        message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
+        return message;
+    }
+    const auto target = parse_target(std::string_view(request.target().data(), request.target().size()));
+    if (!target) return plain(request.version(), beast::http::status::bad_request, "not a path");
+
+    Response response = handler(Request{std::string(request.method_string()), target->path, target->query});
+    Message message(beast::http::int_to_status(response.status), request.version());
+    message.result(response.status);
+    message.set(beast::http::field::content_type, response.content_type);
+    message.set(beast::http::field::cache_control, "no-store");
+    if (method == verb::options) message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
+    message.body() = std::move(response.body);
+    return message;
+}
+
+}  // namespace
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+    Impl(asio::io_context& context, Handler to_call, Limits bounds)
+        : acceptor(context), pause(context), handler(std::move(to_call)), limits(bounds) {}
+
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+    Handler handler;
+    Limits limits;
+    std::list<beast::tcp_stream> connections;
+    bool stopped = false;
+
+    void stop() {
+        stopped = true;
+        error_code ignored;  // closing can only fail on what is closed already
+        acceptor.close(ignored);
+        pause.cancel();
+        for (auto& connection : connections) connection.cancel();
+    }
+
+    static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
+    static asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::list<beast::tcp_stream>::iterator connection);
+    asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
+    asio::awaitable<bool> write(beast::tcp_stream& stream, Message message, bool with_body, bool keep_alive);
+};
+
+asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
+    while (!self->stopped) {
+        error_code ec;
+        tcp::socket socket = co_await self->acceptor.async_accept(into(ec));
+        if (self->stopped) co_return;
+        if (ec) {
+            // Out of file descriptors, mostly: an accept would fail again at once, so give the others time to end.
+            self->pause.expires_after(std::chrono::milliseconds(100));
+            co_await self->pause.async_wait(into(ec));
+            continue;
+        }
+        // Above the limit the newcomer is let go: it sees a closed connection at once instead of waiting in the dark.
+        if (self->connections.size() >= self->limits.max_connections) continue;
+        const auto connection = self->connections.emplace(self->connections.end(), std::move(socket));
+        asio::co_spawn(self->acceptor.get_executor(), serve(self, connection), asio::detached);
+    }
+}
+
+asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::list<beast::tcp_stream>::iterator connection) {
+    beast::flat_buffer buffer(self->limits.max_request_bytes);
+    while (!self->stopped && co_await self->serve_one(*connection, buffer)) {
+    }
+    error_code ignored;  // the peer may have closed first
+    connection->socket().shutdown(tcp::socket::shutdown_both, ignored);
+    self->connections.erase(connection);
+}
+
+/// Reads a request and answers it. False ends the connection.
+asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
+    beast::http::request_parser<beast::http::empty_body> parser;
+    parser.header_limit(limits.max_request_bytes);
+    parser.body_limit(0);
+    error_code ec;
+    stream.expires_after(limits.request_timeout);
+    co_await beast::http::async_read(stream, buffer, parser, into(ec));
+    if (ec == beast::http::error::header_limit || ec == beast::http::error::buffer_overflow) {
+        co_return co_await write(stream, plain(11, beast::http::status::request_header_fields_too_large, "request too large"),
+                                 true, false);
+    }
+    if (ec == beast::http::error::body_limit || ec == beast::http::error::unexpected_body) {
+        co_return co_await write(stream, plain(11, beast::http::status::payload_too_large, "no body is wanted"), true, false);
+    }
+    if (ec.category() == make_error_code(beast::http::error::end_of_stream).category() &&
+        ec != beast::http::error::end_of_stream && ec != beast::http::error::partial_message) {
+        co_return co_await write(stream, plain(11, beast::http::status::bad_request, "not HTTP"), true, false);
+    }
+    if (ec) co_return false;  // closed, reset or timed out
+    const auto& request = parser.get();
+    co_return co_await write(stream, answer(request, handler), request.method() == beast::http::verb::get,
+                             request.keep_alive());
+}
+
+asio::awaitable<bool> Server::Impl::write(beast::tcp_stream& stream, Message message, bool with_body, bool keep_alive) {
+    message.set(beast::http::field::server, server_name);
+    message.keep_alive(keep_alive);
+    message.prepare_payload();  // the length that a GET would have, for HEAD too
+    beast::http::response_serializer<beast::http::string_body> serializer(message);
+    error_code ec;
+    stream.expires_after(limits.write_timeout);
+    if (with_body) {
+        co_await beast::http::async_write(stream, serializer, into(ec));
+    } else {
+        serializer.split(true);
+        co_await beast::http::async_write_header(stream, serializer, into(ec));
+    }
+    co_return !ec && keep_alive;
+}
+
+Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, const std::string& address, Handler handler,
+                                               Limits limits) {
+    const auto where = parse_host_port(address);
+    if (!where) return where.error().in("HTTP listen address");
+    const auto failed = [&](const char* what, const error_code& ec) {
+        return error("HTTP server: " + std::string(what) + " " + address + ": " + ec.message() +
+                     (ec == asio::error::address_in_use ? "; another program listens there: stop it or set another http_listen"
+                                                        : ""));
+    };
+    error_code ec;
+    tcp::resolver resolver(context);
+    const auto found = resolver.resolve(where->host, std::to_string(where->port),
+                                        tcp::resolver::passive | tcp::resolver::numeric_service, ec);
+    if (ec || found.empty()) return failed("cannot resolve", ec);
+    auto impl = std::make_shared<Impl>(context, std::move(handler), limits);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    impl->acceptor.open(endpoint.protocol(), ec);
+    if (ec) return failed("cannot open a socket for", ec);
+    impl->acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+    if (ec) return failed("cannot set up a socket for", ec);
+    impl->acceptor.bind(endpoint, ec);
+    if (ec) return failed("cannot listen on", ec);
+    impl->acceptor.listen(asio::socket_base::max_listen_connections, ec);
+    if (ec) return failed("cannot listen on", ec);
+    asio::co_spawn(context, Impl::accept_loop(impl), asio::detached);
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() { impl_->stop(); }
+void Server::stop() { impl_->stop(); }
+std::uint16_t Server::port() const {
+    error_code ec;
+    const auto endpoint = impl_->acceptor.local_endpoint(ec);
+    return ec ? 0 : endpoint.port();
+}
+
+}  // namespace pgaf::http
