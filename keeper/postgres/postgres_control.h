@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "common/model/goal.h"
@@ -35,6 +36,10 @@ class PostgresControl {
 
     /// Answers Facts::leaving: the handover is done, or there is nothing to hand over; the launcher may end.
     virtual Async<Result<>> let_go() = 0;
+
+    /// Where each peer's flushed WAL ends, as the monitor last said (Ack::positions): a standby's slots for its peers
+    /// advance to there with one of the next observations, so that they keep what a peer still lacks and nothing more.
+    virtual void peers_at(std::map<NodeName, Lsn> positions) = 0;
 };
 
 }  // namespace pgaf::keeper
