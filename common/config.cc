@@ -7,6 +7,7 @@
 
 #include "common/config_sources.h"
 #include "common/ids.h"
+#include "common/net.h"
 
 namespace pgaf::config {
 namespace {
@@ -236,22 +237,8 @@ void read_environment(const Program& program, const Environment& environment, Va
 
 }  // namespace detail
 
-std::optional<HostPort> parse_host_port(const std::string& text) {
-    const auto colon = text.rfind(':');
-    if (colon == std::string::npos || colon == 0) return std::nullopt;
-    std::string host = text.substr(0, colon);
-    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (!bracketed && host.find_first_of(":[] \t/") != std::string::npos) return std::nullopt;
-    if (bracketed) host = host.substr(1, host.size() - 2);
-    std::uint16_t port = 0;
-    const auto* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
-    if (parsed.ec != std::errc{} || parsed.ptr != end || port == 0) return std::nullopt;
-    return HostPort{std::move(host), port};
-}
-
 std::string check_host_port(const std::string& text) {
-    return parse_host_port(text) ? "" : "not HOST:PORT (port 1 to 65535; an IPv6 address in [])";
+    return parse_host_port(text) ? "" : "not HOST:PORT (port 0 to 65535; an IPv6 address in brackets)";
 }
 std::string check_cluster_name(const std::string& text) {
     return is_valid_cluster_name(text)

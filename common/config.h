@@ -120,13 +120,6 @@ struct Start {
 
 // ---- checks that several programs need -------------------------------------------------------------------------
 
-struct HostPort {
-    std::string host;
-    std::uint16_t port = 0;
-};
-/// "host:port" or "[v6]:port".
-[[nodiscard]] std::optional<HostPort> parse_host_port(const std::string& text);
-
 [[nodiscard]] std::string check_host_port(const std::string& text);
 [[nodiscard]] std::string check_cluster_name(const std::string& text);
 [[nodiscard]] std::string check_node_name(const std::string& text);

@@ -124,13 +124,5 @@ TEST_CASE("The example file holds every option, and is right once the required o
     CHECK(load({"--config", folder.write("demo.toml", text)}).text("node") == "n1");
 }
 
-TEST_CASE("HOST:PORT") {
-    CHECK(parse_host_port("db1.example:5431")->host == "db1.example");
-    CHECK(parse_host_port("[fe80::1]:5431")->host == "fe80::1");
-    CHECK(parse_host_port("[fe80::1]:5431")->port == 5431);
-    for (const auto* bad : {"", "db1", ":5431", "db1:", "db1:0", "db1:65536", "db1:5x", "fe80::1:5431", "a b:1"})
-        CHECK_FALSE(parse_host_port(bad));
-}
-
 }  // namespace
 }  // namespace pgaf::config
