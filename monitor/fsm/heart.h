@@ -125,14 +125,41 @@ struct NodeView {
     /// When anything was last heard, and when the session ended.
     std::optional<Millis> heard;
     std::optional<Millis> closed;
-    /// Of this monitor life, and of the record's incarnation.
+    /// The last report of this monitor's life, of the record's incarnation.
     std::optional<Report> report;
+    /// The newest goal sent in this session.
+    std::optional<Stamp> sent;
+    /// Highest end of complete records that this incarnation has reported in this monitor's life.
+    WalPosition high;
+    /// Since when the primary's walsenders have not shown it streaming; unset while they do.
+    std::optional<Millis> not_streaming_since;
+    /// Its newest look at the primary, and when that was asked for and answered.
     std::optional<ProbeResult> probe;
+    Millis probe_asked;
     Millis probe_answered;
     /// Why its reports count for nothing (R4: amnesia); empty when they count.
     std::string distrust;
 };
 
+/// What the heart remembers beside the record, for as long as this monitor process lives.
+struct Memory {
+    Millis started;
+    std::map<NodeName, NodeView> views;
+    std::uint64_t last_probe = 0;
+    /// When the phase under way was entered, or first seen in this monitor's life.
+    Millis phase_since;
+    /// The takeover under way: last sign of life or command; new epoch; old primary gone; R4 complete; choice.
+    Millis triggered;
+    Millis epoch_began;
+    std::optional<Millis> complete_since;
+    Millis chosen_at;
+    /// When failovers began, newest last (R15).
+    std::vector<Millis> recent_failovers;
+    /// What was said last about waiting, so that it is logged once.
+    std::string last_waiting;
+};
+
+/// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {
   public:
     /// Takes over a record (a new cluster: one with only name and settings). `term` and `monitor` are those of this
@@ -142,12 +169,16 @@ class Heart {
     Output step(const Input& input, Millis now);
 
     [[nodiscard]] const ClusterRecord& record() const { return record_; }
-    [[nodiscard]] const std::map<NodeName, NodeView>& views() const { return views_; }
+    [[nodiscard]] const std::map<NodeName, NodeView>& views() const { return memory_.views; }
+    [[nodiscard]] const Memory& memory() const { return memory_; }
 
   private:
     ClusterRecord record_;
-    std::map<NodeName, NodeView> views_;
+    Memory memory_;
 };
+
+/// The whole record as text, a member a line, for people and for comparing.
+[[nodiscard]] std::string to_text(const ClusterRecord& record);
 
 // ---- for those who show it ------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ BOOST_DESCRIBE_STRUCT(Settings, (),
 /// Where a cluster stands as a whole.
 ///   forming    no primary has been told yet
 ///   steady     a primary has been told, and is or may become writable
-///   draining   switchover: checkpoint, then the old primary is told to stop
+///   draining   switchover: the old primary makes a checkpoint while it still serves; no epoch has begun
 ///   electing   a new epoch is durable; fences are being collected (R4)
 ///   promoting  the choice is durable (R5); the chosen node is not yet writable
 BOOST_DEFINE_ENUM_CLASS(Phase, forming, steady, draining, electing, promoting)
@@ -48,6 +48,7 @@ BOOST_DEFINE_ENUM_CLASS(Phase, forming, steady, draining, electing, promoting)
 /// The highest a node has said, to notice amnesia (R4).
 struct HighWater {
     Stamp promised;
+    /// End of complete records, as a fenced or stopped incarnation reported it.
     WalPosition end;
     friend bool operator==(const HighWater&, const HighWater&) = default;
 };
@@ -63,6 +64,8 @@ struct NodeRecord {
     /// Maintenance was asked for and waits for the node to leave the rule or hand over.
     bool maintenance_wanted = false;
     bool drop_wanted = false;
+    /// Forget the node without waiting for its answer.
+    bool drop_forced = false;
     /// The newest goal given to this incarnation.
     Goal goal;
     HighWater said;
@@ -109,9 +112,15 @@ struct ClusterRecord {
     NodeName preferred;
     std::string reason;
     bool planned = false;
+    /// An operator's failover: the old primary is not to go on, though it may live.
+    bool exclude_primary = false;
+    /// What the primary may start after an exit (R9); given by a decision, part of its goal.
+    std::optional<StartPermit> permit;
     std::uint64_t checkpoint_request = 0;
     std::optional<Operation> operation;
     std::uint64_t failovers = 0;
+    /// Incarnations that were dropped, newest last, bounded: they are turned away.
+    std::vector<IncarnationId> dropped;
 
     friend bool operator==(const ClusterRecord&, const ClusterRecord&) = default;
 };
@@ -125,10 +134,10 @@ namespace pgaf::fsm {
 BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end))
 BOOST_DESCRIBE_STRUCT(NodeRecord, (),
                       (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
-                       maintenance_wanted, drop_wanted, goal, said))
+                       maintenance_wanted, drop_wanted, drop_forced, goal, said))
 BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen, preferred,
-                       reason, planned, checkpoint_request, operation, failovers))
+                       reason, planned, exclude_primary, permit, checkpoint_request, operation, failovers, dropped))
 }  // namespace pgaf::fsm

@@ -1,0 +1,39 @@
+// R5: who may be chosen, and R6: under which rule it opens.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "monitor/fsm/quorum.h"
+#include "monitor/fsm/world.h"
+
+namespace pgaf::fsm {
+
+struct Choice {
+    NodeName node;
+    /// The old primary goes on: nothing is promoted, rules and floor stay (R4).
+    bool goes_on = false;
+    /// Highest end of the nodes that completed R4.
+    WalPosition required;
+    /// Why this node, for the event log.
+    std::string evidence;
+};
+
+/// The node to promote in the election under way; nothing while R4 is not complete or nobody suitable is fenced.
+/// `data_loss_allowed`: the operator accepts that R4 stays incomplete (R12).
+[[nodiscard]] std::optional<Choice> choose(const World& world, bool data_loss_allowed);
+
+/// The rule that `chosen` opens with: the survivors that can follow it without a hole (R6).
+[[nodiscard]] SyncRule opening_rule(const World& world, const NodeName& chosen);
+
+/// May this fenced survivor follow the chosen node before its fork is known? Not with a torn tail in a later segment.
+[[nodiscard]] bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen);
+
+/// The best candidate for a planned switchover, or why there is none.
+struct SwitchoverTarget {
+    NodeName node;
+    std::string why_not;
+};
+[[nodiscard]] SwitchoverTarget switchover_target(const World& world, const NodeName& wanted);
+
+}  // namespace pgaf::fsm

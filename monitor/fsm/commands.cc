@@ -1,0 +1,233 @@
+#include "monitor/fsm/commands.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "monitor/fsm/choice.h"
+#include "monitor/fsm/table.h"
+
+namespace pgaf::fsm {
+namespace {
+
+/// What became of a command: refused with a reason, done, or accepted as the operation under way.
+struct Verdict {
+    bool ok = false;
+    bool goes_on = false;
+    std::string message;
+};
+Verdict refused(const std::string& why) { return {false, false, why}; }
+Verdict done(const std::string& what) { return {true, false, what}; }
+Verdict accepted(const std::string& what) { return {true, true, what}; }
+
+Verdict busy(const World& world) {
+    return refused("'" + world.record.operation->kind + "' is under way; wait for its end, see 'pgafctl show events'");
+}
+
+void begin_operation(World& world, const Command& c) {
+    world.record.operation = Operation{c.id, c.kind, c.node, c.allow_data_loss};
+}
+
+bool primary_is_well(const World& world) { return world.record.phase == Phase::steady && world.primary_serves() && world.in_reach(world.record.primary); }
+
+Verdict switch_to(World& world, const Command& c) {
+    if (c.node == world.record.primary) return done(c.node.v + " is the primary already");
+    const SwitchoverTarget target = switchover_target(world, c.node);
+    if (target.node.empty()) return refused("no candidate for a switchover: " + target.why_not);
+    if (c.dry_run) return done("would switch over from " + world.record.primary.v + " to " + target.node.v);
+    begin_operation(world, c);
+    world.record.preferred = c.node;
+    return accepted("switching over to " + target.node.v);
+}
+
+Verdict switchover(World& world, const Command& c) {
+    if (world.record.primary.empty()) return refused("the cluster has no primary yet");
+    if (!primary_is_well(world))
+        return refused("a switchover needs a primary that serves; " + world.record.primary.v + " does not: use 'pgafctl perform failover'");
+    return switch_to(world, c);
+}
+
+/// Orderly while the primary works; by election when it doesn't.
+Verdict failover(World& world, const Command& c) {
+    if (world.record.primary.empty()) return refused("the cluster has no primary yet");
+    if (primary_is_well(world) && !c.allow_data_loss) return switch_to(world, c);
+    if (world.record.phase == Phase::electing && !c.allow_data_loss)
+        return refused("an election is under way and waits: " + missing(world) + "; --allow-data-loss goes on without them");
+    if (!reachable_nodes_can_complete(world) && !world.primary_live() && !c.allow_data_loss)
+        return refused("no node can be promoted without risk to acknowledged commits: " + missing(world) + "; --allow-data-loss goes on without them");
+    if (c.dry_run) return done("would fail over from " + world.record.primary.v);
+    begin_operation(world, c);
+    world.record.preferred = c.node;
+    world.record.exclude_primary = true;
+    const Row row{"operator-failover", nullptr, nullptr, "an operator asked for it"};
+    const std::string loss = c.allow_data_loss ? "; DATA LOSS ALLOWED: commits after " + text(world.record.floor) + " may be lost" : "";
+    begin_election(world, row, false, "failover asked for by an operator" + loss, missing(world));
+    return accepted("failing over");
+}
+
+Verdict enable_maintenance(World& world, const Command& c) {
+    NodeRecord& n = world.record.nodes.at(c.node);
+    if (n.maintenance) return done(n.name.v + " is in maintenance already");
+    if (n.name == world.record.primary) {
+        if (!c.allow_failover) return refused(n.name.v + " is the primary; --allow-failover moves the primary to another node first");
+        if (!primary_is_well(world)) return refused(n.name.v + " does not serve at the moment; wait until the cluster is steady");
+        const SwitchoverTarget target = switchover_target(world, {});
+        if (target.node.empty()) return refused("no node can take over from " + n.name.v + ": " + target.why_not);
+    } else {
+        const SyncRule& rule = world.newest_rule().rule;
+        const bool needed = rule.contains(n.incarnation) && rule.members.size() <= rule.k && world.number_sync_standbys() > 0;
+        if (needed && !c.force)
+            return refused("without " + n.name.v + " fewer than number-sync-standbys = " + std::to_string(world.number_sync_standbys()) +
+                           " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys 0");
+    }
+    if (c.dry_run) return done("would enable maintenance on " + n.name.v);
+    n.maintenance_wanted = true;
+    begin_operation(world, c);
+    world.log("maintenance_asked", n.name, "maintenance of " + n.name.v + " asked for");
+    return accepted("waiting until " + n.name.v + " has left the sync rule");
+}
+
+Verdict disable_maintenance(World& world, const Command& c) {
+    NodeRecord& n = world.record.nodes.at(c.node);
+    if (!n.maintenance && !n.maintenance_wanted) return done(n.name.v + " is not in maintenance");
+    if (c.dry_run) return done("would disable maintenance on " + n.name.v);
+    n.maintenance = n.maintenance_wanted = false;
+    world.log("maintenance_disabled", n.name, n.name.v + " comes back from maintenance");
+    return done(n.name.v + " comes back from maintenance");
+}
+
+Verdict drop_node(World& world, const Command& c) {
+    NodeRecord& n = world.record.nodes.at(c.node);
+    if (world.record.nodes.size() == 1) return refused(n.name.v + " is the only node of the cluster");
+    if (n.name == world.record.primary) {
+        const SwitchoverTarget target = switchover_target(world, {});
+        if (target.node.empty()) return refused(n.name.v + " is the primary and no node can take over: " + target.why_not);
+    }
+    if (c.dry_run) return done("would drop " + n.name.v);
+    n.drop_wanted = true;
+    n.drop_forced = c.force;
+    begin_operation(world, c);
+    world.log("drop_asked", n.name, n.name.v + " is to be dropped");
+    return accepted("waiting until " + n.name.v + " has left the sync rule");
+}
+
+Verdict set_node(World& world, const Command& c) {
+    NodeRecord& n = world.record.nodes.at(c.node);
+    if (c.candidate_priority && *c.candidate_priority > 100) return refused("candidate-priority is 0 (never promoted) to 100");
+    const auto others = [&](auto&& counts) { return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) { return e.first != n.name && counts(e.second); }); };
+    if (c.candidate_priority && *c.candidate_priority == 0 && !others([](const NodeRecord& o) { return o.candidate_priority > 0; }))
+        return refused("at least one node needs a candidate-priority above 0");
+    if (c.replication_quorum && !*c.replication_quorum) {
+        const auto left = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) { return e.first != n.name && e.second.replication_quorum; });
+        if (world.record.settings.number_sync_standbys.value_or(0) + 1 > static_cast<std::uint32_t>(left))
+            return refused("number-sync-standbys = " + std::to_string(*world.record.settings.number_sync_standbys) + " needs more nodes with replication-quorum; lower it first");
+    }
+    if (c.dry_run) return done("would change " + n.name.v);
+    std::string said;
+    if (c.candidate_priority) {
+        n.candidate_priority = *c.candidate_priority;
+        said = "candidate-priority " + std::to_string(n.candidate_priority);
+    }
+    if (c.replication_quorum) {
+        n.replication_quorum = *c.replication_quorum;
+        said += std::string(said.empty() ? "" : ", ") + "replication-quorum " + (n.replication_quorum ? "true" : "false");
+    }
+    world.log("node_changed", n.name, n.name.v + ": " + said);
+    return done(n.name.v + ": " + said);
+}
+
+struct NumberSetting {
+    const char* name;
+    std::uint64_t low;
+    std::uint64_t high;
+    const char* meaning;
+    std::uint64_t (*get)(const Settings&);
+    void (*set)(Settings&, std::uint64_t);
+};
+
+template <auto Member>
+constexpr NumberSetting number(const char* name, std::uint64_t low, std::uint64_t high, const char* meaning) {
+    return {name, low, high, meaning, [](const Settings& s) -> std::uint64_t { return s.*Member; },
+            [](Settings& s, std::uint64_t v) { s.*Member = static_cast<std::remove_reference_t<decltype(s.*Member)>>(v); }};
+}
+
+constexpr NumberSetting number_settings[] = {
+    number<&Settings::heartbeat_ms>("heartbeat-ms", 50, 10'000, "how often keepers report, in milliseconds"),
+    number<&Settings::node_timeout_ms>("node-timeout-ms", 300, 120'000, "silence after which a node is suspected; at least 4 heartbeats"),
+    number<&Settings::boot_wait_ms>("boot-wait-ms", 0, 600'000, "how long a booting cluster waits for its last primary"),
+    number<&Settings::switchover_max_lag_bytes>("switchover-max-lag-bytes", 0, 1ULL << 40, "largest lag of a switchover's candidate"),
+    number<&Settings::switchover_timeout_ms>("switchover-timeout-ms", 1000, 600'000, "how long the old primary's stop may take before it is ended"),
+    number<&Settings::failover_limit>("failover-limit", 1, 1000, "automatic failovers allowed in ten minutes"),
+};
+
+Verdict set_number_sync_standbys(World& world, const Command& c, std::uint64_t value) {
+    const auto quorum = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [](const auto& e) { return e.second.replication_quorum; });
+    if (value > 0 && value + 1 > static_cast<std::uint64_t>(quorum))
+        return refused("number-sync-standbys = " + c.value + " needs " + std::to_string(value + 1) + " nodes with replication-quorum, the cluster has " + std::to_string(quorum));
+    if (!c.dry_run) world.record.settings.number_sync_standbys = static_cast<std::uint32_t>(value);
+    return done("number-sync-standbys = " + c.value);
+}
+
+Verdict set_cluster(World& world, const Command& c) {
+    if (c.setting == "number-sync-standbys" && c.value == "auto") {
+        if (!c.dry_run) world.record.settings.number_sync_standbys.reset();
+        return done("number-sync-standbys = auto");
+    }
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(c.value.data(), c.value.data() + c.value.size(), value);
+    if (parsed.ec != std::errc{} || parsed.ptr != c.value.data() + c.value.size() || c.value.empty())
+        return refused(c.setting + ": '" + c.value + "' is not a whole number");
+    if (c.setting == "number-sync-standbys") return set_number_sync_standbys(world, c, value);
+    for (const NumberSetting& s : number_settings) {
+        if (c.setting != s.name) continue;
+        if (value < s.low || value > s.high)
+            return refused(c.setting + " must be between " + std::to_string(s.low) + " and " + std::to_string(s.high));
+        Settings changed = world.record.settings;
+        s.set(changed, value);
+        if (changed.node_timeout_ms < 4 * changed.heartbeat_ms)
+            return refused("node-timeout-ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat-ms = " +
+                           std::to_string(changed.heartbeat_ms) + ", node-timeout-ms = " + std::to_string(changed.node_timeout_ms));
+        if (!c.dry_run) world.record.settings = changed;
+        return done(c.setting + " = " + c.value);
+    }
+    std::string names = "number-sync-standbys";
+    for (const NumberSetting& s : number_settings) names += std::string(", ") + s.name;
+    return refused("no setting is called '" + c.setting + "'; there are " + names);
+}
+
+Verdict carry_out(World& world, const Command& c) {
+    const bool about_node = c.kind != "set-cluster" && (c.kind != "switchover" && c.kind != "failover" ? true : !c.node.empty());
+    if (about_node && !world.node(c.node)) return refused("no node is called '" + c.node.v + "'");
+    if (c.kind == "set-node") return set_node(world, c);
+    if (c.kind == "set-cluster") {
+        const Verdict v = set_cluster(world, c);
+        if (v.ok && !c.dry_run) world.log("setting_changed", {}, v.message);
+        return v;
+    }
+    if (c.kind == "disable-maintenance") return disable_maintenance(world, c);
+    const bool over_data_loss = c.kind == "failover" && c.allow_data_loss;
+    if (world.record.operation && !over_data_loss) return busy(world);
+    if (world.record.rules.empty()) return refused("the cluster is still being formed");
+    if (c.kind == "switchover") return switchover(world, c);
+    if (c.kind == "failover") return failover(world, c);
+    if (c.kind == "promotion") return primary_is_well(world) ? switch_to(world, c) : failover(world, c);
+    if (c.kind == "enable-maintenance") return enable_maintenance(world, c);
+    if (c.kind == "drop-node") return drop_node(world, c);
+    return refused("unknown command '" + c.kind + "'");
+}
+
+}  // namespace
+
+void command(World& world, const Command& c) {
+    const Verdict v = carry_out(world, c);
+    world.out.replies.push_back({c.id, !v.goes_on, v.ok, v.message, {}});
+}
+
+std::vector<SettingInfo> list_settings(const ClusterRecord& record) {
+    std::vector<SettingInfo> all{{"number-sync-standbys",
+                                  record.settings.number_sync_standbys ? std::to_string(*record.settings.number_sync_standbys) : "auto",
+                                  "standbys that must have a commit before it is acknowledged; auto: 1 with three nodes or more, else 0"}};
+    for (const NumberSetting& s : number_settings) all.push_back({s.name, std::to_string(s.get(record.settings)), s.meaning});
+    return all;
+}
+
+}  // namespace pgaf::fsm

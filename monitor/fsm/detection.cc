@@ -1,0 +1,108 @@
+#include "monitor/fsm/detection.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace pgaf::fsm {
+namespace {
+
+std::int64_t timeout(const World& world) { return static_cast<std::int64_t>(world.record.settings.node_timeout_ms); }
+std::int64_t heartbeat(const World& world) { return static_cast<std::int64_t>(world.record.settings.heartbeat_ms); }
+
+/// From this silence on the standbys are asked, so that their answers are there when node_timeout is over.
+std::int64_t probe_after(const World& world) { return timeout(world) * 7 / 10; }
+std::int64_t probe_limit(const World& world) { return std::max<std::int64_t>(timeout(world) / 5, 50); }
+
+bool session_reset(const World& world) {
+    const NodeView* v = world.view(world.record.primary);
+    return v && !v->connected && v->closed.has_value();
+}
+
+/// A whole cluster that boots waits a while for its last primary before it elects (R9): nobody runs yet.
+bool booting(const World& world) {
+    const NodeView* v = world.view(world.record.primary);
+    if (v && v->heard) return false;
+    return std::none_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        const Report* r = world.live(entry.first);
+        return r && r->status == PgStatus::running && r->in_recovery;
+    });
+}
+
+std::int64_t patience(const World& world) {
+    return booting(world) ? static_cast<std::int64_t>(world.record.settings.boot_wait_ms) : timeout(world);
+}
+
+/// Standbys that can say something about the primary.
+std::vector<NodeName> witnesses(const World& world) {
+    std::vector<NodeName> names;
+    for (const auto& [name, n] : world.record.nodes)
+        if (name != world.record.primary && world.in_reach(name)) names.push_back(name);
+    return names;
+}
+
+struct Testimony {
+    int refused = 0;
+    int gone = 0;    ///< silent port, no message on the replication connection
+    int alive = 0;
+    std::string text;
+};
+
+/// What the standbys found, as far as they looked after the primary was last heard.
+Testimony testimony(const World& world) {
+    Testimony t;
+    const NodeView* primary = world.view(world.record.primary);
+    const Millis heard = primary && primary->heard ? *primary->heard : world.memory.started;
+    for (const NodeName& name : witnesses(world)) {
+        const NodeView* v = world.view(name);
+        if (!v->probe || v->probe_asked < heard || v->probe->target != world.record.primary) continue;
+        const std::int64_t age = v->probe->receiver.last_message_age.v + (world.now - v->probe_answered).v;
+        // Keepalives come at half of wal_sender_timeout, which is near node_timeout.
+        const bool streams = v->probe->receiver.streaming && v->probe->receiver.upstream == world.record.primary &&
+                             age < timeout(world) * 6 / 10;
+        t.text += (t.text.empty() ? "" : "; ") + name.v + ": port " + std::string(word(v->probe->port)) + ", receiver " +
+                  (v->probe->receiver.streaming ? "last heard it " + seconds(Millis{age}) + " ago" : std::string("ended"));
+        if (v->probe->port == PortState::refused) ++t.refused;
+        else if (v->probe->port == PortState::answers || streams) ++t.alive;
+        else ++t.gone;
+    }
+    return t;
+}
+
+}  // namespace
+
+Verdict primary_verdict(const World& world) {
+    if (world.record.primary.empty()) return {};
+    const std::int64_t silent = world.silence(world.record.primary).v;
+    const bool reset = session_reset(world);
+    if (!reset && silent < patience(world)) return {};
+    const Testimony t = testimony(world);
+    Verdict verdict;
+    verdict.evidence = std::string(reset ? "its keeper's session was reset" : "no heartbeat") + ", silent for " +
+                       seconds(Millis{silent}) + "; " + (t.text.empty() ? "no standby in reach has looked" : t.text);
+    if (t.alive > 0) return verdict;
+    if (booting(world) && silent < patience(world)) return verdict;
+    verdict.lost = (reset && t.refused > 0) || (silent >= patience(world) && t.refused + t.gone > 0);
+    return verdict;
+}
+
+void look_at_primary(World& world) {
+    const NodeRecord* p = world.primary();
+    if (!p) return;
+    const std::int64_t silent = world.silence(p->name).v;
+    const bool reset = session_reset(world);
+    const NodeView* pv = world.view(p->name);
+    const Millis heard = pv && pv->heard ? *pv->heard : world.memory.started;
+    if (!reset && silent < probe_after(world)) return world.wake_at(heard + Millis{probe_after(world)});
+    if (silent < patience(world)) world.wake_at(heard + Millis{patience(world)});
+    for (const NodeName& name : witnesses(world)) {
+        NodeView& v = world.memory.views[name];
+        // One look each heartbeat; the first one at once, also when the session ended after an earlier look.
+        const bool looked = v.probe_asked >= (reset ? std::max(heard, *pv->closed) : heard) && v.probe_asked.v != 0;
+        if (looked && (world.now - v.probe_asked).v < heartbeat(world)) continue;
+        v.probe_asked = world.now;
+        world.out.probes.push_back({name, ++world.memory.last_probe, p->name, p->host, p->port, Millis{probe_limit(world)}});
+    }
+    world.wake_at(world.now + Millis{heartbeat(world)});
+}
+
+}  // namespace pgaf::fsm

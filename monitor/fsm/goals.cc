@@ -1,0 +1,142 @@
+#include "monitor/fsm/goals.h"
+
+#include <optional>
+
+#include "monitor/fsm/choice.h"
+#include "monitor/fsm/history.h"
+
+namespace pgaf::fsm {
+namespace {
+
+Goal common_part(const World& world, const NodeRecord& n) {
+    Goal goal;
+    goal.stamp = n.goal.stamp;
+    goal.node = n.name;
+    goal.incarnation = n.incarnation;
+    for (const auto& [name, peer] : world.record.nodes)
+        goal.peers.push_back({name, peer.incarnation, peer.host, peer.port});
+    goal.history = world.record.history;
+    goal.system_id = world.record.system_id;
+    return goal;
+}
+
+void as_primary(const World& world, Goal& goal) {
+    const ClusterRecord& record = world.record;
+    goal.role = Role::primary;
+    goal.assigned = primary_word(record);
+    goal.initialise = record.system_id.empty();
+    goal.timeline = record.history.empty() ? Timeline{} : record.history.back().timeline;
+    goal.rule = record.rules.back();
+    goal.permit = record.permit;
+    goal.checkpoint_request = record.checkpoint_request;
+    goal.irreplaceable = true;
+    for (const NamedRule& named : record.rules) goal.irreplaceable = goal.irreplaceable && named.rule.asynchronous();
+}
+
+void as_standby(const World& world, Goal& goal) {
+    goal.role = Role::standby;
+    goal.assigned = NodeState::secondary;
+    goal.upstream = world.record.primary;
+    const Report* p = world.primary_live();
+    const Timeline newest = world.record.history.empty() ? Timeline{} : world.record.history.back().timeline;
+    goal.rewind_allowed = p && !newest.empty() && p->checkpoint_timeline == newest;
+    // It stays allowed: a checkpoint is not taken back when its report is out of sight.
+    const Goal& before = world.record.nodes.at(goal.node).goal;
+    if (before.role == Role::standby && before.upstream == goal.upstream && before.stamp.epoch == world.record.epoch)
+        goal.rewind_allowed = goal.rewind_allowed || before.rewind_allowed;
+}
+
+void as(Goal& goal, Role role, NodeState word) {
+    goal.role = role;
+    goal.assigned = word;
+}
+
+bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
+    return n.goal.role == Role::fence && n.goal.stamp.epoch == world.record.epoch;
+}
+
+/// During an election. A planned one lets the standbys stream until the old primary has gone down.
+bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
+    const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+    const bool draining = world.record.planned && !world.memory.complete_since && !world.primary_exited() &&
+                          world.in_reach(world.record.primary);
+    if (told && (world.record.planned || world.record.exclude_primary)) {
+        as(goal, Role::stop, NodeState::draining);
+        const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
+        const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate &&
+                                   n.goal.stamp.epoch == world.record.epoch;
+        goal.stop_mode = late || was_immediate ? StopMode::immediate : StopMode::fast;
+        return true;
+    }
+    if (draining && !has_fence_of_this_epoch(world, n)) return false;
+    as(goal, Role::fence, NodeState::report_lsn);
+    return true;
+}
+
+/// A survivor that may not follow yet because the fork is not known keeps its fence (R6).
+bool must_wait_for_fork(const World& world, const NodeRecord& n) {
+    if (world.record.phase != Phase::promoting || world.record.history.back().fork) return false;
+    const Report* r = world.report(n.name);
+    const Report* chosen = world.report(world.record.primary);
+    const Timeline newest = world.record.history.back().timeline;
+    if (r && r->timeline == newest) return false;
+    return has_fence_of_this_epoch(world, n) && r && chosen && chosen->timeline != newest && !follows_without_hole(world, *r, *chosen);
+}
+
+/// The goal that the node should have now; nothing: leave it as it is.
+std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
+    Goal goal = common_part(world, n);
+    const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+    if (n.drop_wanted && !told) {
+        as(goal, Role::dropped, NodeState::dropped);
+        return goal;
+    }
+    if (n.maintenance) {
+        as(goal, Role::maintenance, NodeState::maintenance);
+        return goal;
+    }
+    if (world.record.primary.empty()) {
+        as(goal, Role::wait, NodeState::init);
+        return goal;
+    }
+    if (world.record.phase == Phase::electing) return in_election(world, n, goal) ? std::optional(goal) : std::nullopt;
+    if (told) {
+        as_primary(world, goal);
+        return goal;
+    }
+    if (must_wait_for_fork(world, n)) return std::nullopt;
+    // The first primary is still being made: nothing to clone from yet.
+    if (world.record.system_id.empty()) {
+        as(goal, Role::wait, NodeState::init);
+        return goal;
+    }
+    as_standby(world, goal);
+    return goal;
+}
+
+}  // namespace
+
+NodeState primary_word(const ClusterRecord& record) {
+    if (record.nodes.size() == 1) return NodeState::single;
+    return record.rules.back().rule.asynchronous() ? NodeState::wait_primary : NodeState::primary;
+}
+
+void update_goals(World& world) {
+    for (auto& [name, n] : world.record.nodes) {
+        NodeView& v = world.memory.views[name];
+        std::optional<Goal> goal = goal_for(world, n);
+        const bool current = goal && goal->role == n.goal.role && n.goal.incarnation == n.incarnation;
+        if (goal && (*goal != n.goal || (current && n.goal.stamp.epoch != world.record.epoch) || n.goal.stamp.term != world.record.term)) {
+            goal->stamp = {world.record.epoch, world.record.term, Version{n.goal.stamp.version.v + 1}, world.record.monitor};
+            n.goal = *goal;
+        } else if (!goal && n.goal.stamp.term != world.record.term) {
+            continue;  // An older process's word, to be left as it is: nothing to say in this one's name.
+        }
+        const Report* r = world.live(name);
+        if (!r || n.goal.stamp.version.empty() || (v.sent && *v.sent == n.goal.stamp)) continue;
+        v.sent = n.goal.stamp;
+        world.out.goals.push_back(n.goal);
+    }
+}
+
+}  // namespace pgaf::fsm

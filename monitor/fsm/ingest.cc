@@ -1,0 +1,165 @@
+#include "monitor/fsm/ingest.h"
+
+#include <algorithm>
+
+#include "monitor/fsm/history.h"
+
+namespace pgaf::fsm {
+namespace {
+
+constexpr std::size_t nodes_at_most = 32;
+
+/// Why this keeper is not served; empty when it is.
+std::string refusal(const World& world, const Hello& hello) {
+    const ClusterRecord& record = world.record;
+    if (!is_valid_node_name(hello.node.v))
+        return "not a node name: '" + hello.node.v + "'; use at most 24 of a-z, 0-9 and '-', beginning with a letter";
+    if (hello.incarnation.empty() || hello.boot.empty()) return "the keeper did not say its incarnation and boot: it is not a pgaf keeper of this version";
+    if (std::find(record.dropped.begin(), record.dropped.end(), hello.incarnation) != record.dropped.end())
+        return "node " + hello.node.v + " was dropped from cluster " + record.name.v + "; to add it again, remove its state folder and restart the keeper";
+    if (!record.system_id.empty() && !hello.system_id.empty() && hello.system_id != record.system_id)
+        return "the data folder of " + hello.node.v + " belongs to another PostgreSQL cluster (system identifier " + hello.system_id.v +
+               ", cluster " + record.name.v + " has " + record.system_id.v + "); point pgdata at an empty folder, or move this one away";
+    for (const auto& [name, n] : record.nodes)
+        if (name != hello.node && n.host == hello.host && n.port == hello.port)
+            return "node " + name.v + " already uses " + hello.host + ":" + std::to_string(hello.port) + "; give " + hello.node.v + " its own host and port";
+    const NodeView* v = world.view(hello.node);
+    if (v && v->connected && v->boot != hello.boot && world.in_reach(hello.node) && world.node(hello.node)->incarnation != hello.incarnation)
+        return "another keeper is connected as " + hello.node.v + "; give each node its own name";
+    if (!record.nodes.contains(hello.node) && record.nodes.size() >= nodes_at_most)
+        return "cluster " + record.name.v + " has its limit of " + std::to_string(nodes_at_most) + " nodes";
+    return {};
+}
+
+/// A high-water mark of complete records, never lowered within a timeline.
+void raise(WalPosition& mark, const WalPosition& seen) {
+    if (seen.timeline.empty() || seen.lsn.empty()) return;
+    if (mark.timeline != seen.timeline || mark.lsn < seen.lsn) mark = seen;
+}
+
+/// R4: a report below what the same incarnation said before is amnesia and counts for nothing.
+std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
+    const std::string remedy = "; its disk was put back to an older state: reset the node (stop its keeper and launcher, empty its data and state folders, start them again)";
+    if (!may_follow(n.said.promised, r.promised))
+        return "promised epoch " + std::to_string(r.promised.epoch.v) + " version " + std::to_string(r.promised.version.v) + ", but had promised epoch " +
+               std::to_string(n.said.promised.epoch.v) + " version " + std::to_string(n.said.promised.version.v) + remedy;
+    const bool exact = r.status == PgStatus::stopped || r.fenced;
+    const WalPosition now = complete_end(r);
+    if (!exact || now.lsn.empty()) return {};
+    for (const WalPosition& before : {n.said.end, v.high})
+        if (before.timeline == now.timeline && now.lsn < before.lsn)
+            return "its WAL ends at " + text(now) + ", but it had said " + text(before) + remedy;
+    return {};
+}
+
+}  // namespace
+
+void ingest(World& world, const SessionOpened& input) {
+    const Hello& hello = input.hello;
+    if (const std::string why = refusal(world, hello); !why.empty()) {
+        world.out.turned_away.push_back({hello.node, hello.boot, why});
+        world.log("keeper_refused", hello.node, why);
+        return;
+    }
+    const bool is_new = !world.record.nodes.contains(hello.node);
+    NodeRecord& n = world.record.nodes[hello.node];
+    NodeView& v = world.memory.views[hello.node];
+    if (is_new) {
+        n.name = hello.node;
+        n.candidate_priority = hello.candidate_priority;
+        n.replication_quorum = hello.replication_quorum;
+        world.log("node_added", hello.node, hello.node.v + " joins the cluster at " + hello.host + ":" + std::to_string(hello.port));
+    }
+    if (n.incarnation != hello.incarnation) {
+        if (!is_new) world.log("node_incarnation", hello.node, hello.node.v + " has a new data folder", "incarnation " + hello.incarnation.v + ", was " + n.incarnation.v);
+        n.incarnation = hello.incarnation;
+        n.said = {};
+        v.high = {};
+    }
+    if (!is_new && (n.host != hello.host || n.port != hello.port))
+        world.log("node_moved", hello.node, hello.node.v + " is now at " + hello.host + ":" + std::to_string(hello.port));
+    n.host = hello.host;
+    n.port = hello.port;
+    if (v.boot != hello.boot) v.not_streaming_since.reset();
+    v.connected = true;
+    v.boot = hello.boot;
+    v.heard = world.now;
+    v.closed.reset();
+    v.report.reset();
+    v.sent.reset();
+    v.probe.reset();
+    v.distrust.clear();
+}
+
+void ingest(World& world, const SessionClosed& input) {
+    const auto found = world.memory.views.find(input.node);
+    if (found == world.memory.views.end() || found->second.boot != input.boot || !found->second.connected) return;
+    found->second.connected = false;
+    found->second.closed = world.now;
+    world.log("keeper_lost", input.node, "the session with the keeper of " + input.node.v + " ended");
+}
+
+namespace {
+
+/// Since when the primary's walsenders have not shown each node streaming.
+void note_streams(World& world, const Report& primary) {
+    for (auto& [name, n] : world.record.nodes) {
+        NodeView& v = world.memory.views[name];
+        const bool streams = std::any_of(primary.standbys.begin(), primary.standbys.end(),
+                                         [&](const WalsenderView& w) { return w.incarnation == n.incarnation && w.streaming; });
+        if (streams) v.not_streaming_since.reset();
+        else if (!v.not_streaming_since) v.not_streaming_since = world.now;
+    }
+}
+
+void learn(World& world, NodeRecord& n, const Report& r) {
+    ClusterRecord& record = world.record;
+    const bool told = n.name == record.primary && n.incarnation == record.primary_incarnation;
+    if (told && record.system_id.empty() && !r.system_id.empty()) record.system_id = r.system_id;
+    if (told && record.history.empty() && !r.timeline.empty() && r.status == PgStatus::running) {
+        // The timelines that an adopted folder brings along are as old as the cluster.
+        for (std::size_t i = 0; i < r.forks.size(); ++i)
+            record.history.push_back({r.forks[i].timeline, Epoch{}, i == 0 ? Lsn{} : r.forks[i - 1].end, {}});
+        record.history.push_back({r.timeline, record.epoch, r.forks.empty() ? Lsn{} : r.forks.back().end, {}});
+        record.highest_timeline = r.timeline;
+    }
+    if (!record.history.empty()) learn_from(record, r);
+}
+
+}  // namespace
+
+void ingest(World& world, const ReportReceived& input) {
+    const Report& r = input.report;
+    const auto found = world.record.nodes.find(r.node);
+    const auto view = world.memory.views.find(r.node);
+    if (found == world.record.nodes.end() || view == world.memory.views.end()) return;
+    NodeRecord& n = found->second;
+    NodeView& v = view->second;
+    if (!v.connected || v.boot != r.boot || n.incarnation != r.incarnation) return;
+    if (v.report && v.report->boot == r.boot && r.seq <= v.report->seq) return;  // late or repeated
+    v.heard = world.now;
+    const std::string before = v.distrust;
+    v.distrust = amnesia(n, v, r);
+    if (!v.distrust.empty()) {
+        if (before.empty()) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
+        v.report = r;
+        return;
+    }
+    v.report = r;
+    n.said.promised = r.promised;
+    if (r.fenced) raise(n.said.end, complete_end(r));
+    if (r.fenced || r.status == PgStatus::stopped) raise(v.high, complete_end(r));
+    learn(world, n, r);
+    if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)
+        note_streams(world, r);
+}
+
+void ingest(World& world, const ProbeAnswered& input) {
+    const auto found = world.memory.views.find(input.by);
+    if (found == world.memory.views.end() || !found->second.connected) return;
+    found->second.probe = input.result;
+    found->second.probe_answered = world.now;
+    found->second.heard = world.now;
+}
+
+}  // namespace pgaf::fsm

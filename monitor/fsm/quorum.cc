@@ -1,0 +1,72 @@
+#include "monitor/fsm/quorum.h"
+
+#include <algorithm>
+
+namespace pgaf::fsm {
+
+bool fenced(const World& world, const NodeRecord& node) {
+    const Report* r = world.report(node.name);
+    return r && r->fenced && r->promised.epoch == world.record.epoch && node.goal.role == Role::fence &&
+           r->promised == node.goal.stamp;
+}
+
+std::size_t fences_needed(const SyncRule& rule) {
+    const std::size_t k = rule.k;
+    return rule.members.size() >= k ? rule.members.size() - k + 1 : 0;
+}
+
+namespace {
+
+std::size_t count_members(const World& world, const SyncRule& rule, bool (*counts)(const World&, const NodeRecord&)) {
+    return static_cast<std::size_t>(std::count_if(
+        world.record.nodes.begin(), world.record.nodes.end(),
+        [&](const auto& entry) { return rule.contains(entry.second.incarnation) && counts(world, entry.second); }));
+}
+
+bool enough(const World& world, bool (*counts)(const World&, const NodeRecord&)) {
+    if (world.record.rules.empty()) return false;
+    return std::all_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& named) {
+        return named.rule.k > 0 && count_members(world, named.rule, counts) >= fences_needed(named.rule);
+    });
+}
+
+bool reachable(const World& world, const NodeRecord& node) {
+    return node.name != world.record.primary && world.in_reach(node.name);
+}
+
+}  // namespace
+
+Completeness completeness(const World& world) {
+    Completeness c;
+    c.by_fences = enough(world, fenced);
+    c.by_exit = world.primary_exited();
+    const Report* primary = world.primary_live();
+    c.by_promise = world.primary_promised() && primary->status == PgStatus::running && !primary->in_recovery;
+    return c;
+}
+
+bool reachable_nodes_can_complete(const World& world) { return enough(world, reachable); }
+
+std::string missing(const World& world) {
+    std::string text;
+    for (const NamedRule& named : world.record.rules) {
+        const SyncRule& rule = named.rule;
+        if (rule.k == 0) {
+            text += "commits were acknowledged without a standby, so only " + world.record.primary.v + " has them all; ";
+            continue;
+        }
+        std::vector<NodeName> waited;
+        std::size_t have = 0;
+        for (const IncarnationId& member : rule.members) {
+            const NodeName name = world.name_of(member);
+            const NodeRecord* n = world.node(name);
+            if (n && fenced(world, *n)) ++have;
+            else waited.push_back(name);
+        }
+        if (have >= fences_needed(rule)) continue;
+        text += "needs " + std::to_string(fences_needed(rule) - have) + " more of " + join(waited) + "; ";
+    }
+    return text.empty() ? text : text + "or " + world.record.primary.v + " itself, the last primary";
+}
+
+}  // namespace pgaf::fsm

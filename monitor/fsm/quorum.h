@@ -1,0 +1,34 @@
+// R4: when an election is complete, and whether the nodes in reach can complete it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "monitor/fsm/world.h"
+
+namespace pgaf::fsm {
+
+/// A node whose fence of the record's epoch is in: it answers the goal that told it.
+[[nodiscard]] bool fenced(const World& world, const NodeRecord& node);
+
+/// For one rule: how many of its members must be fenced, |S| - k + 1.
+[[nodiscard]] std::size_t fences_needed(const SyncRule& rule);
+
+struct Completeness {
+    /// First form: every rule in force has enough fenced members. Never with a rule of k = 0 in force (R7).
+    bool by_fences = false;
+    /// Second form: the last node told to be primary has promised, and has exited.
+    bool by_exit = false;
+    /// Second form: it has promised and runs on; then only it may be chosen.
+    bool by_promise = false;
+    [[nodiscard]] bool any() const { return by_fences || by_exit || by_promise; }
+};
+[[nodiscard]] Completeness completeness(const World& world);
+
+/// Would the nodes in reach, the primary not counted, complete the first form if all of them were fenced?
+[[nodiscard]] bool reachable_nodes_can_complete(const World& world);
+
+/// What is missing for R4, for people: the nodes waited for and what they are needed for (R12).
+[[nodiscard]] std::string missing(const World& world);
+
+}  // namespace pgaf::fsm

@@ -1,0 +1,163 @@
+// Rows of an election and a promotion: R4, R5, R6.
+#include <algorithm>
+#include <array>
+
+#include "monitor/fsm/choice.h"
+#include "monitor/fsm/history.h"
+#include "monitor/fsm/table.h"
+#include "monitor/fsm/wanted_rule.h"
+
+namespace pgaf::fsm {
+namespace {
+
+/// How long survivors that are in reach may delay a choice that R4 already permits: their fences make the opening rule.
+constexpr std::int64_t survivors_grace_ms = 300;
+/// How long a switchover's candidate may take to confirm the old primary's last WAL (protocol: "Switchover order").
+constexpr std::int64_t confirm_limit_ms = 1000;
+
+bool electing(const World& world) { return world.record.phase == Phase::electing; }
+
+// ---- rules that the old primary never promised (R3) ----
+
+bool has_unpromised_rule(const World& world) {
+    const Report* r = world.primary_live();
+    return electing(world) && world.primary_promised() && world.record.rules.size() > 1 && !r->rule_promised.empty() &&
+           world.newest_rule().id > r->rule_promised;
+}
+void drop_unpromised_rules(World& world, const Row& row) {
+    world.record.rules.pop_back();
+    world.log("sync_rule_withdrawn", world.record.primary, "the last rule change had not reached the old primary", {}, row.name);
+}
+
+// ---- complete ----
+
+bool data_loss_allowed(const World& world) {
+    return world.record.operation && world.record.operation->allow_data_loss && (world.now - world.memory.phase_since).v > survivors_grace_ms;
+}
+
+bool complete(const World& world) { return electing(world) && !world.memory.complete_since && completeness(world).any(); }
+void note_complete(World& world, const Row&) { world.memory.complete_since = world.now; }
+
+/// Every survivor in reach that runs as a standby has been fenced.
+bool survivors_fenced(const World& world) {
+    return std::all_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        const Report* r = world.live(entry.first);
+        if (entry.first == world.record.primary || entry.second.maintenance || entry.second.drop_wanted) return true;
+        if (!world.in_reach(entry.first) || r->status != PgStatus::running) return true;
+        return fenced(world, entry.second);
+    });
+}
+
+std::optional<Choice> final_choice(const World& world) {
+    if (!electing(world)) return std::nullopt;
+    const bool by_word = data_loss_allowed(world);
+    if (!world.memory.complete_since && !by_word) return std::nullopt;
+    const std::optional<Choice> choice = choose(world, by_word);
+    if (!choice) return std::nullopt;
+    const std::int64_t waited = (world.now - world.memory.complete_since.value_or(world.memory.phase_since)).v;
+    // A primary that promised and runs goes on at once. Otherwise survivors get a moment to join the opening rule.
+    const bool runs_on = choice->goes_on && !world.primary_exited();
+    if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms) {
+        const SyncRule rule = choice->goes_on ? SyncRule{} : opening_rule(world, choice->node);
+        if (rule.members.size() < std::max<std::uint32_t>(rule.k, 1)) return std::nullopt;
+    }
+    // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
+    if (world.record.planned && choice->node != world.record.preferred && world.in_reach(world.record.preferred) && waited < confirm_limit_ms)
+        return std::nullopt;
+    return choice;
+}
+
+bool can_choose(const World& world) { return final_choice(world).has_value(); }
+
+/// The history loses what is not on the chosen node's line: timelines assigned to promotions that came to nothing.
+void keep_line_of(ClusterRecord& record, const Report& chosen) {
+    std::erase_if(record.history, [&](const HistoryEntry& entry) {
+        const bool ancestor = std::any_of(chosen.forks.begin(), chosen.forks.end(), [&](const TimelineFork& f) { return f.timeline == entry.timeline; });
+        return entry.timeline != chosen.timeline && !ancestor;
+    });
+}
+
+void promote(World& world, const Row& row, const Choice& choice) {
+    ClusterRecord& record = world.record;
+    const Report& r = *world.report(choice.node);
+    const SyncRule rule = opening_rule(world, choice.node);
+    record.highest_timeline = Timeline{record.highest_timeline.v + 1};
+    keep_line_of(record, r);
+    record.history.push_back({record.highest_timeline, record.epoch, std::nullopt, complete_end(r).lsn});
+    if (before(record, record.floor, complete_end(r)) || record.floor.timeline.empty()) record.floor = complete_end(r);
+    record.highest_end = choice.required;
+    record.last_rule = RuleId{record.last_rule.v + 1};
+    record.rules = {{record.last_rule, rule}};
+    record.primary = choice.node;
+    record.primary_incarnation = record.nodes.at(choice.node).incarnation;
+    record.permit = StartPermit{r.boot, r.exits};
+    ++record.failovers;
+    world.log("node_chosen", choice.node, choice.node.v + " is promoted to timeline " + std::to_string(record.highest_timeline.v) + ", opens with " +
+                  (rule.k == 0 ? "asynchronous replication" : standby_names(record, rule)), choice.evidence, row.name);
+}
+
+void carry_out_choice(World& world, const Row& row) {
+    const Choice choice = *final_choice(world);
+    ClusterRecord& record = world.record;
+    if (choice.goes_on) {
+        const Report* r = world.primary_live();
+        record.permit = StartPermit{r->boot, r->exits};
+        world.log(record.planned ? "switchover_undone" : "false_alarm", choice.node, choice.node.v + " goes on as primary", choice.evidence, row.name);
+    } else {
+        promote(world, row, choice);
+    }
+    record.chosen = choice.node;
+    record.primary_epoch = record.epoch;
+    world.memory.chosen_at = world.now;
+    world.enter(Phase::promoting);
+}
+
+// ---- open again ----
+
+bool opened(const World& world) {
+    if (world.record.phase != Phase::promoting || !world.primary_serves()) return false;
+    return world.record.history.empty() || world.primary_live()->timeline == world.record.history.back().timeline;
+}
+
+void finish_takeover(World& world, const Row& row) {
+    ClusterRecord& record = world.record;
+    const bool undone = record.planned && record.chosen != record.preferred;
+    const Millis pause = world.now - world.memory.epoch_began;
+    const Memory& m = world.memory;
+    world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason, m.epoch_began - m.triggered, m.chosen_at - m.epoch_began, world.now - m.chosen_at});
+    ++record.checkpoint_request;
+    world.log(record.planned ? "switchover_finished" : "failover_finished", record.primary,
+              record.primary.v + " takes writes in epoch " + std::to_string(record.epoch.v),
+              "detection " + seconds(m.epoch_began - m.triggered) + ", fencing " + seconds(m.chosen_at - m.epoch_began) + ", promotion " + seconds(world.now - m.chosen_at), row.name);
+    if (undone && record.nodes.contains(record.primary)) {
+        NodeRecord& p = record.nodes.at(record.primary);
+        p.maintenance_wanted = p.drop_wanted = false;
+    }
+    world.enter(Phase::steady);
+    record.planned = false;
+    record.reason.clear();
+    record.chosen = {};
+    record.preferred = {};
+    const bool long_command = record.operation && record.operation->kind != "enable-maintenance" && record.operation->kind != "drop-node";
+    if (record.operation && (long_command || undone))
+        finish_operation(world, !undone, undone ? "the candidate could not confirm the last WAL in time: " + record.primary.v + " goes on as primary in a new epoch"
+                                                : record.primary.v + " is primary, writes paused for " + seconds(pause), pause);
+    record.exclude_primary = false;
+}
+
+constexpr std::array rows{
+    Row{"rule-never-promised", has_unpromised_rule, drop_unpromised_rules,
+        "a rule that the old primary's state file never held can't be in force (R3)"},
+    Row{"fence-complete", complete, note_complete,
+        "no commit can be acknowledged under the old epoch any more, or the old primary itself has promised (R4)"},
+    Row{"choice", can_choose, carry_out_choice,
+        "the choice is durable and final in its epoch; the timeline is assigned with it (R5, R6)"},
+    Row{"takeover-finished", opened, finish_takeover,
+        "the chosen node takes writes on its assigned timeline"},
+};
+
+}  // namespace
+
+std::span<const Row> election_rows() { return rows; }
+
+}  // namespace pgaf::fsm

@@ -1,0 +1,105 @@
+// Rows about who belongs to the cluster: the first primary, maintenance, dropped nodes.
+#include <algorithm>
+#include <array>
+
+#include "monitor/fsm/table.h"
+
+namespace pgaf::fsm {
+namespace {
+
+constexpr std::size_t dropped_kept = 64;
+
+bool in_any_rule(const World& world, const NodeRecord& n) {
+    return std::any_of(world.record.rules.begin(), world.record.rules.end(),
+                       [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
+}
+
+// ---- first-primary ----
+
+/// A node that has data of its own goes before an empty one; then the order of names.
+const NodeRecord* first_primary(const World& world) {
+    const NodeRecord* best = nullptr;
+    for (const auto& [name, n] : world.record.nodes) {
+        const Report* r = world.live(name);
+        if (!r || !world.may_be_candidate(n) || r->status == PgStatus::unknown || !r->problem.empty()) continue;
+        if (!best || (world.report(best->name)->system_id.empty() && !r->system_id.empty())) best = &n;
+    }
+    return best;
+}
+
+bool needs_first_primary(const World& world) { return world.record.phase == Phase::forming && first_primary(world); }
+
+void make_first_primary(World& world, const Row& row) {
+    const NodeRecord* n = first_primary(world);
+    const Report* r = world.live(n->name);
+    ClusterRecord& record = world.record;
+    record.epoch = Epoch{1};
+    record.primary = n->name;
+    record.primary_incarnation = n->incarnation;
+    record.primary_epoch = record.epoch;
+    record.last_rule = RuleId{1};
+    record.rules = {{record.last_rule, {}}};
+    record.permit = StartPermit{r->boot, r->exits};
+    world.enter(Phase::steady);
+    world.log("cluster_formed", n->name, n->name.v + " becomes the first primary", r->system_id.empty() ? "empty data folder" : "system " + r->system_id.v, row.name);
+}
+
+// ---- maintenance ----
+
+const NodeRecord* ready_for_maintenance(const World& world) {
+    for (const auto& [name, n] : world.record.nodes)
+        if (n.maintenance_wanted && !n.maintenance && name != world.record.primary && world.record.phase == Phase::steady && !in_any_rule(world, n)) return &n;
+    return nullptr;
+}
+bool maintenance_can_begin(const World& world) { return ready_for_maintenance(world); }
+void begin_maintenance(World& world, const Row& row) {
+    NodeRecord& n = world.record.nodes.at(ready_for_maintenance(world)->name);
+    n.maintenance = true;
+    n.maintenance_wanted = false;
+    world.log("maintenance_enabled", n.name, n.name.v + " is in maintenance: it is stopped and out of the sync rule", {}, row.name);
+    if (world.record.operation && world.record.operation->kind == "enable-maintenance")
+        finish_operation(world, true, n.name.v + " is in maintenance");
+}
+
+// ---- drop ----
+
+const NodeRecord* ready_to_forget(const World& world) {
+    for (const auto& [name, n] : world.record.nodes) {
+        if (!n.drop_wanted || name == world.record.primary || in_any_rule(world, n)) continue;
+        const Report* r = world.live(name);
+        const bool obeyed = r && r->promised == n.goal.stamp && n.goal.role == Role::dropped &&
+                            (r->status == PgStatus::stopped || r->status == PgStatus::absent);
+        if (obeyed || n.drop_forced || !world.in_reach(name)) return &n;
+    }
+    return nullptr;
+}
+bool node_can_be_forgotten(const World& world) { return ready_to_forget(world); }
+void forget_node(World& world, const Row& row) {
+    const NodeName name = ready_to_forget(world)->name;
+    ClusterRecord& record = world.record;
+    record.dropped.push_back(record.nodes.at(name).incarnation);
+    if (record.dropped.size() > dropped_kept) record.dropped.erase(record.dropped.begin());
+    if (const NodeView* v = world.view(name); v && v->connected)
+        world.out.turned_away.push_back({name, v->boot, "node " + name.v + " was dropped from cluster " + record.name.v +
+                                                            "; to add it again, remove its state folder and restart the keeper"});
+    record.nodes.erase(name);
+    world.memory.views.erase(name);
+    world.log("node_dropped", name, name.v + " is no longer part of the cluster", {}, row.name);
+    if (record.operation && record.operation->kind == "drop-node" && record.operation->node == name)
+        finish_operation(world, true, name.v + " was dropped");
+}
+
+constexpr std::array rows{
+    Row{"first-primary", needs_first_primary, make_first_primary,
+        "a new cluster begins with the first node that may be promoted"},
+    Row{"maintenance-begins", maintenance_can_begin, begin_maintenance,
+        "a node is stopped for maintenance only after it has left every rule in force (R3)"},
+    Row{"node-forgotten", node_can_be_forgotten, forget_node,
+        "a dropped node is forgotten when it is in no rule in force and has obeyed, or is out of reach"},
+};
+
+}  // namespace
+
+std::span<const Row> member_rows() { return rows; }
+
+}  // namespace pgaf::fsm

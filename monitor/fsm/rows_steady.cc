@@ -1,0 +1,189 @@
+// Rows of a cluster that has a primary: losing it, restarting it, changing its sync rule, planned switchovers.
+#include <algorithm>
+#include <array>
+
+#include "monitor/fsm/choice.h"
+#include "monitor/fsm/detection.h"
+#include "monitor/fsm/table.h"
+#include "monitor/fsm/wanted_rule.h"
+
+namespace pgaf::fsm {
+namespace {
+
+/// Rules that may pile up while changes supersede each other (R3) before a further change waits.
+constexpr std::size_t rules_at_most = 6;
+
+bool has_primary(const World& world) {
+    const Phase p = world.record.phase;
+    return p == Phase::steady || p == Phase::draining || p == Phase::promoting;
+}
+
+/// A standby that runs, may be promoted, and is in reach.
+bool somebody_can_take_over(const World& world) {
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        const Report* r = world.live(entry.first);
+        return entry.first != world.record.primary && world.may_be_candidate(entry.second) && world.in_reach(entry.first) &&
+               r->status == PgStatus::running && r->in_recovery;
+    });
+}
+
+bool failover_can_complete(const World& world) { return reachable_nodes_can_complete(world) && somebody_can_take_over(world); }
+
+bool too_many_failovers(const World& world) {
+    const auto recent = std::count_if(world.memory.recent_failovers.begin(), world.memory.recent_failovers.end(),
+                                      [&](Millis t) { return (world.now - t).v < 600'000; });
+    return static_cast<std::uint32_t>(recent) >= world.record.settings.failover_limit;
+}
+
+// ---- primary-exited ----
+
+/// The primary's PostgreSQL is down, and this exit has not been answered with a permit yet.
+bool exited_unanswered(const World& world) {
+    const Report* r = world.primary_live();
+    if (!has_primary(world) || !r || r->status != PgStatus::stopped) return false;
+    return !world.record.permit || *world.record.permit != StartPermit{r->boot, r->exits};
+}
+
+bool primary_exited_with_candidates(const World& world) {
+    return exited_unanswered(world) && failover_can_complete(world) && !too_many_failovers(world);
+}
+void fail_over_from_exit(World& world, const Row& row) {
+    const Report* r = world.primary_live();
+    begin_election(world, row, false, "PostgreSQL exited on " + world.record.primary.v,
+                   "exit " + std::to_string(r->exits) + (r->clean_shutdown ? ", clean" : ", not clean") + ", told by its launcher");
+    world.memory.triggered = world.now;
+}
+
+bool primary_exited_without_candidates(const World& world) { return exited_unanswered(world); }
+void restart_in_place(World& world, const Row& row) {
+    const Report* r = world.primary_live();
+    world.record.permit = StartPermit{r->boot, r->exits};
+    world.log("primary_restarted", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start again in place",
+              too_many_failovers(world) ? "the limit of automatic failovers in ten minutes is reached" : "no standby in reach can take over with every commit",
+              row.name);
+}
+
+// ---- primary-lost ----
+
+bool primary_lost(const World& world) {
+    return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost && !too_many_failovers(world);
+}
+void fail_over_from_loss(World& world, const Row& row) {
+    begin_election(world, row, false, world.record.primary.v + " is lost", primary_verdict(world).evidence);
+}
+
+bool primary_folder_gone(const World& world) {
+    const NodeRecord* p = world.primary();
+    return has_primary(world) && failover_can_complete(world) && (!p || p->incarnation != world.record.primary_incarnation);
+}
+void fail_over_from_lost_folder(World& world, const Row& row) {
+    begin_election(world, row, false, "the data folder of " + world.record.primary.v + " was lost or replaced", "its keeper reports a new incarnation");
+}
+
+// ---- R3 ----
+
+bool rule_applied(const World& world) {
+    const Report* r = world.primary_live();
+    return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 && r->promised.epoch == world.record.epoch &&
+           r->rule_applied == world.newest_rule().id;
+}
+void drop_older_rules(World& world, const Row& row) {
+    world.record.rules.erase(world.record.rules.begin(), world.record.rules.end() - 1);
+    world.log("sync_rule_applied", world.record.primary, "sync rule " + standby_names(world.record, world.newest_rule().rule) + " is in force", "the primary has proved it (R3)", row.name);
+}
+
+bool rule_should_change(const World& world) {
+    return world.record.phase == Phase::steady && world.primary_serves() && world.record.rules.size() < rules_at_most &&
+           wanted_rule(world) != world.newest_rule().rule;
+}
+void change_rule(World& world, const Row& row) {
+    const SyncRule wanted = wanted_rule(world);
+    const SyncRule before = world.newest_rule().rule;
+    world.record.last_rule = RuleId{world.record.last_rule.v + 1};
+    world.record.rules.push_back({world.record.last_rule, wanted});
+    const auto shown = [&](const SyncRule& rule) { return rule.k == 0 ? std::string("asynchronous") : standby_names(world.record, rule); };
+    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary, "sync rule changes to " + shown(wanted), "was " + shown(before), row.name);
+}
+
+// ---- switchover ----
+
+/// Why the primary is to be moved though it works; empty when it isn't.
+std::string reason_to_move(const World& world) {
+    const NodeRecord* p = world.primary();
+    if (!p || !world.primary_serves()) return {};
+    const Report* r = world.primary_live();
+    if (r->leaving) return "the machine of " + p->name.v + " is shutting down";
+    if (p->maintenance_wanted) return "maintenance of " + p->name.v;
+    if (p->drop_wanted) return p->name.v + " is to be dropped";
+    if (world.record.operation && (world.record.operation->kind == "switchover" || world.record.operation->kind == "promotion" || world.record.operation->kind == "failover"))
+        return world.record.operation->kind + " asked for by an operator";
+    return {};
+}
+
+bool should_move(const World& world) {
+    return world.record.phase == Phase::steady && !reason_to_move(world).empty() &&
+           !switchover_target(world, world.record.preferred).node.empty();
+}
+void begin_draining(World& world, const Row& row) {
+    const NodeName target = switchover_target(world, world.record.preferred).node;
+    world.record.preferred = target;
+    world.record.reason = reason_to_move(world);
+    ++world.record.checkpoint_request;
+    world.enter(Phase::draining);
+    world.memory.triggered = world.now;
+    world.log("switchover_started", target, "switchover from " + world.record.primary.v + " to " + target.v, world.record.reason, row.name);
+}
+
+bool checkpoint_made(const World& world) {
+    const Report* r = world.primary_live();
+    return world.record.phase == Phase::draining && r && r->checkpoint_done >= world.record.checkpoint_request &&
+           !switchover_target(world, world.record.preferred).node.empty();
+}
+void stop_old_primary(World& world, const Row& row) {
+    begin_election(world, row, true, world.record.reason, "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
+}
+
+bool draining_failed(const World& world) {
+    if (world.record.phase != Phase::draining) return false;
+    // A checkpoint of a busy server may take long; the database serves all the while.
+    const bool late = (world.now - world.memory.phase_since).v > 120'000;
+    return late || switchover_target(world, world.record.preferred).node.empty();
+}
+void give_up_draining(World& world, const Row& row) {
+    const std::string why = switchover_target(world, world.record.preferred).why_not;
+    const std::string message = "switchover given up, " + world.record.primary.v + " stays primary: " + (why.empty() ? "its checkpoint took longer than 120 s; try again when it is less busy" : why);
+    world.enter(Phase::steady);
+    world.record.reason.clear();
+    if (NodeRecord& p = world.record.nodes.at(world.record.primary); p.maintenance_wanted) p.maintenance_wanted = false;
+    world.record.nodes.at(world.record.primary).drop_wanted = false;
+    world.record.preferred = {};
+    world.log("switchover_failed", world.record.primary, message, {}, row.name);
+    finish_operation(world, false, message);
+}
+
+constexpr std::array rows{
+    Row{"rule-proved", rule_applied, drop_older_rules,
+        "the older rules leave the record once the primary has proved the newest (R3)"},
+    Row{"primary-folder-gone", primary_folder_gone, fail_over_from_lost_folder,
+        "a primary whose data folder was lost or replaced can never go on"},
+    Row{"primary-exited", primary_exited_with_candidates, fail_over_from_exit,
+        "promoting a standby is quicker than crash recovery when R4 can be met"},
+    Row{"restart-in-place", primary_exited_without_candidates, restart_in_place,
+        "with no candidate the last primary restarts where it is, in the same epoch (R9)"},
+    Row{"primary-lost", primary_lost, fail_over_from_loss,
+        "the session or the heartbeats ended and the standbys corroborate it"},
+    Row{"checkpoint-made", checkpoint_made, stop_old_primary,
+        "a switchover's epoch begins once the checkpoint is made, so that the stop is short"},
+    Row{"switchover-given-up", draining_failed, give_up_draining,
+        "the candidate went away before the old primary was told to stop: nothing has happened"},
+    Row{"move-primary", should_move, begin_draining,
+        "an operator, maintenance or a shutdown of the machine asks for another primary"},
+    Row{"sync-rule", rule_should_change, change_rule,
+        "the rule follows the health of the standbys; durable before the primary is told (R1, R3)"},
+};
+
+}  // namespace
+
+std::span<const Row> steady_rows() { return rows; }
+
+}  // namespace pgaf::fsm

@@ -1,0 +1,174 @@
+#include "monitor/fsm/summary.h"
+
+#include <algorithm>
+
+#include "monitor/fsm/goals.h"
+#include "monitor/fsm/history.h"
+#include "monitor/fsm/quorum.h"
+#include "monitor/fsm/wanted_rule.h"
+
+namespace pgaf::fsm {
+namespace {
+
+bool told(const World& world, const NodeRecord& n) {
+    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+}
+
+/// How far a standby is behind the primary's last report.
+std::optional<std::uint64_t> lag_of(const World& world, const NodeRecord& n) {
+    const Report* p = world.primary_live();
+    const Report* r = world.report(n.name);
+    if (!p || !r || told(world, n) || r->timeline != p->timeline) return std::nullopt;
+    const std::uint64_t end = std::max(r->end, r->complete).v;
+    return p->end.v - std::min(p->end.v, end);
+}
+
+std::optional<Millis> time_lag_of(const World& world, const NodeRecord& n) {
+    const Report* p = world.primary_live();
+    if (!p) return std::nullopt;
+    for (const WalsenderView& w : p->standbys)
+        if (w.incarnation == n.incarnation) return w.replay_lag;
+    return std::nullopt;
+}
+
+bool is_well(const World& world, const NodeRecord& n) {
+    const Report* r = world.live(n.name);
+    if (!r || !world.in_reach(n.name) || !r->problem.empty()) return false;
+    const NodeState state = reported_state(world, n);
+    if (told(world, n)) return state == NodeState::primary || state == NodeState::single || state == NodeState::wait_primary;
+    return state == NodeState::secondary;
+}
+
+NodeSummary summarize_node(const World& world, const NodeRecord& n) {
+    const NodeView* v = world.view(n.name);
+    NodeSummary s;
+    s.name = n.name;
+    s.host = n.host;
+    s.port = n.port;
+    s.incarnation = n.incarnation;
+    s.state = reported_state(world, n);
+    s.assigned = n.goal.assigned;
+    s.candidate_priority = n.candidate_priority;
+    s.replication_quorum = n.replication_quorum;
+    s.maintenance = n.maintenance;
+    s.primary = told(world, n);
+    s.healthy = is_well(world, n);
+    s.in_sync_rule = !world.record.rules.empty() && world.newest_rule().rule.contains(n.incarnation);
+    s.connected = v && v->connected;
+    if (v && v->heard) s.seen = world.now - *v->heard;
+    if (v && !v->distrust.empty()) s.problem = v->distrust;
+    if (const Report* r = world.report(n.name)) {
+        s.lsn = std::max(r->end, r->complete);
+        s.timeline = r->timeline;
+        s.lag_bytes = lag_of(world, n);
+        if (!s.primary) s.lag = time_lag_of(world, n);
+        s.doing = r->doing;
+        if (s.problem.empty()) s.problem = r->problem;
+        s.pg_version = r->pg_version;
+    }
+    if (!s.connected && s.problem.empty()) s.problem = "its keeper is not connected";
+    return s;
+}
+
+/// Could the cluster lose its primary now and go on by itself?
+void readiness(const World& world, Summary& s) {
+    for (const auto& [name, n] : world.record.nodes) {
+        const Report* r = world.live(name);
+        if (told(world, n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
+        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r)) s.candidates.push_back(name);
+    }
+    const bool asynchronous = std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& n) { return n.rule.k == 0; });
+    if (world.record.nodes.size() < 2) s.why_not_ready = "the cluster has only one node";
+    else if (s.candidates.empty()) s.why_not_ready = "no standby that may be promoted runs and is in reach";
+    else if (asynchronous) s.why_not_ready = "commits are acknowledged without a standby until one has caught up and is in the sync rule";
+    else if (!reachable_nodes_can_complete(world)) s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
+    else if (world.record.phase != Phase::steady) s.why_not_ready = "a change of primary is under way";
+    s.failover_ready = s.why_not_ready.empty();
+    if (!s.failover_ready) s.candidates.clear();
+}
+
+}  // namespace
+
+NodeState reported_state(const World& world, const NodeRecord& n) {
+    const Report* r = world.report(n.name);
+    if (n.maintenance) return NodeState::maintenance;
+    if (!r) return told(world, n) && !world.record.rules.empty() ? NodeState::demoted : NodeState::init;
+    if (n.goal.role == Role::dropped) return NodeState::dropped;
+    switch (r->status) {
+        case PgStatus::unknown:
+        case PgStatus::absent: return NodeState::init;
+        case PgStatus::stopping: return NodeState::draining;
+        case PgStatus::stopped:
+        case PgStatus::stuck: return NodeState::demoted;
+        case PgStatus::starting: return n.goal.role == Role::primary ? NodeState::prepare_promotion : NodeState::catchingup;
+        case PgStatus::running: break;
+    }
+    if (!r->in_recovery) {
+        if (!told(world, n)) return NodeState::draining;
+        return r->writable ? primary_word(world.record) : NodeState::prepare_promotion;
+    }
+    if (n.goal.role == Role::primary) return NodeState::prepare_promotion;
+    if (n.goal.role == Role::fast_forward) return NodeState::fast_forward;
+    if (r->fenced) return NodeState::report_lsn;
+    const bool streams = r->receiver.streaming && r->receiver.upstream == world.record.primary;
+    const Report* p = world.primary_live();
+    const bool member = !world.record.rules.empty() && world.newest_rule().rule.contains(n.incarnation);
+    const bool caught_up = member || (!n.replication_quorum && p && lag_of(world, n).value_or(~0ULL) < 16777216);
+    return streams && caught_up ? NodeState::secondary : NodeState::catchingup;
+}
+
+std::string waiting_text(const World& world) {
+    const ClusterRecord& record = world.record;
+    const std::int64_t here = (world.now - world.memory.phase_since).v;
+    if (record.phase == Phase::forming) return record.nodes.empty() ? "no node has registered yet" : "";
+    if (record.phase == Phase::electing && !world.memory.complete_since && here > 1000)
+        return "epoch " + std::to_string(record.epoch.v) + " can't be elected yet: " + missing(world) +
+               ". Bring one of them back; 'pgafctl perform failover --allow-data-loss' goes on without";
+    if (record.phase == Phase::electing && here > 2000)
+        return "no fenced node may be promoted: each lacks WAL that was acknowledged, or may not be a candidate (needed: " + text(record.floor) + ")";
+    if (record.phase != Phase::steady && record.phase != Phase::promoting) return {};
+    if (!world.in_reach(record.primary) && !record.rules.empty() && world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms)) {
+        if (reachable_nodes_can_complete(world)) return {};
+        return record.primary.v + " is out of reach and nobody can take over: " + missing(world) +
+               ". Bring one of them back; 'pgafctl perform failover --allow-data-loss' goes on without";
+    }
+    const SyncRule& rule = world.newest_rule().rule;
+    const auto streaming = std::count_if(record.nodes.begin(), record.nodes.end(), [&](const auto& e) {
+        const NodeView* v = world.view(e.first);
+        return rule.contains(e.second.incarnation) && v && !v->not_streaming_since;
+    });
+    if (world.primary_serves() && rule.k > streaming)
+        return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) +
+               " stream; bring a standby back, or lower number-sync-standbys";
+    return {};
+}
+
+Summary summarize(const Heart& heart, Millis now) {
+    // A World over copies: nothing of the heart can change here.
+    ClusterRecord record = heart.record();
+    Memory memory = heart.memory();
+    Output out;
+    const World world{record, memory, now, out};
+    Summary s;
+    s.cluster = record.name;
+    s.epoch = record.epoch;
+    s.term = record.term;
+    s.timeline = record.history.empty() ? Timeline{} : record.history.back().timeline;
+    s.system_id = record.system_id;
+    s.phase = record.phase;
+    s.primary = record.primary;
+    s.waiting = waiting_text(world);
+    for (const auto& [name, n] : record.nodes) s.nodes.push_back(summarize_node(world, n));
+    s.has_writable_primary = !record.primary.empty() && world.primary_serves() && world.in_reach(record.primary);
+    if (record.rules.empty()) {
+        s.why_not_ready = "the cluster is still being formed";
+        return s;
+    }
+    s.standby_names = standby_names(record, world.newest_rule().rule);
+    readiness(world, s);
+    const bool all_well = std::all_of(s.nodes.begin(), s.nodes.end(), [](const NodeSummary& n) { return n.healthy || n.maintenance; });
+    s.healthy = all_well && s.has_writable_primary && record.phase == Phase::steady && record.rules.size() == 1 && s.waiting.empty();
+    return s;
+}
+
+}  // namespace pgaf::fsm

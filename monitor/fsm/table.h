@@ -1,0 +1,37 @@
+// The rules by which the heart decides, as a table: the first row that matches wins, then the table is read again
+// until none matches. `pgafctl inspect fsm` and the documentation print it from here.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "monitor/fsm/world.h"
+
+namespace pgaf::fsm {
+
+struct Row {
+    const char* name;
+    bool (*when)(const World&);
+    void (*then)(World&, const Row&);
+    /// One sentence: why it is done.
+    const char* why;
+};
+
+/// All rows, in the order in which they are tried.
+[[nodiscard]] std::span<const Row> steady_rows();
+[[nodiscard]] std::span<const Row> election_rows();
+[[nodiscard]] std::span<const Row> member_rows();
+
+/// Applies rows until none matches. Bounded: a table that never comes to rest is a broken program.
+void decide(World& world);
+
+/// Name and reason of each row, a row a line.
+[[nodiscard]] std::string table_text();
+
+/// Begins an election: the next epoch, durable before anybody is told (R1, R4).
+void begin_election(World& world, const Row& row, bool planned, const std::string& reason, const std::string& evidence);
+
+/// Ends an operator's long command, with its answer.
+void finish_operation(World& world, bool ok, const std::string& message, std::optional<Millis> write_pause = {});
+
+}  // namespace pgaf::fsm

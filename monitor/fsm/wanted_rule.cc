@@ -1,0 +1,78 @@
+#include "monitor/fsm/wanted_rule.h"
+
+#include <algorithm>
+
+#include "monitor/fsm/history.h"
+
+namespace pgaf::fsm {
+namespace {
+
+/// A node that streams joins once it is this close to the primary's end; R3's proof makes it exact.
+constexpr std::uint64_t join_lag_bytes = 16ULL * 1024 * 1024;
+
+const WalsenderView* walsender_of(const Report& primary, const IncarnationId& incarnation) {
+    for (const WalsenderView& w : primary.standbys)
+        if (w.incarnation == incarnation) return &w;
+    return nullptr;
+}
+
+bool streams_and_caught_up(const Report& primary, const NodeRecord& node) {
+    const WalsenderView* w = walsender_of(primary, node.incarnation);
+    return w && w->streaming && w->flushed.v + join_lag_bytes >= primary.end.v && !w->flushed.empty();
+}
+
+/// A node that has a slot for each of its peers: a survivor may need WAL from it (protocol: "What PostgreSQL does").
+bool has_slots_for_peers(const World& world, const NodeRecord& node, const Report& report) {
+    return std::all_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        if (entry.first == node.name || entry.second.drop_wanted) return true;
+        return std::find(report.slots.begin(), report.slots.end(), entry.first) != report.slots.end();
+    });
+}
+
+}  // namespace
+
+bool healthy_member(const World& world, const NodeRecord& node) {
+    const NodeView* v = world.view(node.name);
+    const Report* r = world.report(node.name);
+    const Report* p = world.primary_live();
+    if (!v || !p || !world.may_be_member(node)) return false;
+    const auto patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    const bool member = world.newest_rule().rule.contains(node.incarnation);
+    if (!member)
+        return r && world.in_reach(node.name) && r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
+               has_slots_for_peers(world, node, *r) && streams_and_caught_up(*p, node);
+    // PostgreSQL itself says that it is gone: no reason to wait.
+    if (r && v->connected && r->status == PgStatus::stopped && r->boot == v->boot) return false;
+    return !v->not_streaming_since || (world.now - *v->not_streaming_since).v < patience;
+}
+
+SyncRule wanted_rule(const World& world) {
+    const SyncRule& present = world.newest_rule().rule;
+    const std::uint32_t setting = world.number_sync_standbys();
+    SyncRule healthy;
+    for (const auto& [name, n] : world.record.nodes)
+        if (name != world.record.primary && healthy_member(world, n)) healthy.members.push_back(n.incarnation);
+    std::sort(healthy.members.begin(), healthy.members.end());
+    const auto count = static_cast<std::uint32_t>(healthy.members.size());
+    const std::uint32_t wanted = std::max(1U, setting);
+    if (count >= wanted) return {wanted, healthy.members};
+    // Still growing towards the setting: never weaker than now.
+    if (count > 0 && (count >= present.k || setting < present.k)) return {std::max(std::min(wanted, count), 1U), healthy.members};
+    if (setting == 0) return {};
+    return present;
+}
+
+std::string standby_names(const ClusterRecord& record, const SyncRule& rule) {
+    if (rule.k == 0) return "";
+    if (rule.members.empty()) return "ANY 1 (\"pgaf closed\")";
+    std::string names;
+    for (const IncarnationId& member : rule.members) {
+        NodeName node{"gone"};
+        for (const auto& [name, n] : record.nodes)
+            if (n.incarnation == member) node = name;
+        names += (names.empty() ? "\"" : ", \"") + application_name(record.name, node, member) + "\"";
+    }
+    return "ANY " + std::to_string(rule.k) + " (" + names + ")";
+}
+
+}  // namespace pgaf::fsm
