@@ -1,0 +1,264 @@
+"""The commands of deploy/demo."""
+
+import argparse
+import getpass
+import json
+import pathlib
+import shutil
+import sys
+import time
+
+from . import processes
+from .cluster import Cluster, summary
+from .errors import LocalError
+from .load import Load
+
+USAGE = "Runs a pgaf cluster on this machine: a monitor and some nodes on 127.0.0.1."
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def shared_options(**defaults):
+    """Options that may stand before and after the command; after it without a default, so that the first one holds."""
+    options = argparse.ArgumentParser(add_help=False)
+    for flag, kind, meaning in (("dir", str, "folder of the demo (/var/tmp/pgaf-demo-USER)"),
+                                ("port", int, "first of the ports used (6100)"),
+                                ("nodes", int, "how many nodes (3)")):
+        options.add_argument(f"--{flag}", type=kind, help=meaning, metavar=flag.upper(),
+                             default=defaults.get(flag) if defaults else argparse.SUPPRESS)
+    return options
+
+
+def parse(words):
+    folder = f"/var/tmp/pgaf-demo-{getpass.getuser()}"
+    parser = argparse.ArgumentParser(prog="deploy/demo", description=USAGE, parents=[shared_options(dir=folder)])
+    parser.set_defaults(command="up")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, meaning in (
+        ("up", "build what is missing, start monitor and nodes, wait until healthy (the default)"),
+        ("failover", "kill the primary under a write load; print the outage and what was lost"),
+        ("switchover", "move the primary under a write load; print the outage and what was lost"),
+        ("status", "nodes, ports, folders, pids"),
+        ("start", "start a node that was killed"),
+        ("down", "stop everything"),
+    ):
+        command = commands.add_parser(name, help=meaning, description=meaning, parents=[shared_options()])
+        command.set_defaults(command=name)
+        if name == "status":
+            command.add_argument("-o", "--output", choices=("table", "json"), default="table")
+        if name == "start":
+            command.add_argument("node")
+        if name == "down":
+            command.add_argument("--remove", action="store_true", help="remove the folder too")
+    arguments = parser.parse_args(words)
+    if arguments.nodes is not None and not 1 <= arguments.nodes <= 9:
+        parser.error("--nodes must be between 1 and 9")
+    if arguments.port is not None and not 1024 <= arguments.port <= 65000:
+        parser.error("--port must be between 1024 and 65000")
+    return arguments
+
+
+class Progress:
+    """Says each change of the cluster once, with the seconds since the beginning."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.last = None
+
+    def __call__(self, text):
+        if text != self.last:
+            say(f"  {time.monotonic() - self.began:5.1f} s  {text}")
+            self.last = text
+
+
+def existing(arguments):
+    if not Cluster.exists(arguments.dir):
+        raise LocalError(f"there is no demo in {arguments.dir}; start one with: deploy/demo up")
+    cluster = Cluster(arguments.dir)
+    if arguments.port is not None and arguments.port != cluster.first_port:
+        raise LocalError(f"the demo in {arguments.dir} uses the ports from {cluster.first_port} on; "
+                         "for another one beside it give another --dir")
+    return cluster
+
+
+def wait_healthy(cluster, limit, nodes=None):
+    progress = Progress()
+
+    def look():
+        progress(summary(cluster.state()))
+        return cluster.is_healthy(nodes)
+
+    try:
+        return processes.wait_until(look, limit, lambda: f"a healthy cluster; it is: {summary(cluster.state())}", 0.25)
+    except LocalError as wrong:
+        logs = ", ".join(str(node.keeper.log_file) for node in cluster.nodes)
+        raise LocalError(f"{wrong}\nlook into {cluster.monitor.process.log_file}, {logs}") from None
+
+
+def show(cluster):
+    say()
+    say(cluster.ctl.do("show", "state").rstrip())
+    say()
+
+
+def up(arguments):
+    if Cluster.exists(arguments.dir):
+        cluster = existing(arguments)
+        wanted = arguments.nodes if arguments.nodes is not None else len(cluster.nodes)
+        if wanted < len(cluster.nodes):
+            say(f"the demo in {cluster.folder} has {len(cluster.nodes)} nodes already, and keeps them")
+    else:
+        cluster = Cluster(arguments.dir, 6100 if arguments.port is None else arguments.port)
+        wanted = 3 if arguments.nodes is None else arguments.nodes
+    cluster.make(wanted)
+    cluster.check_ports()
+    say(f"starting a monitor and {len(cluster.nodes)} node(s) in {cluster.folder} as user {cluster.account.name}")
+    cluster.start()
+    wait_healthy(cluster, 180)
+    show(cluster)
+    say(f"Connect:     psql '{cluster.uri()}'")
+    say(f"Ask:         {ctl_line(cluster)} show state")
+    say("Try next:    deploy/demo failover     kill the primary under load, see what is lost")
+    say("             deploy/demo switchover   move the primary, and feel how short the pause is")
+    say("             deploy/demo status       ports, folders and pids")
+    say("             deploy/demo down         stop everything")
+
+
+def ctl_line(cluster):
+    return f"{cluster.programs / 'pgafctl'} --monitor 127.0.0.1:{cluster.monitor.port}"
+
+
+def under_load(cluster, event):
+    """Runs `event` under a write load; prints what the clients saw. True when nothing was lost."""
+    log = cluster.folder / "load.log"
+    log.unlink(missing_ok=True)
+    load = Load(cluster, log, writers=4, rate=100)
+    primary = cluster.primary()
+    say(f"the primary is {primary.name}; four clients write through the multi-host URI")
+    load.start()
+    try:
+        time.sleep(2)
+        began = time.monotonic()
+        survivors = event(primary)
+        load.wait_acknowledged(60)
+        wait_healthy_enough(cluster, survivors)
+        time.sleep(1)
+        summary_of_load = load.stop()
+    finally:
+        load.abandon()
+    report = load.check(survivors, since=began)
+    say()
+    say(f"  write outage        {report['outage']['ms']:8.0f} ms   (longest time without an acknowledged write)")
+    say(f"  rows acknowledged   {report['acknowledged']:8d}")
+    say(f"  outcome unknown     {summary_of_load['unknown']:8d}      (the connection was lost before the answer)")
+    say(f"  rows lost           {report['lost']:8d}      (acknowledged and missing on any of "
+        f"{', '.join(node.name for node in survivors)})")
+    if report["violations"]:
+        say(f"  two servers at once {report['violations']:8d}      {report['first_violations'][0]}")
+    show(cluster)
+    return report["ok"]
+
+
+def wait_healthy_enough(cluster, nodes):
+    """The nodes that are left have a writable primary, and are all there."""
+    def look():
+        state = cluster.state() or {}
+        words = {each["name"]: each["state"] for each in state.get("nodes", [])}
+        left = [words.get(node.name) for node in nodes]
+        return state.get("has_writable_primary") and all(
+            word in ("primary", "secondary", "single", "wait_primary") for word in left)
+
+    cluster.wait_for(look, 60, "the nodes that are left to be at work")
+
+
+def failover(arguments):
+    cluster = existing(arguments)
+    if len(cluster.nodes) < 2:
+        raise LocalError("a cluster of one node has nobody to fail over to; make one of more: deploy/demo up --nodes 3")
+    cluster.wait_for(cluster.is_healthy, 15, "a healthy cluster to begin with (deploy/demo up starts what is down)")
+
+    def event(primary):
+        say(f"killing {primary.name}: keeper, launcher and PostgreSQL, all by SIGKILL")
+        primary.kill()
+        return [node for node in cluster.nodes if node is not primary]
+
+    good = under_load(cluster, event)
+    dead = [node.name for node in cluster.nodes if not node.runs()]
+    say(f"Try next:    deploy/demo start {dead[0]}   and see it come back as a standby" if dead else "")
+    return 0 if good else 1
+
+
+def switchover(arguments):
+    cluster = existing(arguments)
+    if len(cluster.nodes) < 2:
+        raise LocalError("a cluster of one node has nobody to switch over to; make one of more: deploy/demo up --nodes 3")
+    cluster.wait_for(cluster.is_healthy, 15, "a healthy cluster to begin with (deploy/demo up starts what is down)")
+
+    def event(_primary):
+        say("pgafctl perform switchover")
+        say(cluster.ctl.do("perform", "switchover").rstrip())
+        return cluster.nodes
+
+    return 0 if under_load(cluster, event) else 1
+
+
+def status(arguments):
+    cluster = existing(arguments)
+    state = cluster.state() or {}
+    words = {each["name"]: each["state"] for each in state.get("nodes", [])}
+    nodes = [{**node.describe(), "state": words.get(node.name)} for node in cluster.nodes]
+    if arguments.output == "json":
+        say(json.dumps({"dir": str(cluster.folder), "cluster": cluster.name, "uri": cluster.uri(),
+                        "healthy": bool(cluster.is_healthy()), "monitor": cluster.monitor.describe(),
+                        "nodes": nodes}, indent=2))
+        return 0
+    say(f"{'NAME':8} {'PORT':>6} {'STATE':14} {'KEEPER':>8} {'LAUNCHER':>8} {'POSTMASTER':>10}  DATA")
+    say(f"{'monitor':8} {cluster.monitor.port:6} {'up' if cluster.monitor.pid else 'down':14} "
+        f"{'pid ' + str(cluster.monitor.pid or '-'):>28}  {cluster.monitor.folder}")
+    for node in nodes:
+        say(f"{node['name']:8} {node['port']:6} {node['state'] or '-':14} {node['keeper'] or '-':>8} "
+            f"{node['launcher'] or '-':>8} {node['postmaster'] or '-':>10}  {node['data']}")
+    return 0
+
+
+def start(arguments):
+    cluster = existing(arguments)
+    node = cluster.node(arguments.node)
+    if node.runs():
+        say(f"{node.name} runs already")
+    began = time.monotonic()
+    node.start()
+    wait_healthy(cluster, 120)
+    say(f"{node.name} is back and healthy after {time.monotonic() - began:.1f} s")
+    show(cluster)
+    return 0
+
+
+def down(arguments):
+    if not Cluster.exists(arguments.dir):
+        say(f"there is no demo in {arguments.dir}")
+        return 0
+    cluster = existing(arguments)
+    say(f"stopping the demo in {cluster.folder}")
+    cluster.stop()
+    if arguments.remove:
+        shutil.rmtree(cluster.folder)
+        say("removed")
+    else:
+        say(f"stopped; deploy/demo up starts it again, deploy/demo down --remove removes {pathlib.Path(arguments.dir)}")
+    return 0
+
+
+def main(words):
+    arguments = parse(words)
+    command = {"up": up, "failover": failover, "switchover": switchover, "status": status, "start": start,
+               "down": down}[arguments.command]
+    try:
+        return command(arguments) or 0
+    except LocalError as wrong:
+        print(f"deploy/demo: {wrong}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,93 @@
+"""The write load (pgaf-load) against a local cluster, and its checker."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from . import processes
+from .errors import LocalError
+
+
+class Load:
+    """Rows go on into one log for all runs, so each check holds the servers to everything that was ever acknowledged."""
+
+    def __init__(self, cluster, log, writers=4, rate=50):
+        self.cluster, self.log, self.writers, self.rate = cluster, pathlib.Path(log), writers, rate
+        self._process = None
+        self._offset = 0
+
+    def _program(self, *words):
+        return [str(self.cluster.programs / "pgaf-load"), *map(str, words)]
+
+    def _environment(self):
+        return {**os.environ, "PGPASSFILE": str(self.cluster.passfile)}
+
+    def start(self):
+        """Returns when the first rows are acknowledged."""
+        self._offset = self.log.stat().st_size if self.log.exists() else 0
+        self._process = subprocess.Popen(
+            self._program("write", "--uri", self.cluster.uri(password=False), "--log", self.log,
+                          "--writers", self.writers, "--rate", self.rate),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=self._environment(),
+        )
+        self.wait_acknowledged(40)
+
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def _acknowledged_since_last_look(self):
+        """Reads on in the log; true when a row was acknowledged in what is new."""
+        if not self.log.exists():
+            return False
+        with open(self.log, "rb") as file:
+            file.seek(self._offset)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return whole.startswith(b"A ") or b"\nA " in whole
+
+    def wait_acknowledged(self, limit):
+        """Waits until a row is acknowledged from now on."""
+        self._acknowledged_since_last_look()
+
+        def look():
+            if self._process.poll() is not None:
+                raise LocalError(f"the write load ended: {self._process.stderr.read().strip()}")
+            return self._acknowledged_since_last_look()
+
+        processes.wait_until(look, limit, "a write to be acknowledged", pause=0.02)
+
+    def stop(self):
+        """Ends the load; its summary."""
+        self._process.terminate()
+        out, err = self._process.communicate(timeout=30)
+        code, self._process = self._process.returncode, None
+        if code != 0:
+            raise LocalError(f"the write load failed: {err.strip()}")
+        return json.loads(out)
+
+    def abandon(self):
+        """Ends it whatever its state, when something else has failed already."""
+        if self.running():
+            self._process.kill()
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+    def check(self, nodes=None, since=None, until=None, limit=30):
+        """Holds these nodes (all that run, when none are named) to the log. Returns the checker's report; `ok` says it."""
+        words = ["check", "--log", self.log, "--limit", limit]
+        nodes = self.cluster.nodes if nodes is None else nodes
+        if nodes:
+            words += ["--uri", self.cluster.uri(nodes, password=False)]
+        if since is not None:
+            words += ["--since-ns", int(since * 1e9)]
+        if until is not None:
+            words += ["--until-ns", int(until * 1e9)]
+        done = subprocess.run(self._program(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env=self._environment(), timeout=limit + 120)
+        if not done.stdout.strip():
+            raise LocalError(f"the checker could not find out: {done.stderr.strip()}")
+        return json.loads(done.stdout)

@@ -1,0 +1,166 @@
+"""One node of a local cluster: a data folder, its launcher with PostgreSQL below it, and its keeper."""
+
+import contextlib
+import pathlib
+import signal
+
+from . import processes, toml
+from .errors import LocalError
+from .processes import Process
+
+
+class Node:
+    def __init__(self, cluster, name, port, http_port, priority, quorum=True):
+        self.cluster, self.name, self.port, self.http_port = cluster, name, port, http_port
+        self.priority, self.quorum = priority, quorum
+        self.folder = cluster.folder / name
+        self.data = self.folder / "data"
+        self.state = self.folder / "state"
+        self.config = self.folder / "keeper.toml"
+        self.socket = self.folder / "run" / "launcher.sock"
+        programs, account = cluster.programs, cluster.account
+        self.launcher = Process(
+            f"launcher of {name}",
+            [programs / "pgaf-launcher", "--pgdata", self.data, "--socket", self.socket],
+            self.folder / "run" / "launcher.pid", self.folder / "log" / "launcher.log", account,
+        )
+        self.keeper = Process(
+            f"keeper of {name}",
+            [programs / "pgaf-keeper", "run", "--config", self.config],
+            self.folder / "run" / "keeper.pid", self.folder / "log" / "keeper.log", account,
+        )
+
+    # ---- making it ------------------------------------------------------------------------------------------------
+
+    def make(self):
+        """Folders and configuration; changes nothing that is there and right."""
+        for folder in (self.folder, self.state, self.folder / "run", self.folder / "log"):
+            self.cluster.account.make_folder(folder)
+        # Nothing but configuration says who may be asked what: see keeper.toml in deploy/examples for the words.
+        settings = {
+            "cluster": self.cluster.name,
+            "node": self.name,
+            "monitor": [f"127.0.0.1:{self.cluster.monitor.port}"],
+            "pgdata": self.data,
+            "state_dir": self.state,
+            "launcher_socket": self.socket,
+            "socket_dir": self.folder / "run",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "listen": "127.0.0.1",
+            "http_listen": f"127.0.0.1:{self.http_port}",
+            "candidate_priority": self.priority,
+            "replication_quorum": self.quorum,
+            "superuser": "postgres",
+            "superuser_password_file": self.cluster.secrets / "superuser",
+            "replication_password_file": self.cluster.secrets / "replication",
+            "hba": ["host all all 127.0.0.1/32 scram-sha-256"],
+            "parameters": {
+                # Several servers share one small machine here.
+                "shared_buffers": "32MB",
+                "max_connections": "100",
+                "max_wal_size": "256MB",
+                "log_line_prefix": "%m [%p] %q%a ",
+                **self.cluster.parameters,
+            },
+        }
+        self.cluster.account.write(self.config, toml.document(settings))
+
+    # ---- processes ------------------------------------------------------------------------------------------------
+
+    @property
+    def postmaster(self):
+        """Pid of the running postmaster, else None."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n")[0])
+            program = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+            folder = pathlib.Path(f"/proc/{pid}/cwd").resolve()
+        except (FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
+            return None
+        ours = program in ("postgres", "postmaster") and folder == self.data.resolve()
+        return pid if ours and processes.start_time(pid) is not None else None
+
+    def pids(self):
+        return {"keeper": self.keeper.pid, "launcher": self.launcher.pid, "postmaster": self.postmaster}
+
+    def runs(self):
+        return self.keeper.pid is not None and self.launcher.pid is not None
+
+    def start(self):
+        """Launcher and keeper; PostgreSQL is started by them when the monitor says so."""
+        self.launcher.start()
+        self.keeper.start()
+
+    def stop(self, limit=60):
+        """An orderly end: the launcher stops PostgreSQL (and hands over first, when the keeper is there to)."""
+        self.launcher.stop(limit)
+        self.keeper.stop(limit)
+
+    def stop_without_handover(self, limit=60):
+        """The keeper goes first, so nobody is asked to take over."""
+        self.keeper.stop(limit)
+        self.launcher.stop(limit)
+
+    def server_processes(self):
+        """Postmaster, its children, and what the launcher has adopted: parents first."""
+        postmaster, launcher = self.postmaster, self.launcher.pid
+        pids = [postmaster] + processes.descendants(postmaster) if postmaster else []
+        if launcher:
+            pids += [pid for pid in processes.descendants(launcher) if pid not in pids]
+        return pids
+
+    def kill(self):
+        """The machine is lost: everything of this node dies at once."""
+        pids = [pid for pid in (self.keeper.pid, self.launcher.pid) if pid] + self.server_processes()
+        self._end(pids)
+
+    def kill_managers_and_postmaster(self):
+        """Keeper, launcher and postmaster die, the backends find out by themselves."""
+        self._end([pid for pid in (self.keeper.pid, self.launcher.pid, self.postmaster) if pid])
+
+    def kill_postmaster(self):
+        pid = self.postmaster
+        if pid is None:
+            raise LocalError(f"no postmaster runs on {self.name}")
+        self._end([pid])
+
+    def crash_backend(self):
+        """A backend dies of SIGKILL: PostgreSQL ends all sessions and recovers by itself."""
+        postmaster = self.postmaster
+        for pid in processes.descendants(postmaster) if postmaster else []:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                if "postgres: checkpointer" in title:
+                    processes.send(pid, signal.SIGKILL)
+                    return pid
+        raise LocalError(f"{self.name} runs no server process to kill")
+
+    @staticmethod
+    def _end(pids):
+        began = {pid: processes.start_time(pid) for pid in pids}
+        for pid in pids:
+            processes.send(pid, signal.SIGKILL)
+        for pid in pids:
+            if began[pid] is not None and not processes.wait_gone(pid, began[pid], 10):
+                raise LocalError(f"process {pid} is still there 10 s after SIGKILL")
+
+    def freeze(self):
+        """The machine stands still. The postmaster first, so that no child is forked meanwhile."""
+        for _ in range(2):
+            for pid in self.server_processes():
+                processes.send(pid, signal.SIGSTOP)
+        for process in (self.launcher, self.keeper):
+            process.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        """It goes on. Backends first: the worst order for a primary that was replaced meanwhile."""
+        for pid in reversed(self.server_processes()):
+            processes.send(pid, signal.SIGCONT)
+        for process in (self.launcher, self.keeper):
+            process.signal(signal.SIGCONT)
+
+    # ---- for people -----------------------------------------------------------------------------------------------
+
+    def describe(self):
+        return {"name": self.name, "host": "127.0.0.1", "port": self.port, "http_port": self.http_port,
+                "data": str(self.data), **self.pids()}
