@@ -67,7 +67,7 @@ std::optional<Choice> choose(const World& world, bool data_loss_allowed) {
     const Completeness complete = completeness(world);
     if (!complete.any() && !data_loss_allowed) return std::nullopt;
 
-    if (complete.by_promise && !world.record.planned && !world.record.exclude_primary) {
+    if (complete.by_promise) {
         if (auto same = old_primary(world, "it has promised the epoch and runs on: a false alarm (R4)")) return same;
     }
 

@@ -58,8 +58,7 @@ bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
 /// During an election. A planned one lets the standbys stream until the old primary has gone down.
 bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
     const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-    const bool draining = world.record.planned && !world.memory.complete_since && !world.primary_exited() &&
-                          world.in_reach(world.record.primary);
+    const bool draining = world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary);
     if (told && (world.record.planned || world.record.exclude_primary)) {
         as(goal, Role::stop, NodeState::draining);
         const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);

@@ -41,7 +41,9 @@ Completeness completeness(const World& world) {
     c.by_fences = enough(world, fenced);
     c.by_exit = world.primary_exited();
     const Report* primary = world.primary_live();
-    c.by_promise = world.primary_promised() && primary->status == PgStatus::running && !primary->in_recovery;
+    // One that was told to stop has promised too, but is not to go on: its exit is what counts.
+    const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
+    c.by_promise = may_go_on && world.primary_promised() && primary->status == PgStatus::running && !primary->in_recovery;
     return c;
 }
 
