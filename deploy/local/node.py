@@ -1,8 +1,10 @@
 """One node of a local cluster: a data folder, its launcher with PostgreSQL below it, and its keeper."""
 
 import contextlib
+import os
 import pathlib
 import signal
+import subprocess
 
 from . import processes, toml
 from .errors import LocalError
@@ -124,16 +126,21 @@ class Node:
             raise LocalError(f"no postmaster runs on {self.name}")
         self._end([pid])
 
-    def crash_backend(self):
-        """A backend dies of SIGKILL: PostgreSQL ends all sessions and recovers by itself."""
-        postmaster = self.postmaster
-        for pid in processes.descendants(postmaster) if postmaster else []:
+    def server_process(self, kind):
+        """Pids of this server's processes of one kind: walsender, walreceiver, checkpointer..."""
+        found = []
+        for pid in self.server_processes():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-                if "postgres: checkpointer" in title:
-                    processes.send(pid, signal.SIGKILL)
-                    return pid
-        raise LocalError(f"{self.name} runs no server process to kill")
+                if f"postgres: {kind}" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
+                    found.append(pid)
+        return found
+
+    def crash_backend(self):
+        """A server process dies of SIGKILL: PostgreSQL ends all sessions and recovers by itself."""
+        found = self.server_process("checkpointer")
+        if not found:
+            raise LocalError(f"{self.name} runs no server process to kill")
+        processes.send(found[0], signal.SIGKILL)
 
     @staticmethod
     def _end(pids):
@@ -158,6 +165,18 @@ class Node:
             processes.send(pid, signal.SIGCONT)
         for process in (self.launcher, self.keeper):
             process.signal(signal.SIGCONT)
+
+    def sql(self, statements, timeout=30):
+        """Runs statements on this very server with psql, as the superuser; what they return, without decoration."""
+        done = subprocess.run(
+            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c", statements,
+             "postgres"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+            env={**os.environ, "PGPASSFILE": str(self.cluster.passfile), "PGCONNECT_TIMEOUT": "5"},
+        )
+        if done.returncode != 0:
+            raise LocalError(f"psql on {self.name}: {done.stderr.strip()}")
+        return done.stdout.strip()
 
     # ---- for people -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,179 @@
+"""What every live test needs: a cluster of its own on free ports, a write load around each event, and the checker.
+
+Each scenario ends with the same three questions: is a row lost, did two servers acknowledge at once, is the cluster
+healthy again? A scenario that fails leaves its logs behind and says where; the next one gets a new cluster.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+
+from local import Cluster, Load, LocalError, processes  # noqa: E402
+from local.cluster import port_is_free, summary  # noqa: E402
+
+__all__ = ["Cluster", "Load", "LocalError", "LiveCase", "ROOT", "free_ports", "main", "processes", "scratch_folder",
+           "summary"]
+
+
+def free_ports(count):
+    """The first of so many free ports in a row, below those that the system gives to clients."""
+    for _ in range(200):
+        first = random.randrange(20000, 32000 - count)
+        if all(port_is_free(port) for port in range(first, first + count)):
+            return first
+    raise LocalError(f"found no {count} free ports in a row on 127.0.0.1")
+
+
+def scratch_folder():
+    """A new empty folder that user postgres can get into."""
+    folder = tempfile.mkdtemp(prefix="pgaf-live-", dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    return pathlib.Path(folder)
+
+
+class LiveCase(unittest.TestCase):
+    """One cluster for all scenarios of a class."""
+
+    size = 3
+    # A scenario may fail over as often as it likes (R15's limit has a test of its own).
+    settings = {"failover_limit": 1000}
+    cluster = None
+    broken = False
+
+    @classmethod
+    def make_cluster(cls):
+        cls.folder = scratch_folder()
+        cls.cluster = Cluster(cls.folder / "c", free_ports(24), settings=cls.settings)
+        cls.cluster.make(cls.size)
+        cls.cluster.start()
+        cls.cluster.wait_healthy(120)
+        cls.load = Load(cls.cluster, cls.folder / "load.log")
+        cls.broken = False
+
+    @classmethod
+    def end_cluster(cls, keep_logs=False):
+        if cls.cluster is None:
+            return
+        if keep_logs:
+            cls.show_logs()
+        cls.cluster.kill()
+        for node in cls.cluster.nodes:
+            shutil.rmtree(node.data, ignore_errors=True)
+        if keep_logs:
+            print(f"logs are kept in {cls.folder}", flush=True)
+        else:
+            shutil.rmtree(cls.folder, ignore_errors=True)
+        cls.cluster = None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.end_cluster(keep_logs=cls.broken)
+
+    def setUp(self):
+        cls = type(self)
+        if cls.cluster is None or cls.broken:
+            cls.end_cluster(keep_logs=cls.broken)
+            try:
+                cls.make_cluster()
+            except BaseException:
+                cls.broken = True
+                raise
+        self.began = time.monotonic()
+
+    def run(self, result=None):
+        troubles = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > troubles:
+            type(self).broken = True
+
+    # ---- around an event ------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def under_load(self, limit=60):
+        """Runs the block under a write load; afterwards the cluster must be healthy, take writes and have lost nothing."""
+        self.load.start()
+        try:
+            yield self.load
+            self.cluster.wait_healthy(limit)
+            self.load.wait_acknowledged(30)
+            self.load.stop()
+        finally:
+            self.load.abandon()
+        self.report = self.check()
+        print(f"  {self._testMethodName}: {time.monotonic() - self.began:.1f} s, outage "
+              f"{self.report['outage']['ms']:.0f} ms, {self.report['acknowledged']} rows acknowledged in all, "
+              f"{self.report['unknown']} unknown, {self.report['lost']} lost", flush=True)
+
+    def check(self, nodes=None):
+        report = self.load.check(nodes, since=self.began)
+        self.assertEqual(report["lost"], 0, report)
+        self.assertEqual(report["violations"], 0, report)
+        self.assertEqual(report["primaries"], 1, report)
+        self.assertGreater(report["acknowledged"], 0, report)
+        return report
+
+    # ---- what is so -----------------------------------------------------------------------------------------------
+
+    def state(self):
+        return self.cluster.state() or {}
+
+    def epoch(self):
+        return self.state().get("epoch")
+
+    def status(self, node):
+        for each in self.state().get("nodes", []):
+            if each["name"] == node.name:
+                return each
+        return {}
+
+    def wait_primary(self, nodes, limit=30):
+        """Waits until one of these nodes is the writable primary, and returns it."""
+        names = {node.name for node in nodes}
+
+        def look():
+            state = self.state()
+            if not state.get("has_writable_primary"):
+                return None
+            found = [each["name"] for each in state["nodes"] if each["primary"] and each["name"] in names]
+            return self.cluster.node(found[0]) if found else None
+
+        return self.cluster.wait_for(look, limit, f"one of {', '.join(sorted(names))} to be the primary")
+
+    def events(self, kind=None):
+        found = self.cluster.ctl.json("show", "events")
+        found = found.get("events", found) if isinstance(found, dict) else found
+        return [event for event in found if kind is None or event["kind"] == kind]
+
+    def last_event(self):
+        return max((int(event["seq"]) for event in self.events()), default=0)
+
+    def kinds_since(self, seq):
+        return [event["kind"] for event in self.events() if int(event["seq"]) > seq]
+
+    @classmethod
+    def show_logs(cls):
+        """What one needs to find out why a scenario failed."""
+        with contextlib.suppress(Exception):
+            print(cls.cluster.ctl.run("show", "state").stdout)
+            print(cls.cluster.ctl.run("show", "events").stdout)
+        logs = [cls.cluster.monitor.process.log_file]
+        for node in cls.cluster.nodes:
+            logs += sorted((node.folder / "log").glob("*"))
+        for log in logs:
+            print(f"---- {log}")
+            with contextlib.suppress(OSError):
+                print("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]))
+        sys.stdout.flush()
+
+
+def main():
+    unittest.main(verbosity=2, failfast=False)

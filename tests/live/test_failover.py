@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""Three nodes lose processes and whole nodes, one or two at once, under a write load."""
+
+import signal
+import time
+
+from harness import LiveCase, main, processes
+
+
+class Failover(LiveCase):
+    def test_postmaster_killed(self):
+        old = self.cluster.primary()
+        epoch = self.epoch()
+        with self.under_load():
+            old.kill_postmaster()
+            new = self.wait_primary([node for node in self.cluster.nodes if node is not old])
+        self.assertIsNot(new, old)
+        self.assertEqual(self.epoch(), epoch + 1)
+        self.assertEqual(self.status(old)["state"], "secondary", "the old primary is back by itself")
+
+    def test_backend_crash_is_no_failover(self):
+        primary = self.cluster.primary()
+        epoch, postmaster = self.epoch(), primary.postmaster
+        with self.under_load():
+            primary.crash_backend()
+            time.sleep(1)
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertEqual(self.epoch(), epoch)
+        self.assertEqual(primary.postmaster, postmaster, "PostgreSQL restarted its processes, not we the postmaster")
+
+    def test_node_killed(self):
+        old = self.cluster.primary()
+        with self.under_load():
+            old.kill()
+            self.wait_primary([node for node in self.cluster.nodes if node is not old])
+            old.start()
+        self.assertIsNot(self.cluster.primary(), old)
+
+    def test_keeper_launcher_and_postmaster_killed(self):
+        old = self.cluster.primary()
+        with self.under_load():
+            old.kill_managers_and_postmaster()
+            self.wait_primary([node for node in self.cluster.nodes if node is not old])
+            old.start()
+        self.assertIsNot(self.cluster.primary(), old)
+
+    def test_new_primary_killed_right_after_its_promotion(self):
+        first = self.cluster.primary()
+        with self.under_load() as load:
+            first.kill()
+            second = self.wait_primary([node for node in self.cluster.nodes if node is not first])
+            second.kill()
+            # One node of three is left: whether it may go on alone depends on the rule that was in force; with one of
+            # the others back it must in any case.
+            first.start()
+            self.wait_primary([node for node in self.cluster.nodes if node is not second])
+            load.wait_acknowledged(30)
+            second.start()
+
+    def test_new_primary_loses_its_postmaster_as_soon_as_it_acknowledges(self):
+        first = self.cluster.primary()
+        with self.under_load() as load:
+            first.kill_postmaster()
+            load.wait_acknowledged(20)
+            for node in self.cluster.nodes:
+                if node is not first and self.status(node).get("primary") and node.postmaster:
+                    node.kill_postmaster()
+
+    def test_standby_lost_and_back(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
+        epoch = self.epoch()
+        with self.under_load() as load:
+            standby.kill()
+            self.cluster.wait_for(lambda: not self.status(standby)["healthy"], 20, "the loss to be noticed")
+            load.wait_acknowledged(10)
+            standby.start()
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertEqual(self.epoch(), epoch)
+
+    def test_standbys_postmaster_killed(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[-1]
+        epoch, before = self.epoch(), standby.postmaster
+        with self.under_load():
+            standby.kill_postmaster()
+            self.cluster.wait_for(lambda: standby.postmaster not in (None, before), 20, "the standby to be started again")
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertEqual(self.epoch(), epoch)
+
+    def test_primary_and_standby_lost_at_once(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
+        with self.under_load(90):
+            primary.kill()
+            standby.kill()
+            # What is left can't know what the two had acknowledged to each other: the cluster waits, and says for whom.
+            waiting = self.cluster.wait_for(lambda: self.state().get("waiting"), 30, "the cluster to say that it waits")
+            self.assertTrue(primary.name in waiting or standby.name in waiting, waiting)
+            standby.start()
+            self.wait_primary([node for node in self.cluster.nodes if node is not primary])
+            primary.start()
+
+    def test_all_standbys_lost(self):
+        primary = self.cluster.primary()
+        with self.under_load(90):
+            standbys = self.cluster.standbys()
+            for standby in standbys:
+                standby.kill()
+            time.sleep(4)
+            for standby in standbys:
+                standby.start()
+        self.assertIs(self.cluster.primary(), primary)
+
+    def test_old_primary_with_wal_of_its_own_is_rewound(self):
+        """WAL that only the old primary has: its walsenders are frozen, so nothing of it can be acknowledged."""
+        old = self.cluster.primary()
+        with self.under_load():
+            for pid in old.server_process("walsender"):
+                processes.send(pid, signal.SIGSTOP)
+            old.sql("SET synchronous_commit = off; CREATE TABLE only_here AS SELECT generate_series(1, 100000) AS n")
+            old.kill()
+            new = self.wait_primary([node for node in self.cluster.nodes if node is not old])
+            old.start()
+        self.assertIs(self.cluster.primary(), new)
+        for node in self.cluster.nodes:
+            self.assertEqual(node.sql("SELECT to_regclass('only_here') IS NULL"), "t", f"{node.name} has left that line")
+        kept = list(old.state.glob("wal-kept/**/*"))
+        self.assertTrue(kept, "the WAL that was given up is kept aside (R12)")
+
+
+if __name__ == "__main__":
+    main()
