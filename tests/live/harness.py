@@ -149,8 +149,7 @@ class LiveCase(unittest.TestCase):
         return self.cluster.wait_for(look, limit, f"one of {', '.join(sorted(names))} to be the primary")
 
     def events(self, kind=None):
-        found = self.cluster.ctl.json("show", "events")
-        found = found.get("events", found) if isinstance(found, dict) else found
+        found = self.cluster.ctl.json("show", "events", "--limit", 2000)["events"]
         return [event for event in found if kind is None or event["kind"] == kind]
 
     def last_event(self):
