@@ -241,7 +241,10 @@ Outcome Client::watch_events(const v1::ListEventsRequest& request, const std::fu
     return impl_->watch<v1::Event>(
         [&](grpc::ClientContext& context) { return impl_->stub->WatchEvents(&context, next); },
         [&](const v1::Event& event) {
+            // After a break everything since, whatever the beginning was limited to.
             next.set_after(std::max(next.after(), event.seq()));
+            next.clear_limit();
+            next.clear_since_unix_ms();
             return each(event);
         },
         lost);

@@ -16,9 +16,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t answer_limit_ms = 10'000;
 
-/// The cluster's settings are spelt with '-' on command lines and with '_' everywhere else; both are understood.
-std::string with_underscores(std::string name) {
-    std::replace(name.begin(), name.end(), '-', '_');
+/// The cluster's settings are spelt with '-'; with '_', as in configuration files, they are understood too.
+std::string with_dashes(std::string name) {
+    std::replace(name.begin(), name.end(), '_', '-');
     return name;
 }
 
@@ -52,7 +52,7 @@ int get_cluster(Session& session, const std::string& setting) {
     std::string names;
     for (const auto& known : state.settings()) {
         names += (names.empty() ? "" : ", ") + known.name();
-        if (with_underscores(known.name()) != with_underscores(setting)) continue;
+        if (with_dashes(known.name()) != with_dashes(setting)) continue;
         return show_value(session,
                           Json{{"cluster", session.cluster()}, {"setting", known.name()}, {"value", known.value()}},
                           known.value());
@@ -108,7 +108,7 @@ int set_node(Session& session, v1::SetNodeRequest request) {
 int set_cluster(Session& session, const std::string& setting, const std::string& value) {
     v1::SetClusterRequest request;
     request.set_cluster(session.cluster());
-    request.set_setting(with_underscores(setting));
+    request.set_setting(with_dashes(setting));
     request.set_value(value);
     request.set_dry_run(session.dry_run());
     v1::Done answer;

@@ -153,11 +153,11 @@ v1::ClusterState healthy_cluster() {
         added.set_candidate_priority(priority[i]);
     }
     auto& setting = *state.add_settings();
-    setting.set_name("number_sync_standbys");
+    setting.set_name("number-sync-standbys");
     setting.set_value("1");
     setting.set_meaning("standbys that must confirm a commit");
     auto& other = *state.add_settings();
-    other.set_name("node_timeout_ms");
+    other.set_name("node-timeout-ms");
     other.set_value("2500");
     other.set_meaning("silence after which a node counts as lost");
     return state;

@@ -12,7 +12,7 @@ TEST_CASE("A switchover shows its events and ends with the measured pause") {
     FakeMonitor monitor;
     monitor.updates = {progress(event(1, "node1", "draining", "checkpoint, then stop")),
                        progress(event(2, "node2", "node_promoted", "promoted on timeline 4")),
-                       result(true, "switchover done: node2 is primary", 134)};
+                       result(true, "node2 is primary", 134)};
     const Run run{monitor.address()};
     const auto ran = run({"perform", "switchover", "--to", "node2"});
     CHECK(ran.code == 0);
@@ -23,9 +23,14 @@ TEST_CASE("A switchover shows its events and ends with the measured pause") {
           "switchover done: node2 is primary, writes paused for 0.13 s\n");
     CHECK(monitor.requests().back() == "Perform cluster: \"default\" kind: \"switchover\" node: \"node2\"");
 
+    monitor.updates.back() = result(true, "node2 is primary, writes paused for 0.13 s", 134);
+    CHECK_THAT(run({"perform", "switchover"}).out,
+               Catch::EndsWith("\nswitchover done: node2 is primary, writes paused for 0.13 s\n"));
+    monitor.updates.back() = result(true, "node2 is primary", 134);
+
     const auto json = Json::parse(run({"perform", "switchover", "-o", "json"}).out);
     CHECK(json["ok"] == true);
-    CHECK(json["message"] == "switchover done: node2 is primary");
+    CHECK(json["message"] == "node2 is primary");
     CHECK(json["write_pause_ms"] == 134);
     CHECK(json["dry_run"] == false);
     CHECK(json["events"].size() == 2);

@@ -62,14 +62,14 @@ TEST_CASE("Settings of the cluster, with either spelling") {
     CHECK(run({"get", "cluster", "number-sync-standbys"}).out == "1\n");
     CHECK(run({"get", "cluster", "number_sync_standbys"}).out == "1\n");
     CHECK(Json::parse(run({"get", "cluster", "node-timeout-ms", "-o", "json"}).out) ==
-          Json{{"cluster", "default"}, {"setting", "node_timeout_ms"}, {"value", "2500"}});
+          Json{{"cluster", "default"}, {"setting", "node-timeout-ms"}, {"value", "2500"}});
     const auto none = run({"get", "cluster", "colour"});
     CHECK(none.code == 1);
-    CHECK_THAT(none.err, Contains("there is no setting 'colour'; there are: number_sync_standbys, node_timeout_ms"));
+    CHECK_THAT(none.err, Contains("there is no setting 'colour'; there are: number-sync-standbys, node-timeout-ms"));
 
-    CHECK(run({"set", "cluster", "number-sync-standbys", "2"}).code == 0);
+    CHECK(run({"set", "cluster", "number_sync_standbys", "2"}).code == 0);
     CHECK(monitor.requests().back() ==
-          "SetCluster cluster: \"default\" setting: \"number_sync_standbys\" value: \"2\"");
+          "SetCluster cluster: \"default\" setting: \"number-sync-standbys\" value: \"2\"");
     monitor.status = {failed_precondition, "2 standbys in the quorum are needed and there is 1; add a node first"};
     const auto refused = run({"set", "cluster", "number-sync-standbys", "2"});
     CHECK(refused.code == 1);

@@ -196,14 +196,14 @@ TEST_CASE("Settings and standby names") {
     const Run run{monitor.address()};
     CHECK(run({"show", "settings"}).out ==
           "NAME                  VALUE  MEANING\n"
-          "number_sync_standbys  1      standbys that must confirm a commit\n"
-          "node_timeout_ms       2500   silence after which a node counts as lost\n");
+          "number-sync-standbys  1      standbys that must confirm a commit\n"
+          "node-timeout-ms       2500   silence after which a node counts as lost\n");
     const auto json = Json::parse(run({"show", "settings", "-o", "json"}).out);
     CHECK(json ==
           Json{{"cluster", "default"},
                {"settings",
-                {{{"name", "number_sync_standbys"}, {"value", "1"}, {"meaning", "standbys that must confirm a commit"}},
-                 {{"name", "node_timeout_ms"},
+                {{{"name", "number-sync-standbys"}, {"value", "1"}, {"meaning", "standbys that must confirm a commit"}},
+                 {{"name", "node-timeout-ms"},
                   {"value", "2500"},
                   {"meaning", "silence after which a node counts as lost"}}}}});
     CHECK(run({"show", "standby-names"}).out == "ANY 1 (\"pgaf_default_node2_0011\", \"pgaf_default_node3_0011\")\n");
