@@ -33,6 +33,8 @@ struct Facts {
     Lsn complete;
     /// `end`, `replayed` and `complete` were read after the receiver had ended for good, or with PostgreSQL stopped.
     bool end_exact = false;
+    /// wal_segment_size: a torn tail that reaches into a later segment than the fork's must go (R6).
+    std::uint64_t wal_segment_bytes = 16777216;
 
     /// primary_conninfo in force, as the name of the peer that it points at; empty when none.
     NodeName following;
@@ -51,6 +53,7 @@ struct Facts {
 BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, clean_shutdown,
                        leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
-                       end_exact, following, receiver, standbys, slots, checkpoint_timeline, standby_names, trouble))
+                       end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
+                       standby_names, trouble))
 
 }  // namespace pgaf::keeper

@@ -1,0 +1,105 @@
+// Which step under way a changed goal, or a changed server, makes pointless. Cancelling must never cost more than letting
+// it end: a rewind that is broken off costs a clone.
+#include "keeper/reconcile/reconcile.h"
+#include "keeper/reconcile/table.h"
+
+namespace pgaf::keeper {
+namespace {
+
+struct Now {
+    const Promise& promise;
+    const Run& run;
+    const Facts& facts;
+    Role role;
+
+    [[nodiscard]] const Goal& goal() const { return *promise.goal; }
+    [[nodiscard]] bool rests() const {
+        return role == Role::stop || role == Role::maintenance || role == Role::dropped;
+    }
+    [[nodiscard]] bool server_gone() const {
+        return facts.status == PgStatus::stopped || facts.status == PgStatus::absent;
+    }
+    /// Something else on a primary is more urgent than a step that may wait for standbys.
+    [[nodiscard]] bool overtaken_by(const char* a, const char* b) const {
+        if (facts.status != PgStatus::running) return false;
+        const Decision d = reconcile(promise, run, facts);
+        return d.step && (step_name(*d.step) == a || step_name(*d.step) == b);
+    }
+};
+
+constexpr const char* gone = "PostgreSQL has exited";
+constexpr const char* changed = "the goal has changed";
+constexpr const char* none = "";
+
+std::string check(const Initialise&, const Now&) { return none; }
+std::string check(const Adopt&, const Now&) { return none; }
+std::string check(const DropTornTail&, const Now&) { return none; }
+
+std::string check(const StartPrimary&, const Now& now) {
+    // A fence leaves a primary alone (R4).
+    return now.rests() || now.role == Role::standby || now.role == Role::fast_forward ? changed : none;
+}
+std::string check(const StartStandby& s, const Now& now) {
+    if (now.rests() || now.role == Role::fence) return changed;
+    const bool follows = now.role == Role::standby || now.role == Role::fast_forward;
+    return follows && now.goal().upstream != s.upstream ? changed : none;
+}
+std::string check(const Follow& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    const bool follows = now.role == Role::standby || now.role == Role::fast_forward;
+    return follows && now.goal().upstream == s.upstream ? none : changed;
+}
+std::string check(const Fence&, const Now& now) {
+    if (now.server_gone()) return gone;
+    const bool fences = now.role == Role::fence || now.role == Role::fast_forward || now.role == Role::primary;
+    return fences ? none : changed;
+}
+std::string check(const Promote& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    return now.role == Role::primary && now.goal().timeline == s.timeline ? none : changed;
+}
+std::string check(const ApplyRule& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    // Under a fence a change of rule goes on: it is promised, so it stays in the record (R3, R4).
+    if (now.role == Role::fence) return none;
+    if (now.role != Role::primary || now.goal().rule.id != s.rule.id) return changed;
+    return now.overtaken_by("UpdatePeers", "Checkpoint") ? "something more urgent goes first" : none;
+}
+std::string check(const OpenToClients& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    if (now.role != Role::primary || now.goal().rule.id != s.rule.id) return changed;
+    return now.overtaken_by("UpdatePeers", "Checkpoint") ? "something more urgent goes first" : none;
+}
+std::string check(const Checkpoint& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    if (now.role == Role::fence) return none;
+    return now.role == Role::primary && now.goal().checkpoint_request == s.request ? none : changed;
+}
+std::string check(const Stop& s, const Now& now) {
+    // What goes down goes down; only a stop that has to be quicker cuts in.
+    const bool quicker = now.role == Role::stop && now.goal().stop_mode == StopMode::immediate;
+    return quicker && s.mode != StopMode::immediate && !now.server_gone() ? "it has to be quicker" : none;
+}
+/// Rewind and Clone: a fence does not break them off, since a folder in the making receives and acknowledges nothing.
+std::string check_rebuild(const NodeName& upstream, const Now& now) {
+    if (now.role == Role::maintenance || now.role == Role::dropped || now.role == Role::primary) return changed;
+    return now.role == Role::standby && now.goal().upstream != upstream ? changed : none;
+}
+std::string check(const Rewind& s, const Now& now) { return check_rebuild(s.upstream, now); }
+std::string check(const Clone& s, const Now& now) { return check_rebuild(s.upstream, now); }
+
+std::string check(const UpdatePeers&, const Now& now) {
+    if (now.server_gone()) return gone;
+    return now.role == Role::primary || now.role == Role::standby ? none : changed;
+}
+
+}  // namespace
+
+std::string obsolete(const Step& under_way, const Promise& promise, const Run& run, const Facts& facts) {
+    // Without a goal (another incarnation) nothing that was begun for the old one is wanted.
+    if (!promise.goal) return changed;
+    const Now now{promise, run, facts, promise.goal->role};
+    return std::visit([&](const auto& step) { return check(step, now); }, under_way);
+}
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,101 @@
+#include "keeper/reconcile/report.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pgaf::keeper {
+namespace {
+
+/// The rule that nobody can satisfy (R6), as it stands in synchronous_standby_names.
+constexpr const char* closed_name = "pgaf closed";
+
+/// A standby streams from where a reconnection is expected to be seen within a heartbeat; these change all the time.
+Report without_positions(Report r) {
+    r.seq = 0;
+    if (!r.fenced && r.status == PgStatus::running) r.end = r.replayed = r.complete = {};
+    r.receiver.last_message_age = {};
+    for (WalsenderView& sender : r.standbys) sender.flushed = sender.replayed = {}, sender.replay_lag = {};
+    // "cloning from node1: ..., 41 %": the percentage can wait.
+    r.doing.resize(std::min(r.doing.size(), r.doing.find(':')));
+    return r;
+}
+
+}  // namespace
+
+bool is_fenced(const Promise& promise, const Run& run, const Facts& facts) {
+    if (!promise.goal || facts.folder_incarnation != promise.incarnation || facts.rebuilding) return false;
+    const Goal& goal = *promise.goal;
+    if (goal.role != Role::fence && goal.role != Role::fast_forward) return false;
+    if (!facts.end_exact || facts.end.empty()) return false;
+    if (goal.role == Role::fast_forward && facts.end < goal.stream_until) return false;
+    if (facts.status == PgStatus::stopped) return true;
+    return facts.status == PgStatus::running && facts.in_recovery && facts.following.empty() &&
+           !facts.receiver.streaming && run.fence_held && run.exits == facts.exits;
+}
+
+bool is_writable(const Run& run, const Facts& facts) {
+    if (facts.status != PgStatus::running || facts.in_recovery || !facts.open_to_clients) return false;
+    return !run.rule_applied.empty() || facts.standby_names.find(closed_name) == std::string::npos;
+}
+
+Report make_report(const Promise& promise, const Run& run, const Facts& facts, std::string doing,
+                   std::string problem) {
+    Report r;
+    r.cluster = promise.cluster;
+    r.node = promise.node;
+    r.incarnation = promise.incarnation;
+    r.boot = run.boot;
+    r.promised = promise.promised;
+    r.status = facts.rebuilding && facts.status == PgStatus::stopped ? PgStatus::absent : facts.status;
+    r.in_recovery = facts.in_recovery;
+    r.writable = is_writable(run, facts);
+    r.exits = facts.exits;
+    r.clean_shutdown = facts.clean_shutdown;
+    r.leaving = facts.leaving;
+    r.system_id = facts.system_id;
+    r.pg_version = facts.pg_version;
+    r.timeline = facts.timeline;
+    r.forks = facts.forks;
+    r.fenced = is_fenced(promise, run, facts);
+    r.end = facts.end;
+    r.replayed = facts.replayed;
+    r.complete = facts.complete;
+    r.rule_applied = run.exits == facts.exits ? run.rule_applied : RuleId{};
+    r.rule_promised = promise.rule_promised;
+    r.checkpoint_timeline = facts.checkpoint_timeline;
+    r.checkpoint_done = run.checkpoint_done;
+    r.receiver = facts.receiver;
+    r.standbys = facts.standbys;
+    if (promise.goal) {
+        for (const Peer& peer : promise.goal->peers)
+            if (std::find(facts.slots.begin(), facts.slots.end(), slot_name(peer.node)) != facts.slots.end())
+                r.slots.push_back(peer.node);
+    }
+    r.doing = std::move(doing);
+    r.problem = std::move(problem);
+    return r;
+}
+
+bool is_news(const Report& sent, const Report& now) { return without_positions(sent) != without_positions(now); }
+
+NodeState reported_state(const Promise& promise, const Facts& facts) {
+    const Role role = promise.goal ? promise.goal->role : Role::wait;
+    const NodeState assigned = promise.goal ? promise.goal->assigned : NodeState::init;
+    const bool down = facts.status == PgStatus::stopped;
+    if (facts.status == PgStatus::unknown || facts.status == PgStatus::absent || facts.rebuilding)
+        return NodeState::init;
+    if (down && role == Role::maintenance) return NodeState::maintenance;
+    if (down && role == Role::dropped) return NodeState::dropped;
+    if (down && role == Role::fence) return NodeState::report_lsn;
+    if (down) return NodeState::demoted;
+    if (!facts.in_recovery) {
+        if (role == Role::stop || role == Role::maintenance || role == Role::dropped) return NodeState::draining;
+        return role == Role::primary ? assigned : role == Role::fence ? NodeState::primary : NodeState::demoted;
+    }
+    if (role == Role::primary) return NodeState::prepare_promotion;
+    if (role == Role::fence) return NodeState::report_lsn;
+    if (role == Role::fast_forward) return NodeState::fast_forward;
+    return facts.status == PgStatus::running && facts.receiver.streaming ? NodeState::secondary : NodeState::catchingup;
+}
+
+}  // namespace pgaf::keeper

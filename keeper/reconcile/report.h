@@ -1,0 +1,31 @@
+// What a keeper says of its node: reports, and when one is worth sending at once. Pure.
+#pragma once
+
+#include <string>
+
+#include "common/model/report.h"
+#include "keeper/reconcile/facts.h"
+#include "keeper/reconcile/promise.h"
+#include "keeper/reconcile/run.h"
+
+namespace pgaf::keeper {
+
+/// Fenced in the protocol's sense at the promised epoch (R4): the promise is durable, no receiver runs and none will
+/// start, and the end of WAL was read after that.
+[[nodiscard]] bool is_fenced(const Promise& promise, const Run& run, const Facts& facts);
+
+/// Running read-write, open to clients, and not under the closed rule.
+[[nodiscard]] bool is_writable(const Run& run, const Facts& facts);
+
+/// `doing`, `problem`: for people. seq is left 0: the sender counts.
+[[nodiscard]] Report make_report(const Promise& promise, const Run& run, const Facts& facts, std::string doing,
+                                 std::string problem);
+
+/// Whether `now` says something that the monitor may wait for and `sent` did not; positions of a server that runs on,
+/// ages and progress can wait for the next heartbeat.
+[[nodiscard]] bool is_news(const Report& sent, const Report& now);
+
+/// The state that is shown to people: from facts, in the words of NodeState.
+[[nodiscard]] NodeState reported_state(const Promise& promise, const Facts& facts);
+
+}  // namespace pgaf::keeper

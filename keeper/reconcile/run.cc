@@ -1,0 +1,68 @@
+#include "keeper/reconcile/run.h"
+
+#include <type_traits>
+
+namespace pgaf::keeper {
+namespace {
+
+void put_off_peers(Run& run, const UpdatePeers& step) {
+    run.layout_tried = step.layout;
+    run.peers_put_off = true;
+}
+
+}  // namespace
+
+void note_facts(Run& run, const Promise& promise, const Facts& facts) {
+    const bool server = facts.status == PgStatus::starting || facts.status == PgStatus::running ||
+                        facts.status == PgStatus::stopping || facts.status == PgStatus::stuck;
+    if (facts.status == PgStatus::unknown) return;
+    if (facts.exits != run.exits || !server) {
+        // Another server run: it starts under the closed rule, and nothing proved before holds for it.
+        run.exits = facts.exits;
+        run.rule_applied = {};
+        run.fence_held = false;
+    }
+    if (facts.end_exact && (facts.timeline != run.flushed.timeline || facts.end > run.flushed.lsn))
+        run.flushed = {facts.timeline, facts.end};
+    if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
+    if (facts.status == PgStatus::running && !facts.in_recovery && promise.goal && promise.goal->role == Role::primary)
+        run.served = promise.promised.epoch;
+}
+
+void note_begin(Run& run, const Step& step) {
+    if (std::holds_alternative<Follow>(step) || std::holds_alternative<StartStandby>(step)) run.fence_held = false;
+    if (std::holds_alternative<StartStandby>(step) || std::holds_alternative<StartPrimary>(step)) run.rule_applied = {};
+}
+
+void note_done(Run& run, const Step& step) {
+    run.failed_step.clear();
+    run.failure.clear();
+    std::visit(
+        [&run](const auto& s) {
+            using T = std::decay_t<decltype(s)>;
+            if constexpr (std::is_same_v<T, StartPrimary> || std::is_same_v<T, UpdatePeers>) run.layout = s.layout;
+            if constexpr (std::is_same_v<T, Adopt>) run.follow_due = true;
+            if constexpr (std::is_same_v<T, StartStandby>) {
+                run.layout = s.layout;
+                run.follow_due = false;
+            }
+            if constexpr (std::is_same_v<T, Follow>) run.follow_due = false;
+            if constexpr (std::is_same_v<T, Fence>) run.fence_held = true;
+            if constexpr (std::is_same_v<T, Promote> || std::is_same_v<T, ApplyRule>) run.rule_applied = s.rule.id;
+            if constexpr (std::is_same_v<T, Checkpoint>) run.checkpoint_done = s.request;
+            if constexpr (std::is_same_v<T, DropTornTail>) run.flushed = {};
+            if constexpr (std::is_same_v<T, UpdatePeers>) put_off_peers(run, s);
+            if constexpr (std::is_same_v<T, Rewind> || std::is_same_v<T, Clone>) run.rewind_failed.clear();
+        },
+        step);
+}
+
+void note_failed(Run& run, const Step& step, const std::string& why, bool cancelled) {
+    if (cancelled) return;
+    run.failed_step = step_name(step);
+    run.failure = why;
+    if (std::holds_alternative<Rewind>(step)) run.rewind_failed = why;
+    if (const auto* peers = std::get_if<UpdatePeers>(&step)) put_off_peers(run, *peers);
+}
+
+}  // namespace pgaf::keeper

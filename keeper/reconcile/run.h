@@ -1,0 +1,65 @@
+// What one run of the keeper knows beside facts and promise, and how it learns. Pure: the loop tells it what happened.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/ids.h"
+#include "keeper/reconcile/facts.h"
+#include "keeper/reconcile/promise.h"
+#include "keeper/reconcile/step.h"
+
+namespace pgaf::keeper {
+
+struct Run {
+    BootId boot;
+    /// A fresh id for the folder that the next rewind or clone makes.
+    IncarnationId next;
+
+    // ---- the monitor ----
+    /// The promised goal, or one before it, was received in this run (R9).
+    bool goal_received = false;
+    bool monitor_in_reach = false;
+    /// How long it has been out of reach; 0 while it is in reach.
+    Millis monitor_away;
+    Millis node_timeout{2500};
+
+    // ---- the server run that `exits` names ----
+    std::uint64_t exits = 0;
+    /// The newest rule whose proof is in.
+    RuleId rule_applied;
+    /// A Fence was carried out, and nothing was followed since.
+    bool fence_held = false;
+    /// Furthest flushed end that was read exactly: the files of a stopped server do not show part of a record (R6).
+    WalPosition flushed;
+    /// The connection to the upstream has to be made anew: the incarnation in its name has changed.
+    bool follow_due = false;
+
+    // ---- this run of the keeper ----
+    std::uint64_t checkpoint_done = 0;
+    /// The epoch in which this run has seen its own server read-write on a goal that says so (R9: in place).
+    std::optional<Epoch> served;
+    /// The peers that access and slots were last made for, and last tried to be made for.
+    std::optional<Layout> layout;
+    std::optional<Layout> layout_tried;
+    /// For those, not again yet: a peer that gets no slot must not keep more important steps waiting.
+    bool peers_put_off = false;
+    /// Why pg_rewind could not help this incarnation; empty when it has not been tried.
+    std::string rewind_failed;
+    /// The step that failed last, with its error; empty after a success.
+    std::string failed_step;
+    std::string failure;
+
+    /// The monitor has been away so long that the promised goal is all there is (R9).
+    [[nodiscard]] bool on_its_own() const { return !monitor_in_reach && monitor_away >= node_timeout; }
+};
+
+/// Learns from a look at PostgreSQL.
+void note_facts(Run& run, const Promise& promise, const Facts& facts);
+/// A step begins: what it is about to undo counts no longer.
+void note_begin(Run& run, const Step& step);
+void note_done(Run& run, const Step& step);
+/// `cancelled`: the goal changed while it ran, which is no failure.
+void note_failed(Run& run, const Step& step, const std::string& why, bool cancelled);
+
+}  // namespace pgaf::keeper
