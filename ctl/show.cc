@@ -71,12 +71,13 @@ int list_events(Session& session, const v1::ListEventsRequest& request) {
 }
 
 int follow_events(Session& session, const v1::ListEventsRequest& request) {
-    if (session.format() == Format::table)
-        session.terminal().out << event_table(v1::EventList(), session.colours()) << std::flush;
+    bool first = true;
     auto client = session.client(0);
     const auto outcome = client.watch_events(
         request,
         [&](const v1::Event& event) {
+            if (std::exchange(first, false) && session.format() == Format::table)
+                session.terminal().out << event_table(v1::EventList(), session.colours());
             session.show_next(event_document(event), [&] { return event_line(event, session.colours()); });
             return session.terminal().out.good();
         },
