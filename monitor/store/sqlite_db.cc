@@ -1,5 +1,7 @@
 #include "monitor/store/sqlite_db.h"
 
+#include <filesystem>
+
 namespace pgaf::monitor {
 namespace {
 
@@ -20,10 +22,18 @@ const char* remedy(int code) {
     }
 }
 
+/// SQLite gives a full disk different names, depending on which of its files it wanted to grow.
+bool disk_is_full(const std::string& path) {
+    std::error_code ec;
+    const auto space = std::filesystem::space(std::filesystem::absolute(path).parent_path(), ec);
+    return !ec && space.available < 256 * 1024;
+}
+
 }  // namespace
 
 Error Database::failure(int code) const {
     const char* what = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code);
+    if ((code & 0xff) == SQLITE_IOERR && disk_is_full(path_)) code = SQLITE_FULL;
     return error("store " + path_ + ": " + what + remedy(code));
 }
 
