@@ -93,7 +93,10 @@ void drop_older_rules(World& world, const Row& row) {
 }
 
 bool rule_should_change(const World& world) {
-    return world.record.phase == Phase::steady && world.primary_serves() && world.record.rules.size() < rules_at_most &&
+    // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9).
+    const Report* r = world.primary_live();
+    const bool runs = world.primary_promised() && r->status == PgStatus::running && !r->in_recovery;
+    return world.record.phase == Phase::steady && runs && world.record.rules.size() < rules_at_most &&
            wanted_rule(world) != world.newest_rule().rule;
 }
 void change_rule(World& world, const Row& row) {
