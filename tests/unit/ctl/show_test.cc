@@ -71,7 +71,8 @@ TEST_CASE("Colours: on terminals only, and NO_COLOR is honoured") {
 }
 
 TEST_CASE("The state as JSON: the keys are stable") {
-    const FakeMonitor monitor;
+    FakeMonitor monitor;
+    monitor.state.mutable_nodes(2)->set_seen_ms(-1);
     const auto ran = Run{monitor.address()}({"show", "state", "-o", "json"});
     const auto state = Json::parse(ran.out);
     CHECK(keys(state) == std::vector<std::string>{"cluster", "system_id", "epoch", "term", "timeline", "phase",
@@ -105,6 +106,8 @@ TEST_CASE("The state as JSON: the keys are stable") {
     CHECK(state["nodes"][0]["lag_bytes"].is_null());
     CHECK(state["nodes"][1]["lag_bytes"] == 0);
     CHECK(state["nodes"][1]["in_sync_rule"] == true);
+    CHECK(state["nodes"][1]["seen_ms"] == 100);
+    CHECK(state["nodes"][2]["seen_ms"].is_null());
     CHECK(state["nodes"][2]["port"] == 6003);
 }
 

@@ -63,6 +63,7 @@ TEST_CASE("YAML: what could be read as something else is quoted") {
                                    {"number-like", "123"},
                                    {"colon", "a: b"},
                                    {"hash", "a #b"},
+                                   {"blank", "a "},
                                    {"empty", ""},
                                    {"lines", "a\nb\"c"},
                                    {"none", nullptr},
@@ -70,7 +71,7 @@ TEST_CASE("YAML: what could be read as something else is quoted") {
                                    {"count", 3}});
     CHECK(yaml ==
           "plain: node1\nwords:\n  - \"yes\"\n  - \"No\"\n  - \"null\"\n  - \"on\"\n  - \"true\"\n"
-          "number-like: \"123\"\ncolon: \"a: b\"\nhash: \"a #b\"\nempty: \"\"\nlines: \"a\\nb\\\"c\"\n"
+          "number-like: \"123\"\ncolon: \"a: b\"\nhash: \"a #b\"\nblank: \"a \"\nempty: \"\"\nlines: \"a\\nb\\\"c\"\n"
           "none: null\nflag: false\ncount: 3\n");
 }
 
