@@ -43,6 +43,9 @@ Decision stop(const Situation& s) {
     return take(Stop{immediate ? StopMode::immediate : StopMode::fast});
 }
 
+bool half_made_lives(const Situation& s) { return s.facts.rebuilding && s.alive() && !s.status(PgStatus::stopping); }
+Decision stop_half_made(const Situation&) { return take(Stop{StopMode::immediate}); }
+
 bool going_down(const Situation& s) { return s.status(PgStatus::stopping); }
 Decision wait_for_exit(const Situation&) { return wait_for("PostgreSQL to have exited"); }
 
@@ -62,6 +65,7 @@ bool adoptable(const Situation& s) {
 }
 Decision adopt(const Situation& s) { return take(Adopt{s.layout()}); }
 Decision wait_for_identity(const Situation& s) {
+    if (!s.facts.trouble.empty()) return problem(s.facts.trouble);
     if (s.facts.system_id.empty())
         return problem("the data folder's system identifier can't be read: is it a PostgreSQL data folder? Point pgdata "
                        "to the right one, or move it away and the node makes a new clone");
@@ -84,6 +88,8 @@ constexpr std::array rows{
         "a promise to stop is kept by every run of the keeper", to_stop, stop},
     Row{"stopped", "goal stop, maintenance or dropped; PostgreSQL is down", "nothing",
         "what was stopped by the monitor's word is started only by its word (R9)", is_to_rest, nothing_to_do},
+    Row{"half-made", "PostgreSQL lives on a data folder that was never finished", "Stop (immediate)",
+        "what a broken-off clone or rewind left behind is not data", half_made_lives, stop_half_made},
     Row{"going-down", "PostgreSQL is on its way down", "nothing",
         "exited means gone: nothing is started before every process has been reaped (R13)", going_down, wait_for_exit},
     Row{"launcher-ends", "the launcher has been asked to end; PostgreSQL is down", "nothing",

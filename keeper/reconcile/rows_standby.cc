@@ -75,7 +75,7 @@ bool running_unknown(const Situation& s) {
     return s.running_standby() && s.stands(Kind::unknown) && s.facts.following != s.goal.upstream;
 }
 Decision wait_for_standing(const Situation& s) {
-    return wait_for("what its WAL stands to the cluster's history: " + s.standing.why);
+    return wait_for("its WAL's place in the cluster's history to be known: " + s.standing.why);
 }
 
 bool peers_to_update(const Situation& s) { return s.running_standby() && s.peers_differ(); }

@@ -19,7 +19,7 @@ struct Situation {
     [[nodiscard]] bool role(Role r) const { return goal.role == r; }
     [[nodiscard]] bool status(PgStatus s) const { return facts.status == s; }
     [[nodiscard]] bool stands(Standing::Kind kind) const { return standing.kind == kind; }
-    [[nodiscard]] bool no_data() const { return status(PgStatus::absent) || facts.rebuilding; }
+    [[nodiscard]] bool no_data() const { return status(PgStatus::absent) || (facts.rebuilding && !alive()); }
     [[nodiscard]] bool stopped() const { return status(PgStatus::stopped) && !facts.rebuilding; }
     /// The postmaster lives, in whatever state.
     [[nodiscard]] bool alive() const;

@@ -1,0 +1,128 @@
+#include "script.h"
+
+namespace pgaf::keeper::test {
+namespace {
+
+std::string rest_of(const std::string& command, const std::string& verb) {
+    return command.size() > verb.size() ? command.substr(verb.size() + 1) : std::string{};
+}
+
+}  // namespace
+
+void Script::look() {
+    const FolderNews news = under_way_ ? FolderNews{} : look_at_folder(promise_, facts_);
+    if (news.kind == FolderNews::Kind::made) promise_.has_folder = true;
+    if (news.kind == FolderNews::Kind::replaced) {
+        promise_ = new_incarnation(promise_, IncarnationId{"new" + std::to_string(++folders_)});
+        run_.goal_received = false;
+    }
+    note_facts(run_, promise_, facts_);
+}
+
+std::string Script::show() {
+    const IncarnationId before = promise_.incarnation;
+    look();
+    std::string text;
+    if (promise_.incarnation != before) text += "new incarnation: " + promise_.incarnation.v + "\n";
+    if (under_way_) {
+        const std::string why = obsolete(*under_way_, promise_, run_, facts_);
+        return text + "under way: " + show_step(*under_way_) + "\n" + (why.empty() ? "" : "cancel: " + why + "\n");
+    }
+    const Decision d = reconcile(promise_, run_, facts_);
+    text += std::string(d.rule) + ": " + (d.step ? show_step(*d.step) : d.settled ? "settled" : "nothing") + "\n";
+    if (!d.waiting.empty()) text += "waits for " + d.waiting + "\n";
+    if (!d.problem.empty()) text += "problem: " + d.problem + "\n";
+    const Report report = make_report(promise_, run_, facts_, {}, {});
+    std::string said;
+    if (report.fenced) said += " fenced";
+    if (report.writable) said += " writable";
+    if (!report.rule_applied.empty()) said += " rule_applied=" + std::to_string(report.rule_applied.v);
+    if (!report.rule_promised.empty()) said += " rule_promised=" + std::to_string(report.rule_promised.v);
+    if (!said.empty()) text += "reports" + said + "\n";
+    if (facts_.leaving)
+        text += may_let_go(promise_, run_, facts_, acknowledged_ ? &*acknowledged_ : nullptr) ? "lets go\n" : "holds on\n";
+    return text;
+}
+
+std::string Script::finish(bool ok, const std::string& why, bool cancelled) {
+    std::optional<Step> step = under_way_;
+    if (!step) {
+        step = reconcile(promise_, run_, facts_).step;
+        if (!step) return "no step to end\n";
+        note_begin(run_, *step);
+    }
+    under_way_.reset();
+    if (ok) {
+        note_done(run_, *step);
+        const IncarnationId before = promise_.incarnation;
+        promise_ = after_step(promise_, *step);
+        if (before != promise_.incarnation) run_.goal_received = false;
+    } else {
+        note_failed(run_, *step, why, cancelled);
+    }
+    return {};
+}
+
+std::string Script::run(const std::string& command) {
+    const Words words = split(command);
+    const std::string& verb = words.at(0);
+    std::string text;
+    const auto each = [&](std::size_t from, const auto& set) {
+        for (std::size_t i = from; i < words.size(); ++i) {
+            const std::string wrong = set(words[i]);
+            if (!wrong.empty()) text += wrong + "\n";
+        }
+    };
+    const auto set_fact = [&](const std::string& w) { return set_facts(facts_, w); };
+    if (verb == "node") {
+        *this = Script{};
+        promise_.cluster = ClusterName{"default"};
+        promise_.node = goal_.node = NodeName{words.at(1)};
+        promise_.incarnation = IncarnationId{"a"};
+        run_.boot = BootId{"boot1"};
+        run_.next = IncarnationId{"next"};
+        run_.monitor_in_reach = facts_.launcher_connected = true;
+        each(2, [&](const std::string& w) { return set_promise(promise_, w); });
+        goal_.incarnation = promise_.incarnation;
+        return text;
+    }
+    if (verb == "goal") {
+        each(1, [&](const std::string& w) { return set_goal(goal_, w); });
+        const Verdict verdict = judge(promise_, goal_);
+        if (!verdict.accepted) return text + "refused: " + verdict.why + "\n";
+        if (!verdict.news) text += "known\n";
+        promise_ = accept(promise_, goal_);
+        run_.goal_received = true;
+    } else if (verb == "facts") {
+        each(1, set_fact);
+    } else if (verb == "begin") {
+        under_way_ = reconcile(promise_, run_, facts_).step;
+        if (under_way_) note_begin(run_, *under_way_);
+    } else if (verb == "done") {
+        text += finish(true, {}, false);
+        each(1, set_fact);
+    } else if (verb == "failed") {
+        text += finish(false, rest_of(command, verb), false);
+    } else if (verb == "cancelled") {
+        text += finish(false, {}, true);
+    } else if (verb == "monitor") {
+        run_.monitor_in_reach = words.at(1) == "back";
+        run_.monitor_away = {};
+        if (!run_.monitor_in_reach) run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
+    } else if (verb == "acknowledged") {
+        acknowledged_ = make_report(promise_, run_, facts_, {}, {});
+    } else if (verb == "restart") {
+        const Run old = run_;
+        run_ = Run{};
+        run_.boot = BootId{words.at(1).substr(5)};
+        run_.next = old.next;
+        run_.monitor_in_reach = old.monitor_in_reach;
+        acknowledged_.reset();
+        under_way_.reset();
+    } else {
+        return "no such command: " + verb + "\n";
+    }
+    return text + show();
+}
+
+}  // namespace pgaf::keeper::test
