@@ -103,21 +103,23 @@ class OperationStream final : public WriteStream<v1::OperationUpdate> {
                    {{"cluster", cluster_}, {"node", command.node}, {"peer", peer_}, {"allow_data_loss", command.allow_data_loss},
                     {"force", command.force}, {"dry_run", command.dry_run}});
         const bool dry_run = command.dry_run;
-        id_ = coordinator_.command(cluster_, std::move(command), [this](const fsm::Reply& reply) { last_reply_ = reply; });
+        id_ = coordinator_.command(cluster_, std::move(command), [this](const fsm::Reply& reply) {
+            last_reply_ = reply;
+            if (reply.done) until_ = coordinator_.last_event(cluster_);
+        });
         if (!last_reply_) return stopping();
         refused_ = last_reply_->done && !last_reply_->ok && !dry_run;
         return Status::OK;
     }
 
     bool next(v1::OperationUpdate& message) override {
-        auto event = cursor_.next(coordinator_, cluster_);
-        if (!event) return end(store_failed(event.error())), false;
-        if (*event) {
-            *message.mutable_event() = event_message(**event);
-            return true;
-        }
-        if (!last_reply_ || !last_reply_->done) return false;
         if (result_sent_) return end(refused_ ? refused(last_reply_->message) : Status::OK), false;
+        if (!until_ || cursor_.last() < *until_) {
+            auto event = cursor_.next(coordinator_, cluster_);
+            if (!event) return end(store_failed(event.error())), false;
+            if (*event) *message.mutable_event() = event_message(**event);
+            if (*event || !until_) return event->has_value();
+        }
         auto& result = *message.mutable_result();
         result.set_ok(last_reply_->ok);
         result.set_message(wire::wire_text(last_reply_->message));
@@ -132,6 +134,8 @@ class OperationStream final : public WriteStream<v1::OperationUpdate> {
     std::uint64_t id_ = 0;
     EventCursor cursor_;
     std::optional<fsm::Reply> last_reply_;
+    /// The last event that was there when the operation ended.
+    std::optional<std::uint64_t> until_;
     bool refused_ = false;
     bool result_sent_ = false;
 };
