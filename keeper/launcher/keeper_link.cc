@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -60,6 +61,19 @@ Result<> KeeperLink::prepare_folder() const {
     return {};
 }
 
+Result<> KeeperLink::lock_socket() {
+    // Not by trying to connect: that would take a living launcher's keeper away from it.
+    const auto name = path_ + ".lock";
+    Fd file(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) return error("cannot create " + name + ": " + std::strerror(errno));
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return error("another pgaf-launcher listens on " + path_ + ": give another --socket");
+        return error("cannot lock " + name + ": " + std::strerror(errno));
+    }
+    lock_ = std::move(file);
+    return {};
+}
+
 Result<> KeeperLink::remove_stale_socket() const {
     struct stat entry {};
     if (::lstat(path_.c_str(), &entry) != 0) {
@@ -67,10 +81,6 @@ Result<> KeeperLink::remove_stale_socket() const {
         return error("cannot look at the socket " + path_ + ": " + std::strerror(errno));
     }
     if (!S_ISSOCK(entry.st_mode)) return error(path_ + " exists and is no socket: remove it, or give another --socket");
-    const auto probe = make_socket(SOCK_NONBLOCK);
-    const auto address = address_of(path_);
-    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
-        return error("another pgaf-launcher listens on " + path_ + ": give another --socket");
     if (::unlink(path_.c_str()) != 0 && errno != ENOENT)
         return error("cannot remove the stale socket " + path_ + ": " + std::strerror(errno));
     return {};
@@ -78,6 +88,7 @@ Result<> KeeperLink::remove_stale_socket() const {
 
 Result<> KeeperLink::listen() {
     if (auto done = prepare_folder(); !done) return done;
+    if (auto done = lock_socket(); !done) return done;
     if (auto done = remove_stale_socket(); !done) return done;
     auto socket = make_socket(SOCK_NONBLOCK);
     if (!socket) return error(std::string("socket: ") + std::strerror(errno));

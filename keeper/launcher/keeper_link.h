@@ -33,7 +33,7 @@ class KeeperLink {
     KeeperLink& operator=(const KeeperLink&) = delete;
 
     /// Makes the folder (0700) where it is missing, and the socket (0600). A socket that a dead launcher left is
-    /// replaced; one that a living launcher listens on is an error.
+    /// replaced; one that a living launcher listens on (it holds a lock beside it) is an error.
     Result<> listen();
 
     [[nodiscard]] bool connected() const { return static_cast<bool>(connection_); }
@@ -47,6 +47,7 @@ class KeeperLink {
 
   private:
     Result<> prepare_folder() const;
+    Result<> lock_socket();
     Result<> remove_stale_socket() const;
     void accept_one();
     void on_connection_event(std::uint32_t events);
@@ -56,6 +57,7 @@ class KeeperLink {
     std::string path_;
     Callbacks callbacks_;
     Log log_;
+    Fd lock_;
     Fd listener_;
     Fd connection_;
     LineBuffer lines_;

@@ -85,7 +85,10 @@ Result<> Launcher::take_signals() {
     ::signal(SIGHUP, SIG_IGN);  // the end of a terminal is no reason to stop a database
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGQUIT}) ::sigaddset(&set, number);
+    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGQUIT}) {
+        ::signal(number, SIG_DFL);  // a shell that starts it in the background has them ignored, and that is inherited
+        ::sigaddset(&set, number);
+    }
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_) return error(std::string("signalfd: ") + std::strerror(errno));

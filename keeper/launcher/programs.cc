@@ -97,6 +97,12 @@ Result<Binaries> Programs::look_into(const std::string& dir) {
     return binaries;
 }
 
+Result<bool> Programs::has_data() const {
+    const auto major = data_major(data_dir_);
+    if (!major) return major.error();
+    return *major != 0;
+}
+
 Result<Binaries> Programs::find() {
     const auto wanted = data_major(data_dir_);
     if (!wanted) return wanted.error();

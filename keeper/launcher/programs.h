@@ -31,6 +31,8 @@ class Programs {
     /// `bin_dir`: where to look; empty: the newest that suits the data folder, among the usual places and $PATH.
     Programs(std::string data_dir, std::string bin_dir) : data_dir_(std::move(data_dir)), given_(std::move(bin_dir)) {}
 
+    /// Whether there is a data folder that a server could be started on.
+    [[nodiscard]] Result<bool> has_data() const;
     /// Programs that suit the data folder as it is now: a clone may have made it one of another major version.
     Result<Binaries> find();
 

@@ -31,6 +31,10 @@ Result<> Launcher::may_start() const {
 void Launcher::handle(std::uint64_t id, StartRequest request) {
     if (auto may = may_start(); !may) return answer(id, may.error());
     if (auto locked = lock_.renew(); !locked) return answer(id, locked.error());
+    const auto data = programs_.has_data();
+    if (!data) return answer(id, data.error());
+    if (!*data)
+        return answer(id, error("there is no data in " + settings_.data_dir + ": it has to be initialised or cloned first"));
     auto binaries = programs_.find();
     if (!binaries) return answer(id, binaries.error());
     binaries_ = *binaries;

@@ -1,5 +1,7 @@
 #include "keeper/postgres/launcher_client.h"
 
+#include <fcntl.h>
+
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -132,6 +134,8 @@ asio::awaitable<void> LauncherClient::Impl::keep_connected() {
         socket = Socket(executor);
         co_await socket.async_connect({socket_path}, asio::redirect_error(asio::use_awaitable, failed));
         if (!failed) {
+            // Asio does not: a program that this process starts must not hold the connection open.
+            ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
             wait_for = first_pause;
             co_await serve_connection();
         } else {
