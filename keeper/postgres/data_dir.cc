@@ -1,0 +1,144 @@
+#include "keeper/postgres/data_dir.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "common/json.h"
+#include "keeper/postgres/conf_text.h"
+#include "keeper/postgres/files.h"
+#include "keeper/postgres/hba.h"
+#include "keeper/postgres/history.h"
+
+namespace pgaf::keeper {
+
+
+namespace {
+
+constexpr const char* incarnation_file = "pgaf.incarnation";
+
+std::string rebuilding_mark(const PostgresConfig& config) { return config.state_dir + "/rebuilding"; }
+std::string layout_file(const PostgresConfig& config) { return config.state_dir + "/layout.json"; }
+
+}  // namespace
+
+std::string system_user() {
+    const passwd* entry = ::getpwuid(::geteuid());
+    return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
+}
+
+int DataDir::version() const {
+    const auto text = read_file(path("PG_VERSION"));
+    int version = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), version);
+    return version;
+}
+
+bool DataDir::has_content() const {
+    for (const std::string& name : list_folder(config_.data_dir))
+        if (name != "lost+found") return true;
+    return false;
+}
+
+IncarnationId DataDir::incarnation() const {
+    auto text = read_file(path(incarnation_file));
+    if (!text) return {};
+    while (!text->empty() && text->back() == '\n') text->pop_back();
+    return IncarnationId{*text};
+}
+
+Result<> DataDir::write_incarnation(const IncarnationId& id) const {
+    return write_file_if_changed(path(incarnation_file), id.v + "\n");
+}
+
+bool DataDir::rebuilding() const { return file_exists(rebuilding_mark(config_)); }
+
+Result<> DataDir::begin_rebuild(const std::string& why) const {
+    return write_file(rebuilding_mark(config_), "The data folder " + config_.data_dir + " is not complete: " + why + "\n");
+}
+
+Result<> DataDir::end_rebuild() const { return remove_file(rebuilding_mark(config_)); }
+
+Result<> DataDir::set_standby(bool standby) const {
+    if (auto done = remove_file(path("recovery.signal")); !done) return done;
+    if (!standby) return remove_file(path("standby.signal"));
+    return write_file_if_changed(path("standby.signal"), "");
+}
+
+bool DataDir::is_standby() const { return file_exists(path("standby.signal")); }
+
+Result<> DataDir::write_settings(const Variable& variable, std::vector<std::string>* overridden) const {
+    const std::string text = render_settings(config_, variable, version());
+    if (auto done = write_file_if_changed(path(settings_file), text); !done) return done;
+    const auto main = read_file(path("postgresql.conf"));
+    const std::string with_include = conf_with_include_last(main ? *main : "", settings_file);
+    if (auto done = write_file_if_changed(path("postgresql.conf"), with_include); !done) return done;
+    // Read after postgresql.conf, so whatever stands there would win over pgaf.conf.
+    const auto automatic = read_file(path("postgresql.auto.conf"));
+    std::vector<std::string> removed;
+    if (!automatic) return {};
+    const std::string kept = conf_without(*automatic, owned_settings(), removed);
+    if (overridden != nullptr) *overridden = removed;
+    if (removed.empty()) return {};
+    return write_file(path("postgresql.auto.conf"), kept);
+}
+
+std::optional<Variable> DataDir::settings() const {
+    const auto text = read_file(path(settings_file));
+    if (!text) return std::nullopt;
+    return parse_settings(*text);
+}
+
+std::vector<std::string> DataDir::overridden_settings() const {
+    std::vector<std::string> names;
+    if (const auto text = read_file(path("postgresql.auto.conf"))) (void)conf_without(*text, owned_settings(), names);
+    return names;
+}
+
+Result<> DataDir::write_access(const Layout& layout, bool open_to_clients) const {
+    const std::string hba = path("pg_hba.conf");
+    const auto old = read_file(hba);
+    if (old && old->find("# BEGIN pgaf") == std::string::npos && !file_exists(hba + ".before-pgaf"))
+        if (auto done = write_file(hba + ".before-pgaf", *old); !done) return done;
+    const std::string ident = path("pg_ident.conf");
+    const auto maps = read_file(ident);
+    if (auto done = write_file_if_changed(ident, render_ident(maps ? *maps : "", system_user(), config_.superuser)); !done)
+        return done;
+    return write_file_if_changed(hba, render_hba(config_, layout, open_to_clients));
+}
+
+bool DataDir::open_to_clients() const {
+    const auto text = read_file(path("pg_hba.conf"));
+    return text && hba_is_open(*text);
+}
+
+Result<> DataDir::remove_placeholders_above(Timeline timeline) const {
+    for (const Timeline placeholder : placeholders(wal_dir())) {
+        if (placeholder <= timeline) continue;
+        if (auto done = remove_file(wal_dir() + "/" + history_file_name(placeholder)); !done) return done;
+    }
+    return {};
+}
+
+Result<> DataDir::refuse_tablespaces() const {
+    if (list_folder(path("pg_tblspc")).empty()) return {};
+    return error("the data folder " + config_.data_dir +
+                 " has tablespaces outside of it (links in pg_tblspc), which a clone can't replace: stop PostgreSQL, move "
+                 "those folders away by hand, empty the data folder, and pgaf clones it");
+}
+
+Layout DataDir::remembered_layout() const {
+    const auto text = read_file(layout_file(config_));
+    if (!text) return {};
+    const auto json = nlohmann::json::parse(*text, nullptr, false);
+    if (json.is_discarded()) return {};
+    const auto layout = from_json<Layout>(json);
+    return layout ? *layout : Layout{};
+}
+
+Result<> DataDir::remember_layout(const Layout& layout) const {
+    return write_file_if_changed(layout_file(config_), to_json(layout).dump(2) + "\n");
+}
+
+}  // namespace pgaf::keeper

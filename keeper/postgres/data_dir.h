@@ -1,0 +1,69 @@
+// The data folder as files, with PostgreSQL stopped or running: whose it is, whether it is half-made, and the
+// configuration files in it. Knows nothing of the launcher or of SQL.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/result.h"
+#include "keeper/postgres/make.h"
+#include "keeper/postgres/settings.h"
+#include "keeper/reconcile/step.h"
+
+namespace pgaf::keeper {
+
+class DataDir {
+  public:
+    explicit DataDir(const PostgresConfig& config) : config_(config) {}
+
+    [[nodiscard]] std::string path(const std::string& name) const { return config_.data_dir + "/" + name; }
+    [[nodiscard]] std::string wal_dir() const { return path("pg_wal"); }
+    /// Contents of PG_VERSION; 0 when there is no data folder.
+    [[nodiscard]] int version() const;
+    /// Exists and holds anything at all.
+    [[nodiscard]] bool has_content() const;
+
+    [[nodiscard]] IncarnationId incarnation() const;
+    [[nodiscard]] Result<> write_incarnation(const IncarnationId& id) const;
+
+    /// The mark stands outside the folder, since clone and rewind replace what is in it.
+    [[nodiscard]] bool rebuilding() const;
+    /// Durable before the folder is touched. `why` is for people.
+    [[nodiscard]] Result<> begin_rebuild(const std::string& why) const;
+    [[nodiscard]] Result<> end_rebuild() const;
+
+    /// standby.signal there and recovery.signal gone, or both gone.
+    [[nodiscard]] Result<> set_standby(bool standby) const;
+    [[nodiscard]] bool is_standby() const;
+
+    /// pgaf.conf, the include line, and owned settings taken out of postgresql.auto.conf (names in `overridden`).
+    [[nodiscard]] Result<> write_settings(const Variable& variable, std::vector<std::string>* overridden = nullptr) const;
+    /// What pgaf.conf says; nothing when there is none yet.
+    [[nodiscard]] std::optional<Variable> settings() const;
+    /// Owned settings that postgresql.auto.conf sets.
+    [[nodiscard]] std::vector<std::string> overridden_settings() const;
+
+    /// pg_hba.conf and pg_ident.conf. A foreign pg_hba.conf is kept beside it once.
+    [[nodiscard]] Result<> write_access(const Layout& layout, bool open_to_clients) const;
+    [[nodiscard]] bool open_to_clients() const;
+
+    /// Empty history files of ids above `timeline`: left by a promotion that did not happen; PostgreSQL would take
+    /// them for the newest timeline and refuse to start.
+    [[nodiscard]] Result<> remove_placeholders_above(Timeline timeline) const;
+    /// Tablespaces outside the folder: a clone can neither empty nor map them.
+    [[nodiscard]] Result<> refuse_tablespaces() const;
+
+    /// What the last step with a Layout knew, so that a restarted keeper can name its peers before it has a goal.
+    [[nodiscard]] Layout remembered_layout() const;
+    [[nodiscard]] Result<> remember_layout(const Layout& layout) const;
+
+  private:
+    const PostgresConfig& config_;
+};
+
+/// The user that this process runs as: PostgreSQL's peer authentication sees the same.
+[[nodiscard]] std::string system_user();
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,254 @@
+#include "keeper/postgres/facts_reader.h"
+
+#include <sys/stat.h>
+
+#include <charconv>
+
+#include "keeper/postgres/files.h"
+#include "keeper/postgres/history.h"
+#include "keeper/postgres/server_status.h"
+
+namespace pgaf::keeper {
+namespace {
+
+/// Beyond this the answer is no longer fresh; the next observation asks again on a new connection.
+constexpr Millis query_limit{1000};
+constexpr std::chrono::seconds slot_interval{1};
+
+void add_trouble(Facts& facts, const std::string& text) {
+    facts.trouble += (facts.trouble.empty() ? "" : "; ") + text;
+}
+
+timespec changed_at(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? info.st_mtim : timespec{};
+}
+
+bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+NodeName peer_at(const Layout& layout, const std::string& host, std::uint16_t port) {
+    for (const Peer& peer : layout.peers)
+        if (peer.host == host && peer.port == port) return peer.node;
+    return {};
+}
+
+}  // namespace
+
+std::uint32_t version_number(const std::string& text) {
+    std::uint32_t major = 0;
+    std::uint32_t minor = 0;
+    const char* const end = text.data() + text.size();
+    const auto r = std::from_chars(text.data(), end, major);
+    if (r.ptr != end && *r.ptr == '.') std::from_chars(r.ptr + 1, end, minor);
+    return major * 10000 + minor;
+}
+
+Async<Facts> FactsReader::observe() {
+    Facts facts;
+    const LauncherView& launcher = node_.launcher.view();
+    facts.launcher_connected = launcher.connected;
+    facts.leaving = launcher.leaving;
+    facts.exits = launcher.exits;
+    facts.pg_version = version_number(launcher.pg_version);
+    facts.folder_incarnation = node_.data.incarnation();
+    facts.rebuilding = node_.data.rebuilding();
+    if (!launcher.connected) {
+        connection_.close();
+        add_trouble(facts, node_.need_launcher().error().message);
+        co_return facts;
+    }
+    if (launcher.postmaster == 0) {
+        connection_.close();
+        co_await add_stopped(facts);
+        // It was started while the folder was read: what was read is no longer of a stopped server.
+        if (node_.up()) facts.end_exact = false;
+    } else {
+        stopped_.reset();
+        co_await add_running(facts);
+    }
+    co_return facts;
+}
+
+Async<void> FactsReader::add_stopped(Facts& facts) {
+    const DataDir& data = node_.data;
+    facts.status = PgStatus::absent;
+    if (facts.rebuilding) co_return;
+    if (data.version() == 0) {
+        if (data.has_content())
+            add_trouble(facts, "the data folder " + node_.config.data_dir +
+                                   " is not empty, but holds no PostgreSQL (no PG_VERSION): move its contents away, or "
+                                   "set another data folder");
+        co_return;
+    }
+    facts.status = PgStatus::stopped;
+    facts.in_recovery = data.is_standby();
+    facts.open_to_clients = data.open_to_clients();
+    const auto control = read_control_file(node_.config.data_dir);
+    if (!control) co_return add_trouble(facts, control.error().message);
+    facts.system_id = control->system_id;
+    facts.clean_shutdown = control->clean();
+    facts.checkpoint_timeline = control->timeline;
+    const timespec control_changed = changed_at(data.path("global/pg_control"));
+    const timespec wal_changed = changed_at(data.wal_dir());
+    if (!stopped_ || !same(stopped_->control_changed, control_changed) || !same(stopped_->wal_changed, wal_changed)) {
+        stopped_.reset();
+        WalScan scan{data.wal_dir(), control->timeline, control->checkpoint, control->system_id};
+        const auto end = co_await node_.blocking([scan] { return find_wal_end(scan); });
+        if (!end) co_return add_trouble(facts, end.error().message);
+        stopped_ = StoppedEnd{control_changed, wal_changed, *end};
+    }
+    facts.timeline = stopped_->end.timeline;
+    facts.complete = stopped_->end.complete;
+    facts.end = std::max(stopped_->end.complete, stopped_->end.torn);
+    facts.wal_segment_bytes = stopped_->end.segment_bytes;
+    // What a start would have to replay tells candidates apart (R5).
+    facts.replayed = facts.clean_shutdown ? facts.complete : control->redo;
+    facts.end_exact = true;
+    add_forks(facts);
+}
+
+void FactsReader::add_forks(Facts& facts) {
+    if (facts.timeline.v <= 1) return;
+    const auto histories = read_histories(node_.data.wal_dir());
+    if (!histories) return add_trouble(facts, histories.error().message);
+    const auto own = histories->find(facts.timeline);
+    if (own != histories->end()) facts.forks = own->second;
+}
+
+void FactsReader::judge_silence(Facts& facts) {
+    const auto silent = Clock::now() - answered_;
+    if (silent >= std::chrono::milliseconds(node_.config.stuck_limit.v)) facts.status = PgStatus::stuck;
+}
+
+/// The server's answer; nothing when it gave none, with status and trouble said.
+Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
+    if (answered_by_ != node_.launcher.view().postmaster) {
+        answered_by_ = node_.launcher.view().postmaster;
+        answered_ = Clock::now();
+        connection_.close();
+    }
+    const std::string word = postmaster_word(node_.config.data_dir);
+    facts.status = word == "stopping" ? PgStatus::stopping
+                   : word == "ready"  ? PgStatus::running
+                                      : PgStatus::starting;
+    if (!connection_.is_open()) {
+        const auto opened = co_await connection_.open(local_conninfo(node_.config, "pgaf-keeper observes"), query_limit);
+        if (!opened) {
+            // Any refusal with a SQLSTATE is an answer: starting, stopping, out of slots, or a broken configuration.
+            const std::string& state = connection_.sqlstate();
+            if (!state.empty() || facts.status == PgStatus::starting) answered_ = Clock::now();
+            // While it restarts after a backend's crash, postmaster.pid still says "ready".
+            if (state == "57P03" && facts.status == PgStatus::running) facts.status = PgStatus::starting;
+            if (state != "57P03" && facts.status != PgStatus::starting) add_trouble(facts, explain_connection(opened.error(), state));
+            judge_silence(facts);
+            co_return std::nullopt;
+        }
+    }
+    const auto view = co_await look(connection_, query_limit);
+    if (!view) {
+        if (!connection_.sqlstate().empty()) answered_ = Clock::now();
+        add_trouble(facts, view.error().message);
+        judge_silence(facts);
+        co_return std::nullopt;
+    }
+    answered_ = Clock::now();
+    if (facts.status != PgStatus::stopping) facts.status = PgStatus::running;
+    co_return *view;
+}
+
+Async<void> FactsReader::add_running(Facts& facts) {
+    facts.in_recovery = node_.data.is_standby();
+    facts.open_to_clients = node_.data.open_to_clients();
+    const auto view = co_await ask(facts);
+    if (!view) {
+        if (!node_.up()) facts.status = PgStatus::unknown;
+        co_return;
+    }
+    facts.pg_version = static_cast<std::uint32_t>(connection_.server_version());
+    facts.in_recovery = view->in_recovery;
+    facts.wal_segment_bytes = view->segment_bytes;
+    facts.system_id = view->system_id;
+    facts.checkpoint_timeline = view->checkpoint_timeline;
+    facts.standby_names = view->standby_names;
+    if (view->in_recovery) {
+        add_standby(facts, *view);
+        co_await advance_slots(facts, *view);
+    } else {
+        facts.timeline = view->timeline;
+        facts.end = facts.replayed = view->flushed;
+        co_await end_impostors(facts, *view);
+    }
+    add_replication(facts, *view);
+    add_forks(facts);
+}
+
+void FactsReader::add_standby(Facts& facts, const ServerView& view) {
+    const Address upstream = address_of(view.conninfo);
+    facts.following = peer_at(node_.layout, upstream.host, upstream.port);
+    facts.replayed = view.replayed;
+    facts.end = std::max(view.received, view.replayed);
+    const auto& fenced = node_.run().fenced;
+    if (fenced && view.conninfo.empty() && !view.receiver) {
+        facts.timeline = fenced->scanned.timeline;
+        facts.end = std::max(fenced->end, view.replayed);
+        facts.complete = std::max(fenced->scanned.complete, view.replayed);
+        facts.end_exact = true;
+        return;
+    }
+    if (view.receiver && view.receiver->flushed >= view.replayed && !view.receiver->timeline.empty()) {
+        facts.timeline = view.receiver->timeline;
+        return;
+    }
+    const auto timeline =
+        timeline_at({node_.data.wal_dir(), view.checkpoint_timeline, view.redo, view.system_id}, facts.end);
+    if (!timeline) return add_trouble(facts, timeline.error().message);
+    facts.timeline = *timeline;
+}
+
+void FactsReader::add_replication(Facts& facts, const ServerView& view) {
+    if (view.receiver) {
+        facts.receiver.streaming = view.receiver->status == "streaming";
+        facts.receiver.upstream = peer_at(node_.layout, view.receiver->host, view.receiver->port);
+        facts.receiver.last_message_age = view.receiver->last_message_age;
+    }
+    for (const WalsenderRow& row : view.walsenders) {
+        const auto member = parse_member_name(row.application, node_.config.cluster);
+        if (!member || is_impostor(row, node_.config.cluster)) continue;
+        facts.standbys.push_back({member->incarnation, row.state == "streaming", row.flushed, row.replayed, row.replay_lag});
+    }
+    for (const SlotRow& slot : view.slots)
+        if (!slot.lost) facts.slots.push_back(slot.name);
+}
+
+/// R14: whoever bears a member's name and is not that node could acknowledge in its place.
+Async<void> FactsReader::end_impostors(Facts& facts, const ServerView& view) {
+    for (const WalsenderRow& row : view.walsenders) {
+        if (!is_impostor(row, node_.config.cluster)) continue;
+        const std::string who = "a connection of user " + row.user + " with the application_name " + row.application +
+                                " and " + (row.slot.empty() ? "no slot" : "the slot " + row.slot);
+        const auto ended =
+            co_await connection_.query("SELECT pg_terminate_backend($1::int)", parameters(std::to_string(row.pid)), query_limit);
+        node_.config.log.warning("impostor_ended", "ended " + who + ": that name is a cluster member's (R14)");
+        add_trouble(facts, (ended ? "ended " : "could not end ") + who +
+                               ", which is not that node: find out who uses it, and give it another name" +
+                               (ended ? "" : ": " + ended.error().message));
+    }
+}
+
+/// A standby's slots keep what its peers still lack, and nothing more.
+Async<void> FactsReader::advance_slots(Facts& facts, const ServerView& view) {
+    if (node_.peer_positions.empty() || Clock::now() - slots_advanced_ < slot_interval) co_return;
+    slots_advanced_ = Clock::now();
+    for (const auto& [peer, position] : node_.peer_positions) {
+        const std::string name = slot_name(peer);
+        const Lsn target = std::min(position, view.replayed);
+        for (const SlotRow& slot : view.slots) {
+            if (slot.name != name || slot.active || slot.lost || slot.restart >= target) continue;
+            const auto done = co_await connection_.query("SELECT pg_replication_slot_advance($1, $2::pg_lsn)",
+                                                         parameters(name, target.text()), query_limit);
+            if (!done) add_trouble(facts, "the slot " + name + " could not be advanced: " + done.error().message);
+        }
+    }
+}
+
+}  // namespace pgaf::keeper

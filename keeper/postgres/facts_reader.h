@@ -1,0 +1,52 @@
+// Where Facts come from: launcher, data folder, and one query over a connection that is kept open.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "keeper/postgres/control_file.h"
+#include "keeper/postgres/node.h"
+#include "keeper/postgres/server_view.h"
+#include "keeper/reconcile/facts.h"
+
+namespace pgaf::keeper {
+
+class FactsReader {
+  public:
+    explicit FactsReader(Node& node) : node_(node), connection_(node.strand) {}
+
+    Async<Facts> observe();
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    Async<void> add_stopped(Facts& facts);
+    Async<void> add_running(Facts& facts);
+    Async<std::optional<ServerView>> ask(Facts& facts);
+    void judge_silence(Facts& facts);
+    void add_standby(Facts& facts, const ServerView& view);
+    void add_replication(Facts& facts, const ServerView& view);
+    void add_forks(Facts& facts);
+    Async<void> end_impostors(Facts& facts, const ServerView& view);
+    Async<void> advance_slots(Facts& facts, const ServerView& view);
+
+    Node& node_;
+    Connection connection_;
+    /// When this postmaster last answered anything; reset with each new one.
+    pid_t answered_by_ = 0;
+    Clock::time_point answered_{};
+    Clock::time_point slots_advanced_{};
+
+    /// The end of WAL of a stopped server, as of this state of pg_control and of pg_wal.
+    struct StoppedEnd {
+        timespec control_changed{};
+        timespec wal_changed{};
+        WalEnd end;
+    };
+    std::optional<StoppedEnd> stopped_;
+};
+
+/// 150020 for "15.20", 180000 for "18beta1".
+[[nodiscard]] std::uint32_t version_number(const std::string& text);
+
+}  // namespace pgaf::keeper

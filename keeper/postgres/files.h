@@ -1,0 +1,51 @@
+// Small files that have to be whole or not there: read, replaced atomically and durably, removed. Every error names the
+// file and what to do. Knows nothing of what the files mean.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace pgaf::keeper {
+
+[[nodiscard]] bool file_exists(const std::string& path);
+/// The whole file, at most 4 MiB.
+[[nodiscard]] Result<std::string> read_file(const std::string& path);
+/// Temp file beside it, fsync, rename, fsync of the folder.
+[[nodiscard]] Result<> write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
+/// Does nothing when the file already holds that text.
+[[nodiscard]] Result<> write_file_if_changed(const std::string& path, const std::string& text, unsigned mode = 0600);
+/// Removes a file durably; one that is not there is well.
+[[nodiscard]] Result<> remove_file(const std::string& path);
+[[nodiscard]] Result<> sync_folder(const std::string& path);
+/// Makes a folder (0700) and its parents.
+[[nodiscard]] Result<> make_folder(const std::string& path);
+/// Removes all that a folder holds, not the folder: it may be a mount point.
+[[nodiscard]] Result<> empty_folder(const std::string& path);
+/// Copies a file and makes the copy durable (not its name: sync_folder).
+[[nodiscard]] Result<> copy_file(const std::string& from, const std::string& to);
+/// Names in a folder; empty when it can't be read.
+[[nodiscard]] std::vector<std::string> list_folder(const std::string& path);
+/// A secret of one line in a file that nobody else can read.
+[[nodiscard]] Result<std::string> read_secret(const std::string& path);
+
+/// "<what> <path>: <reason of errno>", with the remedy where there is a usual one (disk full, permissions, read-only).
+[[nodiscard]] Error file_error(const std::string& what, const std::string& path, int error_number);
+
+/// Closes a file descriptor when it goes out of scope.
+class Fd {
+  public:
+    explicit Fd(int fd) : fd_(fd) {}
+    ~Fd();
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+
+  private:
+    int fd_;
+};
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,36 @@
+// WAL that the history does not contain, kept aside before it is replaced (R12): in the state folder, bounded in size, with
+// a note that says what it is. Blocks while it copies: to be called on the file thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/ids.h"
+#include "common/lsn.h"
+#include "common/result.h"
+
+namespace pgaf::keeper {
+
+struct KeepWal {
+    std::string wal_dir;
+    /// Where all that was ever kept lies; each time makes a folder in it.
+    std::string kept_dir;
+    /// Whose WAL it is; part of the folder's name.
+    IncarnationId incarnation;
+    /// 0: of every timeline.
+    Timeline timeline;
+    /// From this place's segment on, up to that one's; `until` 0: to the last segment.
+    Lsn from;
+    Lsn until;
+    std::string why;
+    std::uint64_t limit_bytes = 0;
+    /// Move instead of copy: the folder shall not have it any more (R6).
+    bool move = false;
+};
+
+/// For people: "WAL 0/3000000 to 0/3FFFFFF is kept in <folder>"; empty when there was none.
+[[nodiscard]] Result<std::string> keep_wal(const KeepWal& what);
+/// Whether WAL of this incarnation has been kept already.
+[[nodiscard]] bool has_kept_wal(const std::string& kept_dir, const IncarnationId& incarnation);
+
+}  // namespace pgaf::keeper

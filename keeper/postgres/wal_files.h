@@ -1,0 +1,75 @@
+// WAL segment files of a folder, read page by page along the way through the timelines (history.h). Checks page headers
+// as PostgreSQL's reader does; knows nothing of records.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/lsn.h"
+#include "common/result.h"
+#include "keeper/postgres/history.h"
+
+namespace pgaf::keeper {
+
+inline constexpr std::uint64_t wal_page_bytes = 8192;
+
+/// A page's header, as far as a reader needs it.
+struct WalPage {
+    const unsigned char* bytes = nullptr;
+    Lsn at;
+    /// Timeline of the file that the page was read from.
+    Timeline timeline;
+    std::uint32_t header_bytes = 0;
+    bool continues_record = false;
+    /// The record that would go on here was given up (13.5 and later): a new one begins.
+    bool overwrites_record = false;
+    std::uint32_t remaining = 0;
+};
+
+/// "0000000200000000000000A3" and back. No segment size: the name's three numbers only.
+[[nodiscard]] std::string segment_name(Timeline timeline, std::uint64_t segment, std::uint64_t segment_bytes);
+struct SegmentName {
+    Timeline timeline;
+    std::uint32_t log = 0;
+    std::uint32_t number = 0;
+};
+[[nodiscard]] bool parse_segment_name(const std::string& name, SegmentName& out);
+/// Where a segment begins.
+[[nodiscard]] Lsn segment_start(const SegmentName& name, std::uint64_t segment_bytes);
+/// The size of the segments in a pg_wal folder; an error when there is none.
+[[nodiscard]] Result<std::uint64_t> segment_size(const std::string& wal_dir);
+
+class WalFiles {
+  public:
+    /// `system` empty: not checked.
+    WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system);
+    ~WalFiles();
+    WalFiles(const WalFiles&) = delete;
+    WalFiles& operator=(const WalFiles&) = delete;
+
+    /// The page at `at` (a multiple of the page size); null when it is not there or not of this place in the WAL: the
+    /// end of what was written. Valid until the next call.
+    const WalPage* page(Lsn at);
+    [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
+    [[nodiscard]] const std::vector<Leg>& way() const { return way_; }
+
+  private:
+    bool open_segment(std::uint64_t segment);
+    bool check_header();
+
+    std::string wal_dir_;
+    std::uint64_t segment_bytes_;
+    std::vector<Leg> way_;
+    SystemId system_;
+    int fd_ = -1;
+    std::uint64_t open_segment_ = ~std::uint64_t{0};
+    Timeline open_timeline_;
+    std::vector<unsigned char> chunk_;
+    std::uint64_t chunk_at_ = 0;
+    std::size_t chunk_size_ = 0;
+    WalPage page_;
+};
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,43 @@
+// Finds where the last complete record of a pg_wal folder ends: what a server would recover to. Reads the files itself
+// (record headers, prev links, CRCs; the format is the same in PostgreSQL 13 to 18), so that a fence or an exit starts no
+// process and follows timeline switches, which pg_waldump does not. A test holds it against pg_waldump.
+//
+// Blocks while it reads: to be called on a thread of its own.
+#pragma once
+
+#include <string>
+
+#include "common/ids.h"
+#include "common/lsn.h"
+#include "common/result.h"
+
+namespace pgaf::keeper {
+
+struct WalEnd {
+    /// The timeline that `complete` lies on.
+    Timeline timeline;
+    /// Start of the last complete record, and where it ends.
+    Lsn last_record;
+    Lsn complete;
+    /// How far an incomplete record after it reaches, when that is into a later segment: a standby would ask for that
+    /// segment (R6). To the page, since a torn page does not say where it was torn; 0: it ends in the same segment.
+    Lsn torn;
+    std::uint64_t segment_bytes = 0;
+};
+
+struct WalScan {
+    std::string wal_dir;
+    /// A timeline that the folder's WAL is on at `from`.
+    Timeline timeline;
+    /// A place up to which all records are known to be complete: where a record begins or ends.
+    Lsn from;
+    /// Empty: not checked.
+    SystemId system_id;
+};
+
+[[nodiscard]] Result<WalEnd> find_wal_end(const WalScan& scan);
+
+/// The timeline that the WAL before `at` lies on, told by the files alone; cheap, however much WAL there is.
+[[nodiscard]] Result<Timeline> timeline_at(const WalScan& scan, Lsn at);
+
+}  // namespace pgaf::keeper
