@@ -146,7 +146,11 @@ std::string FakeKeeper::refusal() {
 FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<std::string>& names) : monitor(its_monitor) {
     std::vector<Hello> hellos;
     for (const auto& name : names) hellos.push_back(shared.nodes.add("default", name));
-    for (const auto& hello : hellos) keepers[hello.node.v] = std::make_unique<FakeKeeper>(monitor, shared, hello);
+    for (const auto& hello : hellos) {
+        keepers[hello.node.v] = std::make_unique<FakeKeeper>(monitor, shared, hello);
+        // The first one is the primary, whoever is quicker.
+        if (hello.node == hellos.front().node) eventually([&] { return monitor.state().has_writable_primary(); });
+    }
     const bool up = eventually([&] { return monitor.state().healthy() && monitor.state().nodes_size() == static_cast<int>(names.size()); });
     if (!up) throw std::runtime_error("the fake cluster does not come up: " + monitor.state().DebugString());
 }
