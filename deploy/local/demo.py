@@ -110,7 +110,9 @@ def up(arguments):
         if wanted < len(cluster.nodes):
             say(f"the demo in {cluster.folder} has {len(cluster.nodes)} nodes already, and keeps them")
     else:
-        cluster = Cluster(arguments.dir, 6100 if arguments.port is None else arguments.port)
+        # Whoever plays with failovers is not to be stopped by the limit that keeps a bad query from killing every node.
+        cluster = Cluster(arguments.dir, 6100 if arguments.port is None else arguments.port,
+                          settings={"failover_limit": 1000})
         wanted = 3 if arguments.nodes is None else arguments.nodes
     cluster.make(wanted)
     cluster.check_ports()

@@ -23,7 +23,8 @@ class Node:
         programs, account = cluster.programs, cluster.account
         self.launcher = Process(
             f"launcher of {name}",
-            [programs / "pgaf-launcher", "--pgdata", self.data, "--socket", self.socket],
+            [programs / "pgaf-launcher", "--pgdata", self.data, "--log", self.folder / "log" / "postgres.log",
+             "--socket", self.socket],
             self.folder / "run" / "launcher.pid", self.folder / "log" / "launcher.log", account,
         )
         self.keeper = Process(
