@@ -120,7 +120,8 @@ std::string event_line(const v1::Event& event, bool colours) {
 }
 
 std::string progress_line(const v1::Event& event) {
-    const std::string node = event.node().empty() ? "" : event.node() + ": ";
+    const bool named = event.node().empty() || event.message().find(event.node()) != std::string::npos;
+    const std::string node = named ? "" : event.node() + ": ";
     return local_time_text(event.unix_ms()).substr(11) + "  " + printable(node + event.message()) + "\n";
 }
 

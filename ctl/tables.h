@@ -16,7 +16,7 @@ namespace pgaf::ctl {
 [[nodiscard]] std::string event_table(const v1::EventList& events, bool colours);
 /// One event on a line of its own, in the columns of event_table, for events that come one by one.
 [[nodiscard]] std::string event_line(const v1::Event& event, bool colours);
-/// One event while a command runs: time of day, node, message.
+/// One event while a command runs: time of day, node (unless the message names it), message.
 [[nodiscard]] std::string progress_line(const v1::Event& event);
 
 /// What libpq takes to reach the cluster. Role: primary, replica or any.

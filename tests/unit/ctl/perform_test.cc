@@ -12,6 +12,7 @@ TEST_CASE("A switchover shows its events and ends with the measured pause") {
     FakeMonitor monitor;
     monitor.updates = {progress(event(1, "node1", "draining", "checkpoint, then stop")),
                        progress(event(2, "node2", "node_promoted", "promoted on timeline 4")),
+                       progress(event(3, "node2", "node_chosen", "node2 takes writes")),
                        result(true, "node2 is primary", 134)};
     const Run run{monitor.address()};
     const auto ran = run({"perform", "switchover", "--to", "node2"});
@@ -20,6 +21,7 @@ TEST_CASE("A switchover shows its events and ends with the measured pause") {
     CHECK(ran.out ==
           "12:00:00.124  node1: checkpoint, then stop\n"
           "12:00:00.125  node2: promoted on timeline 4\n"
+          "12:00:00.126  node2 takes writes\n"
           "switchover done: node2 is primary, writes paused for 0.13 s\n");
     CHECK(monitor.requests().back() == "Perform cluster: \"default\" kind: \"switchover\" node: \"node2\"");
 
@@ -33,7 +35,7 @@ TEST_CASE("A switchover shows its events and ends with the measured pause") {
     CHECK(json["message"] == "node2 is primary");
     CHECK(json["write_pause_ms"] == 134);
     CHECK(json["dry_run"] == false);
-    CHECK(json["events"].size() == 2);
+    CHECK(json["events"].size() == 3);
     CHECK(json["events"][1]["kind"] == "node_promoted");
 }
 
