@@ -33,6 +33,25 @@ bool is_fenced(const Promise& promise, const Run& run, const Facts& facts) {
            !facts.receiver.streaming && run.fence_held && run.exits == facts.exits;
 }
 
+Facts meanwhile(Facts facts, const Step& step) {
+    const bool starts = std::holds_alternative<StartPrimary>(step) || std::holds_alternative<StartStandby>(step);
+    const bool replaces = std::holds_alternative<Rewind>(step) || std::holds_alternative<Clone>(step) ||
+                          std::holds_alternative<Initialise>(step);
+    if (facts.status != PgStatus::stopped && facts.status != PgStatus::absent) return facts;
+    if (starts) {
+        facts.status = PgStatus::starting;
+        facts.end_exact = false;
+        // What it will be, not what its folder said before.
+        facts.in_recovery = std::holds_alternative<StartStandby>(step);
+    }
+    if (replaces) {
+        facts.status = PgStatus::absent;
+        facts.end_exact = false;
+        facts.end = facts.replayed = facts.complete = {};
+    }
+    return facts;
+}
+
 bool is_writable(const Run& run, const Facts& facts) {
     if (facts.status != PgStatus::running || facts.in_recovery || !facts.open_to_clients) return false;
     return !run.rule_applied.empty() || facts.standby_names.find(closed_name) == std::string::npos;

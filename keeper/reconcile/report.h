@@ -14,6 +14,11 @@ namespace pgaf::keeper {
 /// start, and the end of WAL was read after that.
 [[nodiscard]] bool is_fenced(const Promise& promise, const Run& run, const Facts& facts);
 
+/// What may be said of facts while `step` is under way, or has ended and not been looked at since: a server that is being
+/// started is not stopped, and a folder that is being replaced is none. Otherwise a goal that is accepted meanwhile would
+/// be answered with facts that are about to change: "fenced", "exited".
+[[nodiscard]] Facts meanwhile(Facts facts, const Step& step);
+
 /// Running read-write, open to clients, and not under the closed rule.
 [[nodiscard]] bool is_writable(const Run& run, const Facts& facts);
 

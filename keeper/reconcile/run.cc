@@ -31,6 +31,8 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
 
 void note_begin(Run& run, const Step& step) {
     if (std::holds_alternative<Follow>(step) || std::holds_alternative<StartStandby>(step)) run.fence_held = false;
+    // Once asked to promote, a server may do so after the step was given up: it has to be fenced anew.
+    if (std::holds_alternative<Promote>(step)) run.fence_held = false;
     if (std::holds_alternative<StartStandby>(step) || std::holds_alternative<StartPrimary>(step)) run.rule_applied = {};
 }
 

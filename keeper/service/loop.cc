@@ -1,0 +1,319 @@
+#include "keeper/service/loop.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <utility>
+
+#include "keeper/service/loop_impl.h"
+
+namespace pgaf::keeper {
+namespace {
+
+namespace asio = boost::asio;
+
+/// For so long after something has happened PostgreSQL is looked at this often: standbys connect and catch up, and no
+/// event tells of it.
+constexpr Millis restless{10'000};
+constexpr Millis restless_look{100};
+/// Peers whose access or slots could not be made are tried again after this.
+constexpr Millis peers_again{5000};
+/// How long the loop's parts get to end.
+constexpr Millis end_limit{5000};
+
+Millis operator+(Millis a, Millis b) { return Millis{a.v + b.v}; }
+Millis operator-(Millis a, Millis b) { return Millis{a.v - b.v}; }
+
+}  // namespace
+
+Millis boot_time() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return Millis{static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000};
+}
+
+Loop::Impl::Impl(asio::any_io_executor on, PostgresControl& c, Link& l, const StateFile& f, LoopOptions o)
+    : strand(on),
+      control(c),
+      link(l),
+      file(f),
+      options(std::move(o)),
+      log(options.log),
+      look_bell(on),
+      looked_bell(on),
+      goal_bell(on),
+      heartbeat(options.heartbeat),
+      pulse_bell(on),
+      end_bell(on) {
+    run.boot = BootId{random_id()};
+    run.next = IncarnationId{random_id()};
+    run.node_timeout = options.node_timeout;
+    progress_at = time_passed_at = options.clock();
+}
+
+/// Starts a part of the loop; stop() waits for its end. An exception is a broken program and ends the process.
+void Loop::Impl::launch(Async<void> work) {
+    ++at_work;
+    asio::co_spawn(strand, std::move(work), [self = shared_from_this()](std::exception_ptr broken) {
+        --self->at_work;
+        self->end_bell.ring();
+        if (broken) std::rethrow_exception(broken);
+    });
+}
+
+void Loop::Impl::fail(std::string why) {
+    outcome = error(std::move(why));
+    stopping = true;
+    end_bell.ring();
+}
+
+// ---- looking ----------------------------------------------------------------------------------------------------------
+
+Async<void> Loop::Impl::look_for_ever() {
+    while (!stopping) {
+        // A ring during the look makes another one.
+        const std::uint64_t rings = look_bell.rings();
+        const std::uint64_t ended_before = steps_ended;
+        const std::uint64_t number = ++look_number;
+        Facts seen;
+        try {
+            seen = co_await asio::co_spawn(strand, control.observe(),
+                                           asio::bind_cancellation_slot(cancel_look.slot(), asio::use_awaitable));
+        } catch (const boost::system::system_error& stopped) {
+            if (!stopping) throw;
+        }
+        progress_at = options.clock();
+        if (stopping) break;
+        // Begun before a step's end: it may show what was before the step.
+        if (ended_before != steps_ended) continue;
+        looked = number;
+        took(std::move(seen));
+        looked_bell.ring();
+        co_await look_bell.wait(rings, next_look());
+    }
+}
+
+Async<Facts> Loop::Impl::fresh_facts(Millis limit) {
+    const std::uint64_t wanted = look_number + 1;
+    const Millis until = options.clock() + limit;
+    look_bell.ring();
+    while (looked < wanted && options.clock() < until && !stopping)
+        co_await looked_bell.wait(looked_bell.rings(), until - options.clock());
+    co_return facts;
+}
+
+Millis Loop::Impl::next_look() const {
+    Millis wait = options.clock() < restless_until ? std::min(heartbeat, restless_look) : heartbeat;
+    // A step that is to be tried again does not wait for the heartbeat.
+    if (!failed_key.empty() && retry_at > options.clock()) wait = std::min(wait, retry_at - options.clock());
+    return wait;
+}
+
+void Loop::Impl::stir() {
+    restless_until = options.clock() + restless;
+    look_bell.ring();
+}
+
+void Loop::Impl::took(Facts seen) {
+    facts = std::move(seen);
+    if (!under_way) unsettled.reset();
+    if (run.peers_put_off && options.clock() >= peers_again_at) run.peers_put_off = false;
+    note_facts(run, promise(), facts);
+    first_look();
+    if (stopping) return;
+    if (session_asked && session_incarnation != promise().incarnation) open_session();
+    check_folder();
+    think();
+    consider_let_go();
+    if (report_due) send_report();
+    else report_if_news();
+}
+
+/// What is found at the start may show that this keeper must not go on at all.
+void Loop::Impl::first_look() {
+    if (known_once || facts.status == PgStatus::unknown) return;
+    known_once = true;
+    if (const std::string why = foreign_folder(promise(), facts); !why.empty()) return fail(why);
+    open_session();
+}
+
+void Loop::Impl::check_folder() {
+    if (under_way || unsettled || changing_folder || promises->busy()) return;
+    if (look_at_folder(promise(), facts).kind == FolderNews::Kind::same) return;
+    changing_folder = true;
+    launch(change_folder());
+}
+
+// ---- time -------------------------------------------------------------------------------------------------------------
+
+/// Every heartbeat a look and, with its facts, a report. A slow look must not seem like silence: after half a heartbeat
+/// the report goes out with the facts there are.
+Async<void> Loop::Impl::pulse_for_ever() {
+    while (!stopping) {
+        const Millis half{std::max<std::int64_t>(heartbeat.v / 2, 1)};
+        co_await pulse_bell.wait(pulse_bell.rings(), half);
+        if (stopping) break;
+        pass_time();
+        report_due = true;
+        look_bell.ring();
+        co_await pulse_bell.wait(pulse_bell.rings(), half);
+        if (stopping) break;
+        // The launcher may be away for long; the monitor should know.
+        if (!session_asked && since_heard >= options.first_look_limit) open_session();
+        if (report_due) send_report();
+    }
+}
+
+void Loop::Impl::pass_time() {
+    const Millis now = options.clock();
+    const Millis passed = std::min(now - time_passed_at, Millis{2 * heartbeat.v});
+    time_passed_at = now;
+    since_heard = since_heard + passed;
+    run.monitor_in_reach = session_alive && since_heard < run.node_timeout;
+    run.monitor_away = run.monitor_in_reach ? Millis{0} : since_heard;
+}
+
+// ---- deciding and stepping --------------------------------------------------------------------------------------------
+
+void Loop::Impl::think() {
+    if (under_way) return think_under_way();
+    // A promise that is being written is decided on when it is durable.
+    if (unsettled || changing_folder || promises->busy()) return;
+    decision = reconcile(promise(), run, facts);
+    if (decision.step && !on_hold(*decision.step)) begin(*decision.step);
+}
+
+void Loop::Impl::think_under_way() {
+    if (!under_way || cancelling) return;
+    const std::string why = obsolete(*under_way, promise(), run, facts);
+    if (why.empty()) return;
+    log.info("step_cancelled", step_text(*under_way) + " is given up: " + why, {{"step", step_name(*under_way)}});
+    cancelling = true;
+    cancel_step->emit(asio::cancellation_type::terminal);
+}
+
+bool Loop::Impl::on_hold(const Step& step) const {
+    return failed_key == step_name(step) + std::to_string(promise().promised.version.v) && options.clock() < retry_at;
+}
+
+void Loop::Impl::begin(const Step& step) {
+    log.info("step_begun", step_text(step),
+             {{"step", step_name(step)}, {"rule", decision.rule}, {"epoch", promise().promised.epoch}});
+    under_way = unsettled = step;
+    cancelling = false;
+    progress.clear();
+    cancel_step = std::make_unique<asio::cancellation_signal>();
+    note_begin(run, step);
+    launch(carry_out(step));
+    report_if_news();
+}
+
+Async<void> Loop::Impl::carry_out(Step step) {
+    Result<> done;
+    try {
+        done = co_await asio::co_spawn(strand, control.perform(step, [this](std::string text) { progress = std::move(text); }),
+                                       asio::bind_cancellation_slot(cancel_step->slot(), asio::use_awaitable));
+    } catch (const boost::system::system_error& stopped) {
+        if (!cancelling || stopped.code() != asio::error::operation_aborted) throw;
+        done = error("given up");
+    }
+    if (done) {
+        const IncarnationId before = promise().incarnation;
+        const auto stored = co_await promises->change([&](const Promise& p) { return after_step(p, step); });
+        if (!stored) log.error("state_not_written", stored.error().message);
+        if (promise().incarnation != before) {
+            run.goal_received = false;
+            run.next = IncarnationId{random_id()};
+            log.info("new_incarnation", step_text(step) + " has made another data folder",
+                     {{"incarnation", promise().incarnation}});
+        }
+    }
+    ended(step, done);
+}
+
+void Loop::Impl::ended(const Step& step, const Result<>& done) {
+    if (done) {
+        log.info("step_done", step_text(step), {{"step", step_name(step)}});
+        note_done(run, step);
+        failed_key.clear();
+        failures = 0;
+    } else if (cancelling) {
+        note_failed(run, step, done.error().message, true);
+    } else {
+        log.error("step_failed", step_text(step) + ": " + done.error().message, {{"step", step_name(step)}});
+        note_failed(run, step, done.error().message, false);
+        const std::string key = step_name(step) + std::to_string(promise().promised.version.v);
+        failures = key == failed_key ? failures + 1 : 1;
+        failed_key = key;
+        const std::int64_t grown = options.first_retry.v << std::min(failures - 1, 20U);
+        retry_at = options.clock() + Millis{std::min(grown, options.longest_retry.v)};
+        ++steps_failed;
+    }
+    if (std::holds_alternative<UpdatePeers>(step)) peers_again_at = options.clock() + peers_again;
+    under_way.reset();
+    cancelling = false;
+    progress.clear();
+    ++steps_ended;
+    stir();
+}
+
+// ---- the whole --------------------------------------------------------------------------------------------------------
+
+Loop::Loop(asio::any_io_executor strand, PostgresControl& control, Link& link, const StateFile& file,
+           LoopOptions options)
+    : impl_(std::make_shared<Impl>(std::move(strand), control, link, file, std::move(options))) {}
+Loop::~Loop() = default;
+
+Async<Result<>> Loop::run(StateFile::Loaded loaded) {
+    const std::shared_ptr<Impl> impl = impl_;
+    impl->promises.emplace(impl->strand, impl->file, loaded.promise);
+    if (loaded.fresh) {
+        // So that a keeper that dies at once does not come back as yet another incarnation.
+        if (const auto stored = impl->file.store(loaded.promise); !stored) co_return stored.error();
+    }
+    impl->listen();
+    impl->control.on_change([weak = std::weak_ptr(impl)] {
+        if (const auto self = weak.lock()) self->stir();
+    });
+    impl->launch(impl->look_for_ever());
+    impl->launch(impl->pulse_for_ever());
+    while (!impl->stopping) co_await impl->end_bell.wait(impl->end_bell.rings(), end_limit);
+
+    impl->control.on_change({});
+    impl->cancelling = true;
+    if (impl->cancel_step) impl->cancel_step->emit(asio::cancellation_type::terminal);
+    impl->cancel_look.emit(asio::cancellation_type::terminal);
+    for (Bell* bell : {&impl->look_bell, &impl->pulse_bell, &impl->goal_bell, &impl->looked_bell}) bell->ring();
+    co_await impl->link.close();
+    const Millis until = impl->options.clock() + end_limit;
+    while (impl->at_work > 0 && impl->options.clock() < until)
+        co_await impl->end_bell.wait(impl->end_bell.rings(), Millis{100});
+    co_return impl->outcome;
+}
+
+void Loop::stop() {
+    impl_->stopping = true;
+    impl_->end_bell.ring();
+}
+
+LoopView Loop::view() const {
+    const Impl& i = *impl_;
+    LoopView view;
+    if (i.promises) view.promise = i.promise();
+    view.run = i.run;
+    view.facts = i.facts;
+    view.doing = i.doing();
+    view.problem = i.problem();
+    view.refusal = i.refusal;
+    view.since_progress = i.options.clock() - i.progress_at;
+    view.reports = i.seq;
+    view.steps = i.steps_ended;
+    view.failed_steps = i.steps_failed;
+    return view;
+}
+
+}  // namespace pgaf::keeper

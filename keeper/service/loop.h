@@ -1,0 +1,73 @@
+// The keeper's loop: observes PostgreSQL, reconciles facts with the goal, carries out one step at a time, reports. It
+// decides nothing itself (keeper/reconcile does) and touches nothing itself (PostgresControl, Link and StateFile do).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/log.h"
+#include "keeper/postgres/postgres_control.h"
+#include "keeper/reconcile/promise.h"
+#include "keeper/reconcile/run.h"
+#include "keeper/service/link.h"
+#include "keeper/service/state_file.h"
+
+namespace pgaf::keeper {
+
+/// CLOCK_BOOTTIME: it runs on while the machine sleeps, and nobody can set it.
+[[nodiscard]] Millis boot_time();
+
+struct LoopOptions {
+    /// What the node introduces itself with; incarnation, boot and system_id are filled in by the loop.
+    Hello self;
+    /// Until the monitor says otherwise.
+    Millis heartbeat{500};
+    Millis node_timeout{2500};
+    /// How long the first session waits for a first look at PostgreSQL.
+    Millis first_look_limit{2000};
+    /// A failed step is tried again after this, then after twice that, and so on.
+    Millis first_retry{200};
+    Millis longest_retry{10'000};
+    std::function<Millis()> clock = boot_time;
+    Log log;
+};
+
+/// What the loop knows at this moment, for health checks and metrics.
+struct LoopView {
+    Promise promise;
+    Run run;
+    Facts facts;
+    std::string doing;
+    std::string problem;
+    /// Why the monitor turns this keeper away; empty when it doesn't.
+    std::string refusal;
+    /// Since the loop last came round.
+    Millis since_progress;
+    std::uint64_t reports = 0;
+    std::uint64_t steps = 0;
+    std::uint64_t failed_steps = 0;
+};
+
+class Loop {
+  public:
+    /// All of these outlive the loop. Everything runs on `strand`: an io_context with one thread, or a strand.
+    Loop(boost::asio::any_io_executor strand, PostgresControl& control, Link& link, const StateFile& file,
+         LoopOptions options);
+    ~Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    /// Runs until stop(), or until it turns out at the start that this node can't be what it is configured as (a data
+    /// folder of another cluster): then an error. PostgreSQL is left as it is.
+    Async<Result<>> run(StateFile::Loaded loaded);
+    void stop();
+    [[nodiscard]] LoopView view() const;
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace pgaf::keeper
