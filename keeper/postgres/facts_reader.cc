@@ -93,7 +93,8 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
     if (!stopped_ || !same(stopped_->control_changed, control_changed) || !same(stopped_->wal_changed, wal_changed)) {
         stopped_.reset();
         WalScan scan{data.wal_dir(), control->timeline, control->checkpoint, control->system_id};
-        const auto end = co_await node_.blocking([scan] { return find_wal_end(scan); });
+        const auto read_end = [scan] { return find_wal_end(scan); };
+        const auto end = co_await node_.blocking(read_end);
         if (!end) co_return add_trouble(facts, end.error().message);
         stopped_ = StoppedEnd{control_changed, wal_changed, *end};
     }

@@ -41,7 +41,8 @@ Async<Result<>> end_receiver(Node& node, Connection& connection) {
 Async<Result<FencedEnd>> read_end(Node& node, Received known) {
     WalScan scan{node.data.wal_dir(), known.checkpoint_timeline, known.replayed, known.system_id};
     if (known.received.v > known.replayed.v + long_backlog) scan.from = Lsn{known.received.v - near_end};
-    const auto end = co_await node.blocking([scan] { return find_wal_end(scan); });
+    const auto read_end = [scan] { return find_wal_end(scan); };
+    const auto end = co_await node.blocking(read_end);
     if (!end) co_return end.error();
     co_return FencedEnd{*end, std::max({known.received, known.replayed, end->complete})};
 }

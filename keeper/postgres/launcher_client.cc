@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 
-#include <boost/asio/async_result.hpp>
+#include <algorithm>
+#include <array>
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -13,8 +15,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -44,7 +44,9 @@ struct Answer {
     std::string error;
 };
 
-Answer unanswered(std::string why) { return {Json(), std::move(why)}; }
+Answer unanswered(std::string why) {
+    return {Json(), std::move(why)};
+}
 
 /// Fields of the launcher's lines; a missing or odd one reads as its default.
 template <class T>
@@ -59,7 +61,9 @@ T field(const Json& json, const char* name, T fallback = {}) {
 }
 
 /// A function, since g++ 12 can't compile a braced list inside of a coroutine's co_await.
-Json op(const char* name) { return {{"op", name}}; }
+Json op(const char* name) {
+    return {{"op", name}};
+}
 
 PostmasterExit read_exit(const Json& json) {
     return {field<std::string>(json, "status"), field<bool>(json, "clean"),
@@ -117,6 +121,8 @@ struct LauncherClient::Impl : std::enable_shared_from_this<LauncherClient::Impl>
     asio::awaitable<Answer> wait(std::uint64_t id, std::function<void()> on_cancel);
     asio::awaitable<Answer> request(Json request);
     asio::awaitable<Answer> prompt_request(Json request);
+    /// A prompt request whose answer holds nothing more; `doing` says what failed.
+    asio::awaitable<Result<>> plain(Json request, const char* doing);
     asio::awaitable<Result<int>> run(Program program, OnLine on_line);
     void cancel_run(std::uint64_t id);
 };
@@ -137,11 +143,13 @@ asio::awaitable<void> LauncherClient::Impl::keep_connected() {
             // Asio does not: a program that this process starts must not hold the connection open.
             ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
             wait_for = first_pause;
+            trouble = "the launcher at " + socket_path + " does not say hello: is it stopped?";
             co_await serve_connection();
         } else {
             trouble = "no launcher at " + socket_path + ": " + failed.message() + ": is pgaf-launcher running?";
         }
-        if (closed || (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+        if (closed || (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
+            co_return;
         pause.expires_after(wait_for);
         wait_for = std::min(wait_for * 2, longest_pause);
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failed));
@@ -154,7 +162,8 @@ asio::awaitable<void> LauncherClient::Impl::serve_connection() {
     std::string why;
     while (why.empty()) {
         error_code failed;
-        const auto got = co_await socket.async_read_some(asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, failed));
+        const auto got =
+            co_await socket.async_read_some(asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, failed));
         if (failed) {
             why = failed.message();
             break;
@@ -218,7 +227,8 @@ void LauncherClient::Impl::take_fields(const Json& json) {
     view.exits = earlier_exits + field<std::uint64_t>(json, "exits");
     view.leaving = field<bool>(json, "leaving");
     view.last_exit.reset();
-    if (const auto exit = json.find("last_exit"); exit != json.end() && exit->is_object()) view.last_exit = read_exit(*exit);
+    if (const auto exit = json.find("last_exit"); exit != json.end() && exit->is_object())
+        view.last_exit = read_exit(*exit);
 }
 
 void LauncherClient::Impl::on_hello(const Json& json) {
@@ -305,6 +315,13 @@ asio::awaitable<Answer> LauncherClient::Impl::prompt_request(Json json) {
     co_return co_await request(std::move(json));
 }
 
+asio::awaitable<Result<>> LauncherClient::Impl::plain(Json request, const char* doing) {
+    const auto self = shared_from_this();
+    const auto answer = co_await prompt_request(std::move(request));
+    if (!answer.error.empty()) co_return error(std::string(doing) + ": " + answer.error);
+    co_return Result<>{};
+}
+
 void LauncherClient::Impl::cancel_run(std::uint64_t id) {
     const auto found = runs.find(id);
     if (found == runs.end()) return;
@@ -335,11 +352,17 @@ asio::awaitable<Result<int>> LauncherClient::Impl::run(Program program, OnLine o
 LauncherClient::LauncherClient(asio::any_io_executor strand, std::string socket_path)
     : impl_(std::make_shared<Impl>(std::move(strand), std::move(socket_path))) {}
 
-LauncherClient::~LauncherClient() { close(); }
+LauncherClient::~LauncherClient() {
+    close();
+}
 
-void LauncherClient::on_event(std::function<void(const LauncherEvent&)> callback) { impl_->on_event = std::move(callback); }
+void LauncherClient::on_event(std::function<void(const LauncherEvent&)> callback) {
+    impl_->on_event = std::move(callback);
+}
 
-asio::awaitable<void> LauncherClient::keep_connected() { return impl_->keep_connected(); }
+asio::awaitable<void> LauncherClient::keep_connected() {
+    return impl_->keep_connected();
+}
 
 void LauncherClient::close() {
     if (std::exchange(impl_->closed, true)) return;
@@ -348,8 +371,12 @@ void LauncherClient::close() {
     impl_->lose_connection("the client was closed");
 }
 
-const LauncherView& LauncherClient::view() const { return impl_->view; }
-const std::string& LauncherClient::trouble() const { return impl_->trouble; }
+const LauncherView& LauncherClient::view() const {
+    return impl_->view;
+}
+const std::string& LauncherClient::trouble() const {
+    return impl_->trouble;
+}
 
 asio::awaitable<Result<pid_t>> LauncherClient::start(std::vector<std::string> args) {
     const auto impl = impl_;
@@ -371,10 +398,7 @@ asio::awaitable<Result<StopOutcome>> LauncherClient::stop(StopMode mode, std::op
 }
 
 asio::awaitable<Result<>> LauncherClient::reload() {
-    const auto impl = impl_;
-    const auto answer = co_await impl->prompt_request(op("reload"));
-    if (!answer.error.empty()) co_return error("reloading PostgreSQL's configuration: " + answer.error);
-    co_return Result<>{};
+    return impl_->plain(op("reload"), "reloading PostgreSQL's configuration");
 }
 
 asio::awaitable<Result<>> LauncherClient::end_process(pid_t pid, std::optional<Millis> limit) {
@@ -400,20 +424,14 @@ asio::awaitable<Result<LauncherView>> LauncherClient::status() {
 }
 
 asio::awaitable<Result<>> LauncherClient::let_go() {
-    const auto impl = impl_;
-    const auto answer = co_await impl->prompt_request(op("let_go"));
-    if (!answer.error.empty()) co_return error("letting the launcher go: " + answer.error);
-    co_return Result<>{};
+    return impl_->plain(op("let_go"), "letting the launcher go");
 }
 
 asio::awaitable<Result<>> LauncherClient::deadline(Millis limit) {
-    const auto impl = impl_;
     auto request = op("deadline");
     request["ms"] = limit.v;
     if (limit.v > 0) request["until_ms"] = boot_time_ms() + limit.v;
-    const auto answer = co_await impl->prompt_request(std::move(request));
-    if (!answer.error.empty()) co_return error("renewing the launcher's deadline: " + answer.error);
-    co_return Result<>{};
+    return impl_->plain(std::move(request), "renewing the launcher's deadline");
 }
 
 }  // namespace pgaf::keeper

@@ -1,6 +1,6 @@
-// The keeper's end of the launcher's socket (common/launcher_protocol.h): keeps the connection, sends requests, tells of
-// events. Knows nothing of goals, configuration files or SQL. Everything runs on the executor that it is given, which
-// has to be one strand (or an io_context with one thread); no call may come from elsewhere.
+// The keeper's end of the launcher's socket (common/launcher_protocol.h): keeps the connection, sends requests, tells
+// of events. Knows nothing of goals, configuration files or SQL. Everything runs on the executor that it is given,
+// which has to be one strand (or an io_context with one thread); no call may come from elsewhere.
 #pragma once
 
 #include <sys/types.h>
@@ -77,7 +77,8 @@ struct StopOutcome {
 
 class LauncherClient {
   public:
-    /// Called with a line of a program's output; `stream` is "stdout" or "stderr". Longer lines come in pieces of 8 KiB.
+    /// Called with a line of a program's output; `stream` is "stdout" or "stderr". Longer lines come in pieces of 8
+    /// KiB.
     using OnLine = std::function<void(std::string_view stream, std::string_view text)>;
 
     LauncherClient(boost::asio::any_io_executor strand, std::string socket_path);
@@ -97,13 +98,14 @@ class LauncherClient {
     [[nodiscard]] const std::string& trouble() const;
 
     // Every call below answers an error at once when there is no connection, and when the connection is lost while it
-    // waits. Each can be cancelled through Asio's cancellation slot; the launcher then goes on with it, except for run().
+    // waits. Each can be cancelled through Asio's cancellation slot; the launcher then goes on with it, except for
+    // run().
 
     /// Starts the postmaster: `postgres -D <data folder> <args>`. Answers its pid once it was forked and executed; a
     /// postmaster that ends soon after (port in use, bad setting) is an ordinary `exited` event with its last lines.
     boost::asio::awaitable<Result<pid_t>> start(std::vector<std::string> args = {});
-    /// Answers when the postmaster and all that it left are gone. After `limit` of a fast stop the walsenders that still
-    /// wait for their standbys are ended, then the server is stopped immediately.
+    /// Answers when the postmaster and all that it left are gone. After `limit` of a fast stop the walsenders that
+    /// still wait for their standbys are ended, then the server is stopped immediately.
     boost::asio::awaitable<Result<StopOutcome>> stop(StopMode mode, std::optional<Millis> limit = std::nullopt);
     /// SIGHUP to the postmaster; answers when it was sent.
     boost::asio::awaitable<Result<>> reload();
@@ -117,7 +119,8 @@ class LauncherClient {
     boost::asio::awaitable<Result<LauncherView>> status();
     /// The handover is done, or there is nothing to hand over.
     boost::asio::awaitable<Result<>> let_go();
-    /// R8: PostgreSQL is stopped immediately unless this is renewed within `limit`, counted from this call; 0: no limit.
+    /// R8: PostgreSQL is stopped immediately unless this is renewed within `limit`, counted from this call; 0: no
+    /// limit.
     boost::asio::awaitable<Result<>> deadline(Millis limit);
 
   private:

@@ -66,7 +66,8 @@ class Node : public std::enable_shared_from_this<Node> {
     /// Takes the WAL receiver of this name away or gives it one: settings for an upstream; empty: none.
     [[nodiscard]] Result<Variable> following(const Layout& known, const NodeName& upstream, std::string rule) const;
 
-    /// Runs what blocks (reading WAL, copying files) on the one file thread.
+    /// Runs what blocks (reading WAL, copying files) on the one file thread. `f` has to have a name of its own: g++ 12
+    /// destroys a lambda that is written into a co_await expression twice.
     template <class F>
     auto blocking(F f) -> Async<decltype(f())> {
         using T = decltype(f());

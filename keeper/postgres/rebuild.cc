@@ -97,13 +97,15 @@ Async<Result<>> keep_aside(Node& node, Lsn from, const std::string& why, const P
     const auto control = read_control_file(node.config.data_dir);
     if (control) {
         const WalScan scan{what.wal_dir, control->timeline, control->checkpoint, {}};
-        const auto end = co_await node.blocking([scan] { return find_wal_end(scan); });
+        const auto read_end = [scan] { return find_wal_end(scan); };
+        const auto end = co_await node.blocking(read_end);
         // Recycled segments lie behind the end; unknown, all are kept.
         if (end) what.until = std::max(end->complete, end->torn);
         if (from.empty()) what.from = control->redo;
     }
     if (what.until.v != 0 && what.from >= what.until) co_return Result<>{};
-    const auto kept = co_await node.blocking([what] { return keep_wal(what); });
+    const auto keep_it = [what] { return keep_wal(what); };
+    const auto kept = co_await node.blocking(keep_it);
     if (!kept) co_return kept.error();
     if (!kept->empty()) {
         node.config.log.warning("wal_kept", *kept, {{"why", why}});
@@ -130,8 +132,8 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     if (!source) co_return source.error();
     progress("rewinding against " + step.upstream.v + ": " + step.why);
     if (auto done = co_await reach(node, *source, progress); !done) co_return done;
-    if (auto done = co_await keep_aside(node, step.fork, "rewound against " + step.upstream.v + ": " + step.why, progress); !done)
-        co_return done;
+    const std::string why = "rewound against " + step.upstream.v + ": " + step.why;
+    if (auto done = co_await keep_aside(node, step.fork, why, progress); !done) co_return done;
     if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun"); !done) co_return done;
     // pg_rewind ends an unclean server by a single-user start, which no standby can do.
     if (auto done = node.data.write_settings(Variable{}); !done) co_return done;
@@ -166,18 +168,20 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     // A rewind that failed, or the clone before, has kept it already.
     const bool keep = node.data.version() != 0 && !node.data.rebuilding();
     if (keep) {
-        auto kept = co_await keep_aside(node, {}, "cloned anew from " + step.upstream.v + ": " + step.why, progress);
-        if (!kept) co_return kept;
+        const std::string why = "cloned anew from " + step.upstream.v + ": " + step.why;
+        if (auto kept = co_await keep_aside(node, Lsn{}, why, progress); !kept) co_return kept;
     }
     if (auto done = node.data.begin_rebuild("a clone of " + step.upstream.v + " was begun"); !done) co_return done;
     if (auto done = make_folder(node.config.data_dir); !done) co_return done;
     const std::string data_dir = node.config.data_dir;
-    if (auto done = co_await node.blocking([data_dir] { return empty_folder(data_dir); }); !done) co_return done;
+    const auto empty = [data_dir] { return empty_folder(data_dir); };
+    if (auto done = co_await node.blocking(empty); !done) co_return done;
     Program program;
     program.name = "pg_basebackup";
     program.args = {"--pgdata=" + data_dir, "--dbname=" + source_conninfo(node, *source), "--wal-method=stream",
                     "--checkpoint=fast", "--progress", "--no-password", "--label=pgaf clone for " + node.config.node.v};
-    const auto done = co_await run_program(node, std::move(program), percentages("cloning from " + step.upstream.v, progress));
+    auto on_line = percentages("cloning from " + step.upstream.v, progress);
+    const auto done = co_await run_program(node, std::move(program), std::move(on_line));
     if (!done) co_return with_remedy(done.error());
     if (auto ours = make_ours(node, step.layout, step.next); !ours) co_return ours;
     co_return node.data.end_rebuild();
@@ -187,7 +191,8 @@ Async<Result<>> drop_torn_tail(Node& node, const DropTornTail& step, const Progr
     if (auto done = node.need_stopped(); !done) co_return done;
     const KeepWal what{node.data.wal_dir(), kept_dir(node), node.data.incarnation(), step.timeline, step.fork, {},
                        "a torn record reached into a later segment than the fork's", node.config.kept_wal_bytes, true};
-    const auto moved = co_await node.blocking([what] { return keep_wal(what); });
+    const auto move_it = [what] { return keep_wal(what); };
+    const auto moved = co_await node.blocking(move_it);
     if (!moved) co_return moved.error();
     node.config.log.warning("torn_tail_moved", *moved);
     progress(*moved);

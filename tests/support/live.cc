@@ -32,7 +32,8 @@ std::pair<char, pid_t> state_of(pid_t pid) {
     const auto close = text.rfind(')');
     char state = 0;
     int parent = 0;
-    if (close == std::string::npos || std::sscanf(text.c_str() + close + 1, " %c %d", &state, &parent) != 2) return {0, 0};
+    if (close == std::string::npos || std::sscanf(text.c_str() + close + 1, " %c %d", &state, &parent) != 2)
+        return {0, 0};
     return {state, parent};
 }
 
@@ -53,14 +54,23 @@ std::string postgres_bin() {
     if (const char* given = std::getenv("PGAF_TEST_PG_BIN"); given != nullptr) return given;
     int newest = 0;
     for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql"))
-        if (fs::exists(entry.path() / "bin/postgres")) newest = std::max(newest, std::atoi(entry.path().filename().c_str()));
+        if (fs::exists(entry.path() / "bin/postgres"))
+            newest = std::max(newest, std::atoi(entry.path().filename().c_str()));
     if (newest == 0) throw std::runtime_error("no PostgreSQL server programs under /usr/lib/postgresql");
     return "/usr/lib/postgresql/" + std::to_string(newest) + "/bin";
 }
 
-TempDir::TempDir() {
-    std::string pattern = "/tmp/pgaf-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern + ": " + std::strerror(errno));
+std::string roomy_parent() {
+    std::error_code ec;
+    const auto space = fs::space("/dev/shm", ec);
+    const bool enough = !ec && space.available > (std::uintmax_t{4} << 30) && ::access("/dev/shm", W_OK) == 0;
+    return enough ? "/dev/shm" : "/tmp";
+}
+
+TempDir::TempDir(const std::string& parent) {
+    std::string pattern = parent + "/pgaf-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr)
+        throw std::runtime_error("mkdtemp " + pattern + ": " + std::strerror(errno));
     path_ = pattern;
 }
 
@@ -100,7 +110,9 @@ Child::~Child() {
     static_cast<void>(wait());
 }
 
-void Child::signal(int number) const { ::kill(pid_, number); }
+void Child::signal(int number) const {
+    ::kill(pid_, number);
+}
 
 int Child::wait(int limit_ms) {
     const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
@@ -133,7 +145,8 @@ std::vector<pid_t> processes_in(const std::string& dir) {
     std::vector<pid_t> result;
     for (const auto pid : all_processes()) {
         std::error_code gone;
-        if (fs::read_symlink("/proc/" + std::to_string(pid) + "/cwd", gone) == fs::path(dir) && !gone) result.push_back(pid);
+        if (fs::read_symlink("/proc/" + std::to_string(pid) + "/cwd", gone) == fs::path(dir) && !gone)
+            result.push_back(pid);
     }
     return result;
 }

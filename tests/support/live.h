@@ -19,7 +19,7 @@ namespace pgaf::test {
 /// A folder of its own, removed at the end. Its path is short: sockets lie in it.
 class TempDir {
   public:
-    TempDir();
+    explicit TempDir(const std::string& parent = "/tmp");
     ~TempDir();
     TempDir(const TempDir&) = delete;
     TempDir& operator=(const TempDir&) = delete;
@@ -29,6 +29,10 @@ class TempDir {
   private:
     std::string path_;
 };
+
+/// Where whole servers go: memory when this machine has enough of it, since a slow disk makes tests slow and proves
+/// nothing; else /tmp.
+[[nodiscard]] std::string roomy_parent();
 
 /// A child process that is killed, and waited for, at the latest when this goes.
 class Child {
