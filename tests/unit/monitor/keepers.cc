@@ -20,10 +20,8 @@ bool eventually(const std::function<bool()>& holds) {
     return true;
 }
 
-RunningMonitor::RunningMonitor(monitor::AppOptions options) {
-    auto store = std::make_unique<monitor::MemoryStore>();
-    store_ = store.get();
-    auto app = monitor::App::start(std::move(options), std::move(store));
+RunningMonitor::RunningMonitor(std::unique_ptr<monitor::Store> store) {
+    auto app = monitor::App::start({}, std::move(store));
     if (!app) throw std::runtime_error(app.error().message);
     app_ = std::move(*app);
     thread_ = std::thread([this] { result_ = app_->run(); });

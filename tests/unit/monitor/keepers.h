@@ -28,7 +28,7 @@ bool eventually(const std::function<bool()>& holds);
 /// A monitor that serves on free ports of loopback, its store in memory.
 class RunningMonitor {
   public:
-    explicit RunningMonitor(monitor::AppOptions options = {});
+    explicit RunningMonitor(std::unique_ptr<monitor::Store> store = std::make_unique<monitor::MemoryStore>());
     ~RunningMonitor();
     /// Stops it and waits; what run() returned.
     Result<void> stop();
@@ -37,13 +37,10 @@ class RunningMonitor {
     [[nodiscard]] std::shared_ptr<grpc::Channel> channel() const;
     [[nodiscard]] std::uint16_t http_port() const { return app_->http_port(); }
     [[nodiscard]] std::uint16_t grpc_port() const { return app_->grpc_port(); }
-    /// Touch it only when no session is open, or from nowhere else.
-    monitor::MemoryStore& store() { return *store_; }
     std::unique_ptr<v1::AdminService::Stub> admin() const { return v1::AdminService::NewStub(channel()); }
     v1::ClusterState state(const std::string& cluster = "default") const;
 
   private:
-    monitor::MemoryStore* store_ = nullptr;
     std::unique_ptr<monitor::App> app_;
     std::thread thread_;
     Result<void> result_;

@@ -178,8 +178,9 @@ TEST_CASE("a monitor that stops says so to everybody, and is gone soon") {
 }
 
 TEST_CASE("a monitor whose store fails ends with the reason") {
-    RunningMonitor monitor;
-    monitor.store().fail_saves("store: the disk is full: make room");
+    auto store = std::make_unique<monitor::MemoryStore>();
+    store->fail_saves("store: the disk is full: make room");
+    RunningMonitor monitor(std::move(store));
     SharedNodes shared;
     FakeKeeper keeper(monitor, shared, shared.nodes.add("default", "node1"));
     const auto result = monitor.wait();
