@@ -82,6 +82,7 @@ TEST_CASE("a switchover shows its events as they come, and ends with the measure
     CHECK(performed.result->has_write_pause_ms());
     REQUIRE(performed.events.size() >= 3);
     CHECK(performed.events.front().kind() == "switchover_started");
+    CHECK(performed.events.back().kind() == "switchover_finished");
     std::uint64_t last = before;
     for (const auto& event : performed.events) {
         CHECK(event.seq() == last + 1);  // none left out, none twice

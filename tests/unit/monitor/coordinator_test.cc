@@ -207,6 +207,11 @@ TEST_CASE("a keeper that is turned away leaves the one that is there alone") {
     bench.coordinator->close(session);
     CHECK(bench.links.at(NodeName{"node1"})->away.empty());
     CHECK(bench.coordinator->find(ClusterName{"default"})->views().at(NodeName{"node1"}).connected);
+    // Goals reach it as before.
+    bench.coordinator->command(ClusterName{"default"}, command("switchover"), [](const fsm::Reply&) {});
+    bench.settle();
+    CHECK(bench.summary().primary.v == "node2");
+    CHECK(link.goals.empty());
 }
 
 TEST_CASE("a report of another node is refused") {
