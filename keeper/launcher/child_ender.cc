@@ -17,7 +17,9 @@ constexpr std::size_t max_waiting = 64;
 
 }  // namespace
 
-ChildEnder::~ChildEnder() { forget_all(); }
+ChildEnder::~ChildEnder() {
+    forget_all();
+}
 
 void ChildEnder::end(pid_t postmaster, pid_t pid, std::optional<Millis> limit, std::function<void(Result<>)> answer) {
     if (waiting_.size() >= max_waiting) return answer(error("too many processes are being ended already"));
@@ -27,7 +29,8 @@ void ChildEnder::end(pid_t postmaster, pid_t pid, std::optional<Millis> limit, s
     if (!process || !info || info->dead()) return answer(Result<>{});
     if (postmaster == 0 || info->parent != postmaster)
         return answer(error("process " + std::to_string(pid) + " is no child of the postmaster" +
-                            (postmaster == 0 ? ", which does not run" : " " + std::to_string(postmaster)) + ": it is left alone"));
+                            (postmaster == 0 ? ", which does not run" : " " + std::to_string(postmaster)) +
+                            ": it is left alone"));
     if (!send_signal(process, SIGTERM) && errno != ESRCH)
         return answer(error("SIGTERM to process " + std::to_string(pid) + ": " + std::strerror(errno)));
     const auto number = next_++;

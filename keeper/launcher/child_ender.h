@@ -1,5 +1,5 @@
-// Ends single children of the postmaster on the keeper's word (a WAL receiver for a fence, a walsender of R14): SIGTERM,
-// then the answer as soon as the process is gone.
+// Ends single children of the postmaster on the keeper's word (a WAL receiver for a fence, a walsender of R14):
+// SIGTERM, then the answer as soon as the process is gone.
 #pragma once
 
 #include <sys/types.h>

@@ -10,8 +10,8 @@
 namespace pgaf::launcher {
 
 Error FolderLock::taken() const {
-    return error("another pgaf-launcher serves the data folder " + data_dir_ +
-                 " (it holds the lock " + lock_file() + "): stop that one first, or give another --pgdata");
+    return error("another pgaf-launcher serves the data folder " + data_dir_ + " (it holds the lock " + lock_file() +
+                 "): stop that one first, or give another --pgdata");
 }
 
 Result<> FolderLock::take() {

@@ -30,7 +30,9 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-Fd make_socket(int flags) { return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)); }
+Fd make_socket(int flags) {
+    return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+}
 
 }  // namespace
 
@@ -57,7 +59,8 @@ Result<> KeeperLink::prepare_folder() const {
     // Who can rename in the folder can put another socket in this one's place.
     const bool others_write = (entry.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (entry.st_mode & S_ISVTX) == 0;
     if ((entry.st_uid != ::geteuid() && entry.st_uid != 0) || others_write)
-        return error("the folder of the socket, " + folder + ", has to belong to this user and be writable by nobody else: chmod 0700 it");
+        return error("the folder of the socket, " + folder +
+                     ", has to belong to this user and be writable by nobody else: chmod 0700 it");
     return {};
 }
 

@@ -5,8 +5,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include <csignal>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -25,7 +25,8 @@ Launcher::Launcher(std::unique_ptr<EventLoop> loop, Settings settings, Log log)
       programs_(settings_.data_dir, settings_.bin_dir),
       server_log_(*loop_, settings_.log_file),
       runs_(*loop_,
-            {.output = [this](auto run, const char* stream, const auto& text) { link_.send(output_line(run, stream, text)); },
+            {.output = [this](auto run, const char* stream,
+                              const auto& text) { link_.send(output_line(run, stream, text)); },
              .ended = [this](auto run, int code) { link_.send(run_ended_line(run, code)); }},
             log_),
       sweeper_(
@@ -61,7 +62,8 @@ Result<> Launcher::run() {
 Result<> Launcher::prepare() {
     if (auto done = take_signals(); !done) return done;
     // R13: orphans of the postmaster become this process's children, and can be waited for.
-    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return error(std::string("PR_SET_CHILD_SUBREAPER: ") + std::strerror(errno));
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        return error(std::string("PR_SET_CHILD_SUBREAPER: ") + std::strerror(errno));
     if (auto done = lock_.take(); !done) return done;
     auto binaries = programs_.find();
     if (!binaries) return binaries.error();
@@ -77,7 +79,10 @@ void Launcher::serve() {
         return fail(foreign_server(settings_.data_dir, foreign));
     if (auto done = link_.listen(); !done) return fail(done.error());
     log_.info("serving", "waits for a keeper",
-              {{"data_dir", settings_.data_dir}, {"socket", settings_.socket}, {"bin_dir", binaries_.dir}, {"version", binaries_.version}});
+              {{"data_dir", settings_.data_dir},
+               {"socket", settings_.socket},
+               {"bin_dir", binaries_.dir},
+               {"version", binaries_.version}});
 }
 
 Result<> Launcher::take_signals() {

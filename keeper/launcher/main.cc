@@ -23,27 +23,31 @@ config::Program program() {
             return "too long for a socket: at most " + std::to_string(max_socket_path) + " characters";
         return config::check_absolute_path(text);
     };
-    return {.name = "pgaf-launcher",
-            .about = "Starts and stops PostgreSQL on the keeper's word, and is its parent. Never starts it by itself.",
-            .env_prefix = "PGAF_LAUNCHER_",
-            .options = {
-                {.name = "pgdata", .help = "PostgreSQL's data folder", .required = true, .check = config::check_absolute_path},
-                {.name = "socket", .help = "Unix socket that the keeper connects to", .required = true, .check = socket},
-                {.name = "bin_dir",
-                 .help = "folder of PostgreSQL's programs; default: the newest that suits the data folder",
-                 .check = path},
-                {.name = "handover_limit",
-                 .type = config::Type::integer,
-                 .fallback = "30",
-                 .help = "seconds that the keeper gets for a handover after SIGTERM",
-                 .min = 0,
-                 .max = 3600},
-                {.name = "log", .help = "file for PostgreSQL's standard error; default: the launcher's own", .check = path},
-                {.name = "log_level",
-                 .fallback = "info",
-                 .help = "what the launcher itself logs",
-                 .words = {"debug", "info", "warning", "error", "off"}},
-            }};
+    return {
+        .name = "pgaf-launcher",
+        .about = "Starts and stops PostgreSQL on the keeper's word, and is its parent. Never starts it by itself.",
+        .env_prefix = "PGAF_LAUNCHER_",
+        .options = {
+            {.name = "pgdata",
+             .help = "PostgreSQL's data folder",
+             .required = true,
+             .check = config::check_absolute_path},
+            {.name = "socket", .help = "Unix socket that the keeper connects to", .required = true, .check = socket},
+            {.name = "bin_dir",
+             .help = "folder of PostgreSQL's programs; default: the newest that suits the data folder",
+             .check = path},
+            {.name = "handover_limit",
+             .type = config::Type::integer,
+             .fallback = "30",
+             .help = "seconds that the keeper gets for a handover after SIGTERM",
+             .min = 0,
+             .max = 3600},
+            {.name = "log", .help = "file for PostgreSQL's standard error; default: the launcher's own", .check = path},
+            {.name = "log_level",
+             .fallback = "info",
+             .help = "what the launcher itself logs",
+             .words = {"debug", "info", "warning", "error", "off"}},
+        }};
 }
 
 /// A descriptor of 0 to 2 that is closed would be given to a file, and PostgreSQL's output written into it.
@@ -61,8 +65,9 @@ int fail(const std::string& message) {
 
 int run(const config::Config& config) {
     if (::geteuid() == 0)
-        return fail("refuses to run as root, as PostgreSQL does: start it as the user that owns the data folder, for "
-                    "example with: setpriv --reuid=postgres --regid=postgres --init-groups pgaf-launcher ...");
+        return fail(
+            "refuses to run as root, as PostgreSQL does: start it as the user that owns the data folder, for "
+            "example with: setpriv --reuid=postgres --regid=postgres --init-groups pgaf-launcher ...");
     set_log_level(*log_level_from_word(config.text("log_level")));
     std::error_code failed;
     const auto data_dir = std::filesystem::weakly_canonical(config.text("pgdata"), failed);

@@ -28,7 +28,8 @@ class Fields {
 
     std::string text(const char* name) {
         const auto* value = find(name);
-        if (value == nullptr || !value->is_string()) return complain(std::string(name) + " is missing or not a text"), "";
+        if (value == nullptr || !value->is_string())
+            return complain(std::string(name) + " is missing or not a text"), "";
         return checked(name, value->get<std::string>());
     }
     /// A whole number of `low` to `high`; nothing when it is missing and need not be there.
@@ -36,7 +37,8 @@ class Fields {
         const auto* value = find(name);
         if (value == nullptr && !required) return std::nullopt;
         if (value == nullptr || !value->is_number_integer() || !in_range(*value, low, high)) {
-            complain(std::string(name) + " has to be a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+            complain(std::string(name) + " has to be a whole number from " + std::to_string(low) + " to " +
+                     std::to_string(high));
             return std::nullopt;
         }
         return value->get<std::int64_t>();
@@ -63,7 +65,8 @@ class Fields {
         return found == json_.end() ? nullptr : &*found;
     }
     static bool in_range(const Json& value, std::int64_t low, std::int64_t high) {
-        if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        if (value.is_number_unsigned() &&
+            value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
             return false;
         const auto number = value.get<std::int64_t>();
         return number >= low && number <= high;
@@ -91,10 +94,13 @@ std::vector<std::string> Fields::environment(const char* name) {
     std::vector<std::string> result;
     const auto* value = find(name);
     if (value == nullptr) return result;
-    if (!value->is_object() || value->size() > max_texts) return complain(std::string(name) + " has to be an object"), result;
+    if (!value->is_object() || value->size() > max_texts)
+        return complain(std::string(name) + " has to be an object"), result;
     for (const auto& [key, item] : value->items()) {
         if (!may_be_set(key) || !item.is_string())
-            return complain("env: " + key.substr(0, 64) + " can't be set: only PG*, LC_*, LANG, LANGUAGE, TZ and TMPDIR, to texts"), result;
+            return complain("env: " + key.substr(0, 64) +
+                            " can't be set: only PG*, LC_*, LANG, LANGUAGE, TZ and TMPDIR, to texts"),
+                   result;
         result.push_back(checked(name, key + "=" + item.get<std::string>()));
     }
     return result;
@@ -102,8 +108,10 @@ std::vector<std::string> Fields::environment(const char* name) {
 
 RunRequest read_run(Fields& fields) {
     RunRequest run{fields.text("program"), fields.texts("args"), fields.environment("env")};
-    const bool known = std::any_of(std::begin(programs), std::end(programs), [&](const char* name) { return run.program == name; });
-    if (!known) fields.complain("program has to be one of initdb, pg_basebackup, pg_rewind, pg_waldump, pg_controldata");
+    const bool known =
+        std::any_of(std::begin(programs), std::end(programs), [&](const char* name) { return run.program == name; });
+    if (!known)
+        fields.complain("program has to be one of initdb, pg_basebackup, pg_rewind, pg_waldump, pg_controldata");
     return run;
 }
 
@@ -144,8 +152,13 @@ Json exit_json(const ExitInfo& exit) {
 }
 
 Json hello_json(const HelloInfo& info) {
-    Json json{{"life", info.life},       {"data_dir", info.data_dir}, {"bin_dir", info.bin_dir}, {"postmaster", info.postmaster},
-              {"exits", info.exits},     {"leaving", info.leaving},   {"pg_version", info.pg_version}};
+    Json json{{"life", info.life},
+              {"data_dir", info.data_dir},
+              {"bin_dir", info.bin_dir},
+              {"postmaster", info.postmaster},
+              {"exits", info.exits},
+              {"leaving", info.leaving},
+              {"pg_version", info.pg_version}};
     if (info.last_exit) json["last_exit"] = exit_json(*info.last_exit);
     return json;
 }
@@ -164,8 +177,12 @@ std::variant<Request, Malformed> parse_request(std::string_view line) {
     return request;
 }
 
-std::string ok_line(std::uint64_t id) { return line_of({{"id", id}, {"ok", true}}); }
-std::string pid_line(std::uint64_t id, pid_t pid) { return line_of({{"id", id}, {"ok", true}, {"pid", pid}}); }
+std::string ok_line(std::uint64_t id) {
+    return line_of({{"id", id}, {"ok", true}});
+}
+std::string pid_line(std::uint64_t id, pid_t pid) {
+    return line_of({{"id", id}, {"ok", true}, {"pid", pid}});
+}
 std::string stopped_line(std::uint64_t id, bool clean, const std::string& status) {
     return line_of({{"id", id}, {"ok", true}, {"clean", clean}, {"status", status}});
 }
@@ -189,7 +206,9 @@ std::string exited_line(std::uint64_t exits, const ExitInfo& exit) {
     json["exits"] = exits;
     return line_of(json);
 }
-std::string event_line(const std::string& event) { return line_of({{"event", event}}); }
+std::string event_line(const std::string& event) {
+    return line_of({{"event", event}});
+}
 std::string output_line(std::uint64_t run, const char* stream, const std::string& text) {
     return line_of({{"event", "output"}, {"run", run}, {"stream", stream}, {"text", text}});
 }

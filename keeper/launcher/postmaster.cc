@@ -33,7 +33,9 @@ Postmaster::Postmaster(EventLoop& loop, Sweeper& sweeper, ServerLog& server_log,
       exited_(std::move(exited)),
       log_(std::move(log)) {}
 
-Postmaster::~Postmaster() { loop_.cancel(escalation_); }
+Postmaster::~Postmaster() {
+    loop_.cancel(escalation_);
+}
 
 void Postmaster::start(const Binaries& binaries, std::vector<std::string> args,
                        std::function<void(Result<pid_t>)> answer) {
@@ -49,10 +51,13 @@ void Postmaster::start(const Binaries& binaries, std::vector<std::string> args,
     });
 }
 
-ExitInfo Postmaster::not_running() const { return {"not running", last_exit_ && last_exit_->clean, {}}; }
+ExitInfo Postmaster::not_running() const {
+    return {"not running", last_exit_ && last_exit_->clean, {}};
+}
 
 Result<pid_t> Postmaster::launch(const Binaries& binaries, const std::vector<std::string>& args) {
-    // A server that somebody started by hand is neither killed nor joined (R9: nothing but the keeper starts PostgreSQL).
+    // A server that somebody started by hand is neither killed nor joined (R9: nothing but the keeper starts
+    // PostgreSQL).
     if (const auto foreign = sweeper_.foreign_postmaster(); foreign != 0) return foreign_server(data_dir_, foreign);
     auto log = server_log_.open();
     if (!log) return log.error();

@@ -36,7 +36,8 @@ class Postmaster {
     /// The launcher has reaped this child. False: it is not the postmaster.
     bool reaped(pid_t pid, int status);
 
-    /// 0 when nothing of it is left: until then it does not count as stopped (R13), though it may take no signals any more.
+    /// 0 when nothing of it is left: until then it does not count as stopped (R13), though it may take no signals any
+    /// more.
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// Nothing runs and nothing is being cleared away: a start may begin.
     [[nodiscard]] bool stopped() const { return state_ == State::stopped; }

@@ -30,7 +30,9 @@ std::string read_file(const std::string& path, std::size_t limit) {
     return text;
 }
 
-std::string of(pid_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
+std::string of(pid_t pid, const char* name) {
+    return "/proc/" + std::to_string(pid) + "/" + name;
+}
 
 std::string read_link(const std::string& path) {
     char buffer[4096];
@@ -138,8 +140,9 @@ FolderUsers::Found FolderUsers::find(const std::set<pid_t>& spared) const {
 
     for (const auto& [pid, process] : by_pid) {
         if (pid == self || process.dead() || spared.contains(process.group)) continue;
-        const bool foreign = found.foreign_postmaster != 0 &&
-                             (pid == found.foreign_postmaster || descends_from(found.foreign_postmaster, process, by_pid));
+        const bool foreign =
+            found.foreign_postmaster != 0 &&
+            (pid == found.foreign_postmaster || descends_from(found.foreign_postmaster, process, by_pid));
         if (foreign) continue;
         bool left = descends_from(self, process, by_pid);
         struct stat entry {};
@@ -156,7 +159,8 @@ std::vector<ProcessInfo> walsenders_of(pid_t parent) {
         if (process.parent != parent || process.dead()) continue;
         const auto title = process_title(process.pid);
         // "postgres: walsender ..." or, with cluster_name, "postgres: main: walsender ...".
-        if (title.starts_with("postgres: ") && title.find(": walsender ") != std::string::npos) result.push_back(process);
+        if (title.starts_with("postgres: ") && title.find(": walsender ") != std::string::npos)
+            result.push_back(process);
     }
     return result;
 }

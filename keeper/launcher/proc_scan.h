@@ -1,9 +1,9 @@
 // Which processes use the data folder, seen in /proc. Looks only; kills nothing.
 //
-// A process uses the folder when it is a PostgreSQL program that works in it (postmaster, backends, standalone servers),
-// or when it carries the launcher's mark in its environment: whatever the postmaster or a program of "run" has started
-// (archive and restore commands, a base backup's second process). PostgreSQL's own processes overwrite their
-// environment with their titles, so for them the working folder decides. A shell of an operator who stands in the
+// A process uses the folder when it is a PostgreSQL program that works in it (postmaster, backends, standalone
+// servers), or when it carries the launcher's mark in its environment: whatever the postmaster or a program of "run"
+// has started (archive and restore commands, a base backup's second process). PostgreSQL's own processes overwrite
+// their environment with their titles, so for them the working folder decides. A shell of an operator who stands in the
 // folder uses it in neither way.
 #pragma once
 

@@ -91,7 +91,9 @@ Result<pid_t> spawn(const Command& command) {
     return error("cannot execute " + command.path + ": " + std::strerror(got > 0 ? code : EIO));
 }
 
-Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+Fd open_pidfd(pid_t pid) {
+    return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
 
 bool send_signal(const Fd& pidfd, int signal) {
     return pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
@@ -102,7 +104,9 @@ std::string describe_wait_status(int status) {
     return "exit code " + std::to_string(WEXITSTATUS(status));
 }
 
-int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+int exit_code_of(int status) {
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 Result<std::string> output_of(const std::string& path, const std::vector<std::string>& args) {
     int ends[2];
@@ -143,9 +147,11 @@ std::vector<std::string> child_environment(const std::vector<std::string>& added
     std::vector<std::string> result;
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
         const std::string text = *entry;
-        const bool postgres = text.starts_with("PG") && !text.starts_with("PGAF_") && !text.starts_with("PG_OOM_ADJUST_");
+        const bool postgres =
+            text.starts_with("PG") && !text.starts_with("PGAF_") && !text.starts_with("PG_OOM_ADJUST_");
         const auto name = text.substr(0, text.find('=') + 1);
-        const bool replaced = std::any_of(added.begin(), added.end(), [&](const auto& a) { return a.starts_with(name); });
+        const bool replaced =
+            std::any_of(added.begin(), added.end(), [&](const auto& a) { return a.starts_with(name); });
         if (!postgres && !replaced) result.push_back(text);
     }
     result.insert(result.end(), added.begin(), added.end());

@@ -116,8 +116,8 @@ Result<Binaries> Programs::find() {
         if (!found) return found;
         if (found->major < oldest_major) return too_old(found->major).in(given_);
         if (*wanted != 0 && found->major != *wanted)
-            return error("the data folder " + data_dir_ + " is of PostgreSQL " + std::to_string(*wanted) + ", and the programs in " +
-                         given_ + " are " + found->version + ": give the right --bin-dir");
+            return error("the data folder " + data_dir_ + " is of PostgreSQL " + std::to_string(*wanted) +
+                         ", and the programs in " + given_ + " are " + found->version + ": give the right --bin-dir");
         return found;
     }
     auto places = usual_places();
@@ -127,8 +127,9 @@ Result<Binaries> Programs::find() {
         if (found && found->major >= oldest_major && (*wanted == 0 || found->major == *wanted)) return found;
     }
     const auto name = *wanted == 0 ? std::string("") : " " + std::to_string(*wanted);
-    return error("no programs of PostgreSQL" + name + (*wanted == 0 ? "" : ", which the data folder " + data_dir_ + " needs,") +
-                 " in /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin or $PATH: install the server package, or give --bin-dir");
+    return error(
+        "no programs of PostgreSQL" + name + (*wanted == 0 ? "" : ", which the data folder " + data_dir_ + " needs,") +
+        " in /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin or $PATH: install the server package, or give --bin-dir");
 }
 
 }  // namespace pgaf::launcher

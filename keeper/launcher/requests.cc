@@ -34,7 +34,8 @@ void Launcher::handle(std::uint64_t id, StartRequest request) {
     const auto data = programs_.has_data();
     if (!data) return answer(id, data.error());
     if (!*data)
-        return answer(id, error("there is no data in " + settings_.data_dir + ": it has to be initialised or cloned first"));
+        return answer(
+            id, error("there is no data in " + settings_.data_dir + ": it has to be initialised or cloned first"));
     auto binaries = programs_.find();
     if (!binaries) return answer(id, binaries.error());
     binaries_ = *binaries;
@@ -50,17 +51,21 @@ void Launcher::handle(std::uint64_t id, const StopRequest& request) {
     });
 }
 
-void Launcher::handle(std::uint64_t id, const ReloadRequest&) { answer(id, postmaster_.reload()); }
+void Launcher::handle(std::uint64_t id, const ReloadRequest&) {
+    answer(id, postmaster_.reload());
+}
 
 void Launcher::handle(std::uint64_t id, const EndProcessRequest& request) {
     // Its answers never outlive the connection: forget_all() when it closes.
-    child_ender_.end(postmaster_.pid(), request.pid, request.limit, [this, id](Result<> result) { answer(id, result); });
+    child_ender_.end(postmaster_.pid(), request.pid, request.limit,
+                     [this, id](Result<> result) { answer(id, result); });
 }
 
 void Launcher::handle(std::uint64_t id, RunRequest request) {
     const bool writes = writes_data(request.program);
     if (writes) {
         if (auto may = may_start(); !may) return answer(id, may.error().in(request.program));
+        if (auto locked = lock_.renew(); !locked) return answer(id, locked.error());
     } else if (ending_) {
         return answer(id, error("the launcher is about to end: nothing is started any more"));
     }
@@ -68,9 +73,11 @@ void Launcher::handle(std::uint64_t id, RunRequest request) {
     if (!binaries) return answer(id, binaries.error());
     binaries_ = *binaries;
     request.environment.push_back(users_.mark());
-    const auto pid = runs_.start(id, Command{.path = binaries_.path(request.program),
-                                 .args = std::move(request.args),
-                                 .environment = child_environment(request.environment)}, writes);
+    const auto pid = runs_.start(id,
+                                 Command{.path = binaries_.path(request.program),
+                                         .args = std::move(request.args),
+                                         .environment = child_environment(request.environment)},
+                                 writes);
     link_.send(pid ? pid_line(id, *pid) : error_line(id, pid.error().message));
 }
 
@@ -79,7 +86,9 @@ void Launcher::handle(std::uint64_t id, const KillRunRequest& request) {
     answer(id, error("no program of the request " + std::to_string(request.run) + " is under way"));
 }
 
-void Launcher::handle(std::uint64_t id, const StatusRequest&) { link_.send(status_line(id, hello())); }
+void Launcher::handle(std::uint64_t id, const StatusRequest&) {
+    link_.send(status_line(id, hello()));
+}
 
 void Launcher::handle(std::uint64_t id, const LetGoRequest&) {
     if (!leaving_) return answer(id, error("the launcher was not asked to end"));
@@ -93,7 +102,8 @@ void Launcher::handle(std::uint64_t id, const DeadlineRequest& request) {
     if (request.limit.v > 0) {
         const auto now = EventLoop::now();
         // Never later than counted from now, should the two clocks differ (time namespaces).
-        deadline_ = Millis{std::min(now.v + request.limit.v, request.until.value_or(Millis{now.v + request.limit.v}).v)};
+        deadline_ =
+            Millis{std::min(now.v + request.limit.v, request.until.value_or(Millis{now.v + request.limit.v}).v)};
         // Wakes the loop; what follows is check_deadline()'s, as at every waking.
         deadline_timer_ = loop_->after(Millis{deadline_->v - now.v}, [this] { check_deadline(); });
     }
@@ -108,7 +118,8 @@ void Launcher::check_deadline() {
     if (!deadline_over()) return;
     deadline_.reset();
     if (postmaster_.stopped()) return;
-    log_.error("deadline_expired", "R8: the keeper has not renewed the deadline in time, PostgreSQL is stopped immediately",
+    log_.error("deadline_expired",
+               "R8: the keeper has not renewed the deadline in time, PostgreSQL is stopped immediately",
                {{"pid", postmaster_.pid()}});
     postmaster_.stop(true, std::nullopt, [](const ExitInfo&) {});
     link_.send(event_line("deadline_expired"));

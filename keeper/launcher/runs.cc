@@ -37,6 +37,9 @@ Runs::~Runs() {
 
 Result<pid_t> Runs::start(std::uint64_t id, Command command, bool writes) {
     const auto program = std::filesystem::path(command.path).filename().string();
+    for (const auto& [pid, run] : runs_)
+        if (run->id == id && !run->abandoned)
+            return error("a program of the request " + std::to_string(id) + " is under way");
     if (runs_.size() >= max_runs) return error("too many programs under way: wait until one has ended");
     int out[2];
     int err[2];
@@ -167,7 +170,8 @@ void Runs::look_for_ended() {
 
 bool Runs::finish_if_over(Run& run) {
     // The group's number can't have been given to others: its last member was reaped by this process just now.
-    if (!run.leader_gone || run.out.fd || run.err.fd || !runs_.contains(run.group) || ::kill(-run.group, 0) == 0) return false;
+    if (!run.leader_gone || run.out.fd || run.err.fd || !runs_.contains(run.group) || ::kill(-run.group, 0) == 0)
+        return false;
     loop_.cancel(run.kill_timer);
     loop_.cancel(run.drain_timer);
     const auto ended = runs_.extract(run.group).mapped();

@@ -109,7 +109,8 @@ std::vector<std::string> ServerLog::last_lines() {
     if (!file || ::fstat(file.get(), &entry) != 0) return {"(the log file " + file_ + " can't be read)"};
     // A file that was cut or replaced since begins anew.
     const long long begin = entry.st_size < begin_ ? 0 : begin_;
-    const long long from = std::max(begin, static_cast<long long>(entry.st_size) - static_cast<long long>(max_tail_bytes));
+    const long long from =
+        std::max(begin, static_cast<long long>(entry.st_size) - static_cast<long long>(max_tail_bytes));
     std::string text(max_tail_bytes, '\0');
     const auto got = ::pread(file.get(), text.data(), text.size(), from);
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);

@@ -25,7 +25,9 @@ Sweeper::Sweeper(EventLoop& loop, const FolderUsers& users, std::function<std::s
                  std::function<void()> reap, Log log)
     : loop_(loop), users_(users), spared_(std::move(spared)), reap_(std::move(reap)), log_(std::move(log)) {}
 
-Sweeper::~Sweeper() { forget_all(); }
+Sweeper::~Sweeper() {
+    forget_all();
+}
 
 void Sweeper::forget_all() {
     for (const auto& [pid, fd] : waited_) loop_.forget(fd.get());

@@ -43,7 +43,8 @@ struct Carry {
 class Control : public PostgresControl {
   public:
     Control(PostgresConfig config, boost::asio::any_io_executor strand)
-        : node_(std::make_shared<Node>(std::move(config), std::move(strand))), reader_(*node_) {
+        : node_(std::make_shared<Node>(std::move(config), std::move(strand))),
+          reader_(std::make_shared<FactsReader>(*node_)) {
         node_->launcher.on_event([this](const LauncherEvent&) {
             node_->changed.ring();
             if (callback_) callback_();
@@ -57,13 +58,19 @@ class Control : public PostgresControl {
         node_->launcher.close();
     }
 
-    Async<Facts> observe() override { co_return co_await reader_.observe(); }
+    // What runs holds what it works on, whatever becomes of this object meanwhile.
+    Async<Facts> observe() override {
+        const auto node = node_;
+        const auto reader = reader_;
+        co_return co_await reader->observe();
+    }
 
     Async<Result<>> perform(const Step& step, std::function<void(std::string)> progress) override {
+        const auto node = node_;
         const Step wanted = step;
         const Progress say = progress ? std::move(progress) : [](std::string) {};
         try {
-            co_return co_await std::visit(Carry{*node_, say}, wanted);
+            co_return co_await std::visit(Carry{*node, say}, wanted);
         } catch (const boost::system::system_error& e) {
             // How Asio tells a coroutine that it was cancelled; anything else is a broken program.
             if (e.code() != boost::asio::error::operation_aborted) throw;
@@ -77,7 +84,7 @@ class Control : public PostgresControl {
 
   private:
     std::shared_ptr<Node> node_;
-    FactsReader reader_;
+    std::shared_ptr<FactsReader> reader_;
     std::function<void()> callback_;
 };
 

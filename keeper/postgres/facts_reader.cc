@@ -188,6 +188,8 @@ void FactsReader::add_standby(Facts& facts, const ServerView& view) {
     facts.following = peer_at(node_.layout, upstream.host, upstream.port);
     facts.replayed = view.replayed;
     facts.end = std::max(view.received, view.replayed);
+    if (view.replay_paused && !view.conninfo.empty() && !view.receiver)
+        add_trouble(facts, "replay is paused, so no WAL receiver is started: SELECT pg_wal_replay_resume()");
     const auto& fenced = node_.run().fenced;
     if (fenced && view.conninfo.empty() && !view.receiver) {
         facts.timeline = fenced->scanned.timeline;

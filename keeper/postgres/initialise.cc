@@ -2,11 +2,11 @@
 
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/lifecycle.h"
+#include "keeper/postgres/role.h"
 
 namespace pgaf::keeper {
 namespace {
 
-constexpr Millis query_limit{10000};
 constexpr Millis start_limit{60000};
 
 Async<Result<>> run_initdb(Node& node) {
@@ -16,27 +16,6 @@ Async<Result<>> run_initdb(Node& node) {
                     "--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"};
     if (!node.config.superuser_password_file.empty()) program.args.push_back("--pwfile=" + node.config.superuser_password_file);
     co_return co_await run_program(node, std::move(program), {});
-}
-
-/// The role that replicates and rewinds. Its password goes over the Unix socket of a server that nobody else reaches, with
-/// statement logging off.
-Async<Result<>> make_role(Node& node) {
-    const auto password = read_secret(node.config.replication_password_file);
-    if (!password) co_return password.error();
-    auto connection = co_await node.connect();
-    if (!connection) co_return connection.error();
-    const auto quoted = co_await (*connection)->query("SELECT quote_literal($1) AS literal", parameters(*password), query_limit);
-    if (!quoted) co_return quoted.error();
-    const std::string role = replication_role;
-    const std::string statements =
-        "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'; "
-        "SET password_encryption = 'scram-sha-256'; CREATE ROLE " + role + " LOGIN REPLICATION PASSWORD " +
-        quoted->text(0, "literal") +
-        "; GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), "
-        "pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO " + role;
-    const auto made = co_await (*connection)->query(statements, query_limit);
-    if (!made) co_return made.error().in("creating the role " + role);
-    co_return Result<>{};
 }
 
 }  // namespace
@@ -58,7 +37,7 @@ Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& p
     if (auto done = node.data.write_access(Layout{}, false); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     progress("creating the role for replication");
-    auto made = co_await make_role(node);
+    auto made = co_await ensure_role(node);
     const auto stopped = co_await node.launcher.stop(StopMode::fast);
     if (!made) co_return made;
     if (!stopped) co_return stopped.error();

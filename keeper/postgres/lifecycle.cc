@@ -5,6 +5,7 @@
 
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/files.h"
+#include "keeper/postgres/role.h"
 #include "keeper/postgres/server_status.h"
 #include "keeper/postgres/wal_scan.h"
 
@@ -93,7 +94,9 @@ Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progre
     if (auto done = prepare(node, step.layout, variable, false, false); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
-    if (node.launcher.view().postmaster == 0) co_return start_failure(node);
+    // Crash recovery goes on: the rest is done by update_peers once it takes connections.
+    if (postmaster_word(node.config.data_dir) != "ready") co_return Result<>{};
+    if (auto done = co_await ensure_role(node); !done) co_return done;
     co_return co_await align_slots(node, step.layout);
 }
 
@@ -196,7 +199,10 @@ Async<Result<>> adopt(Node& node, const Adopt& step) {
 Async<Result<>> update_peers(Node& node, const UpdatePeers& step) {
     if (auto done = node.need_running(); !done) co_return done;
     if (auto done = co_await node.set_access(step.layout, node.data.open_to_clients()); !done) co_return done;
-    co_return co_await align_slots(node, step.layout);
+    auto done = co_await align_slots(node, step.layout);
+    // A standby has it from its primary.
+    if (!done || node.data.is_standby()) co_return done;
+    co_return co_await ensure_role(node);
 }
 
 Async<Result<>> align_slots(Node& node, const Layout& layout) {

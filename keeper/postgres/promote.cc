@@ -11,13 +11,15 @@ constexpr Millis query_limit{5000};
 /// pg_control is written when recovery ends, and that rings; this is for systems without inotify, and for conflicts.
 constexpr Millis look_again{20};
 
-/// Sessions that replay waits for: it would wait for max_standby_streaming_delay, and does not see a reload meanwhile.
+/// Sessions that replay waits for: it would wait for max_standby_streaming_delay, and does not see a reload meanwhile. By
+/// pg_locks, since pg_blocking_pids() does not know the startup process; it asks for locks of relations only.
 constexpr const char* end_conflicts = R"(
 SELECT count(pg_terminate_backend(a.pid)) AS ended
 FROM pg_stat_activity a, pg_stat_activity s
 WHERE s.backend_type = 'startup' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
-  AND ((s.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(s.pid)))
-    OR ((s.wait_event LIKE 'RecoveryConflict%' OR s.wait_event_type = 'BufferPin') AND a.backend_xmin IS NOT NULL)))";
+  AND (((s.wait_event LIKE 'RecoveryConflict%' OR s.wait_event_type = 'BufferPin') AND a.backend_xmin IS NOT NULL)
+    OR EXISTS (SELECT FROM pg_locks w JOIN pg_locks h USING (database, relation)
+               WHERE w.pid = s.pid AND NOT w.granted AND h.pid = a.pid AND h.granted)))";
 
 Async<Result<>> wait_for_end_of_recovery(Node& node, Connection& connection, const Progress& progress) {
     const FolderWatch watch(node.strand, node.config.data_dir + "/global", node.changed);

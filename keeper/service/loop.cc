@@ -309,6 +309,8 @@ LoopView Loop::view() const {
     view.doing = i.doing();
     view.problem = i.problem();
     view.refusal = i.refusal;
+    if (const auto found = i.positions.find(i.facts.following); found != i.positions.end())
+        view.upstream_end = found->second;
     view.since_progress = i.options.clock() - i.progress_at;
     view.reports = i.seq;
     view.steps = i.steps_ended;

@@ -43,6 +43,8 @@ struct LoopView {
     std::string problem;
     /// Why the monitor turns this keeper away; empty when it doesn't.
     std::string refusal;
+    /// Where the upstream's WAL ends, as the monitor last said; 0: not known.
+    Lsn upstream_end;
     /// Since the loop last came round.
     Millis since_progress;
     std::uint64_t reports = 0;

@@ -110,6 +110,7 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     bool changing_folder = false;
     bool letting_go = false;
     bool let_go = false;
+    std::map<NodeName, Lsn> positions;
     std::string refusal;
     std::string last_loss;
     std::string state_trouble;

@@ -71,7 +71,8 @@ void Loop::Impl::on_ack(const Ack& ack) {
         acknowledged = std::move(recent.front());
         recent.pop_front();
     }
-    if (!ack.positions.empty()) control.peers_at(ack.positions);
+    positions = ack.positions;
+    control.peers_at(positions);
     consider_let_go();
 }
 
