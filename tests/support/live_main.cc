@@ -51,7 +51,9 @@ bool become_postgres() {
 
 }  // namespace
 
-std::string program(const std::string& name) { return programs().at(name); }
+std::string program(const std::string& name) {
+    return programs().at(name);
+}
 
 }  // namespace pgaf::test
 
@@ -67,7 +69,8 @@ int main(int argc, char** argv) {
     find_programs(copies);
     if (copies) {
         const passwd* user = ::getpwnam("postgres");
-        if (user != nullptr && ::chown(copies->c_str(), user->pw_uid, user->pw_gid) != 0) return std::perror("chown"), 1;
+        if (user != nullptr && ::chown(copies->c_str(), user->pw_uid, user->pw_gid) != 0)
+            return std::perror("chown"), 1;
         if (!become_postgres()) return 1;
     }
     fs::current_path("/tmp");  // the folder that root has started this in may be closed to its new user

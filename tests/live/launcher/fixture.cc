@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <stdexcept>
 
 namespace pgaf::test {
@@ -47,14 +48,17 @@ std::optional<LauncherEvent> Keeper::take(LauncherEvent::Kind kind, int limit_ms
 }
 
 Session::Session(const std::string& socket_dir, const std::string& options)
-    : connection_(PQconnectdb(("host=" + socket_dir + " user=postgres dbname=postgres connect_timeout=10 " + options).c_str())) {
+    : connection_(PQconnectdb(
+          ("host=" + socket_dir + " user=postgres dbname=postgres connect_timeout=10 " + options).c_str())) {
     if (PQstatus(connection_) == CONNECTION_OK) return;
     const std::string reason = PQerrorMessage(connection_);
     PQfinish(connection_);
     throw std::runtime_error(reason);
 }
 
-Session::~Session() { PQfinish(connection_); }
+Session::~Session() {
+    PQfinish(connection_);
+}
 
 std::string Session::ask(const std::string& sql) {
     PGresult* result = PQexec(connection_, sql.c_str());
@@ -70,7 +74,9 @@ void Session::send(const std::string& sql) {
     if (PQsendQuery(connection_, sql.c_str()) == 0) throw std::runtime_error(PQerrorMessage(connection_));
 }
 
-pid_t Session::backend() const { return PQbackendPID(connection_); }
+pid_t Session::backend() const {
+    return PQbackendPID(connection_);
+}
 
 LauncherTest::~LauncherTest() {
     keeper.reset();
@@ -87,8 +93,16 @@ void LauncherTest::launch(const std::vector<std::string>& flags) {
 }
 
 void LauncherTest::make_data() {
-    const auto made = run_command({postgres_bin() + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N"});
-    if (made.code != 0) throw std::runtime_error("initdb: " + made.output);
+    // initdb once, then copies: it takes longer than most tests.
+    static const TempDir made;
+    const auto origin = made / "data";
+    if (!std::filesystem::exists(origin)) {
+        const auto done =
+            run_command({postgres_bin() + "/initdb", "-D", origin, "-U", "postgres", "-A", "trust", "-N"});
+        if (done.code != 0) throw std::runtime_error("initdb: " + done.output);
+    }
+    std::filesystem::copy(origin, data, std::filesystem::copy_options::recursive);
+    std::filesystem::permissions(data, std::filesystem::perms::owner_all);
 }
 
 std::unique_ptr<Keeper> LauncherTest::connect() {
@@ -105,7 +119,8 @@ void LauncherTest::set_up(const std::vector<std::string>& flags) {
 
 std::vector<std::string> LauncherTest::server_args(const std::vector<std::string>& more) const {
     // No TCP, so no port to find; fsync off, since no test of these looks at what a power loss leaves.
-    std::vector<std::string> args{"-c", "listen_addresses=", "-c", "unix_socket_directories=" + dir.path(), "-c", "fsync=off"};
+    std::vector<std::string> args{"-c", "listen_addresses=", "-c", "unix_socket_directories=" + dir.path(),
+                                  "-c", "fsync=off"};
     args.insert(args.end(), more.begin(), more.end());
     return args;
 }
@@ -117,7 +132,8 @@ bool LauncherTest::takes_connections() {
 pid_t LauncherTest::start_postgres(const std::vector<std::string>& more) {
     const auto pid = keeper->answer(keeper->client->start(server_args(more)));
     if (!pid) throw std::runtime_error(pid.error().message);
-    if (!eventually([this] { return takes_connections(); })) throw std::runtime_error("PostgreSQL does not come up: " + launcher_output());
+    if (!eventually([this] { return takes_connections(); }))
+        throw std::runtime_error("PostgreSQL does not come up: " + launcher_output());
     return *pid;
 }
 

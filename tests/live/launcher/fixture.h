@@ -1,5 +1,5 @@
-// A launcher with a data folder of its own, and a keeper's client of it. Every wait has a limit and every process of the
-// test is gone at its end.
+// A launcher with a data folder of its own, and a keeper's client of it. Every wait has a limit and every process of
+// the test is gone at its end.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -49,11 +49,10 @@ class Keeper {
     template <class T>
     T answer(boost::asio::awaitable<T> request) {
         std::optional<T> result;
-        boost::asio::co_spawn(
-            io, std::move(request), [&](std::exception_ptr failed, T value) {
-                if (failed) std::rethrow_exception(failed);
-                result = std::move(value);
-            });
+        boost::asio::co_spawn(io, std::move(request), [&](std::exception_ptr failed, T value) {
+            if (failed) std::rethrow_exception(failed);
+            result = std::move(value);
+        });
         if (!until([&] { return result.has_value(); })) throw std::runtime_error("no answer from the launcher");
         return std::move(*result);
     }
@@ -98,12 +97,18 @@ struct LauncherTest {
     pid_t start_postgres(const std::vector<std::string>& more = {});
     [[nodiscard]] std::vector<std::string> server_args(const std::vector<std::string>& more = {}) const;
     bool takes_connections();
-    std::unique_ptr<Session> session(const std::string& options = "") { return std::make_unique<Session>(dir.path(), options); }
+    std::unique_ptr<Session> session(const std::string& options = "") {
+        return std::make_unique<Session>(dir.path(), options);
+    }
     /// A session whose backend never looks at anything but its loop, so that it does not notice a lost postmaster.
     std::unique_ptr<Session> busy_session();
 
     [[nodiscard]] std::vector<pid_t> in_data() const { return processes_in(data); }
     [[nodiscard]] std::string launcher_output() const { return read_text(output); }
+    /// Now, or before long.
+    [[nodiscard]] bool launcher_says(const std::string& words) const {
+        return eventually([&] { return launcher_output().find(words) != std::string::npos; });
+    }
 
     TempDir dir;
     std::string data = dir / "data";

@@ -36,7 +36,7 @@ TEST_CASE_METHOD(LauncherTest, "what happened while no keeper was there is in th
     const auto pid = start_postgres();
     keeper.reset();
     ::kill(pid, SIGKILL);
-    REQUIRE(eventually([this] { return in_data().empty(); }));
+    REQUIRE(launcher_says("event=postmaster_exited"));
     keeper = connect();
     CHECK(keeper->client->view().postmaster == 0);
     CHECK(keeper->client->view().exits == 1);
@@ -69,7 +69,12 @@ TEST_CASE_METHOD(LauncherTest, "a killed launcher takes PostgreSQL along, and it
 
 TEST_CASE_METHOD(LauncherTest, "R13: what a launcher's life has left is gone before the next one says hello") {
     set_up();
-    const auto pid = start_postgres();
+    const auto marker = dir / "archiving";
+    const auto pid = start_postgres(
+        {"-c", "archive_mode=on", "-c", "archive_command=echo $$ > " + marker + "; cd /; exec sleep 1000"});
+    session()->ask("select pg_switch_wal() from pg_create_restore_point('x')");
+    REQUIRE(eventually([&] { return !read_text(marker).empty(); }));
+    const pid_t command = std::atoi(read_text(marker).c_str());
     const auto busy = busy_session();
     // Both at once: nobody tells the backend to end, and it looks at nothing but its loop.
     launcher.signal(SIGSTOP);
@@ -77,14 +82,20 @@ TEST_CASE_METHOD(LauncherTest, "R13: what a launcher's life has left is gone bef
     launcher.signal(SIGKILL);
     REQUIRE(launcher.wait() == 128 + SIGKILL);
     REQUIRE(lives(busy->backend()));
+    REQUIRE(lives(command));
+    // Who only stands in the folder is none of PostgreSQL's.
+    const Child bystander({"/usr/bin/env", "-C", data, "sleep", "1000"});
+    REQUIRE(eventually([&] { return processes_in(data).size() > 1; }));
 
     std::optional<std::vector<pid_t>> left;
     keeper->on_event = [&](const LauncherEvent& event) {
-        if (event.kind == Kind::connected) left = in_data();
+        if (event.kind != Kind::connected) return;
+        left = in_data();
+        if (lives(command)) left->push_back(command);
     };
     launch();
     REQUIRE(keeper->until([&] { return left.has_value(); }));
-    CHECK(left->empty());
+    CHECK(*left == std::vector<pid_t>{bystander.pid()});
 }
 
 TEST_CASE_METHOD(LauncherTest, "one launcher for a data folder, by whatever path it is reached") {
@@ -93,14 +104,22 @@ TEST_CASE_METHOD(LauncherTest, "one launcher for a data folder, by whatever path
     const auto link = dir / "link";
     REQUIRE(::symlink(data.c_str(), link.c_str()) == 0);
     for (const auto& path : {data, link, dir.path() + "/run/../data/"}) {
-        const auto second = run_command({program("pgaf-launcher"), "--pgdata", path, "--socket", dir / "run/second.sock"});
+        const auto second =
+            run_command({program("pgaf-launcher"), "--pgdata", path, "--socket", dir / "run/second.sock"});
         CHECK(second.code == 1);
-        CHECK_THAT(second.output, Catch::StartsWith("pgaf-launcher: another pgaf-launcher serves the data folder " + data));
+        CHECK_THAT(second.output,
+                   Catch::StartsWith("pgaf-launcher: another pgaf-launcher serves the data folder " + data));
         CHECK(std::count(second.output.begin(), second.output.end(), '\n') == 1);
     }
     // As a container would see it that shares the folder and nothing beside it.
     ::unlink((data + ".pgaf-launcher.lock").c_str());
     CHECK(run_command({program("pgaf-launcher"), "--pgdata", data, "--socket", dir / "run/second.sock"}).code == 1);
+    // Nor before there is a folder.
+    LauncherTest early;
+    early.launch();
+    early.keeper = early.connect();
+    CHECK(run_command({program("pgaf-launcher"), "--pgdata", early.data, "--socket", early.dir / "run/second.sock"})
+              .code == 1);
     // Nor one socket for two launchers.
     const auto other = run_command({program("pgaf-launcher"), "--pgdata", dir / "other", "--socket", socket});
     CHECK(other.code == 1);
@@ -133,14 +152,18 @@ TEST_CASE_METHOD(LauncherTest, "SIGTERM: the keeper may hand over first") {
         CHECK(keeper->answer(keeper->client->let_go()));
         CHECK(keeper->take(Kind::exited)->exit.clean);
     }
-    SECTION("it says nothing: a fast stop at the limit") { CHECK(keeper->take(Kind::exited)->exit.clean); }
+    SECTION("it says nothing: a fast stop at the limit") {
+        CHECK(keeper->take(Kind::exited)->exit.clean);
+    }
     SECTION("a second SIGTERM skips the wait") {
         const auto begin = std::chrono::steady_clock::now();
         launcher.signal(SIGTERM);
         REQUIRE(keeper->take(Kind::exited));
         CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(900));
     }
-    SECTION("the keeper goes away: a fast stop") { keeper.reset(); }
+    SECTION("the keeper goes away: a fast stop") {
+        keeper.reset();
+    }
     CHECK(launcher.wait() == 0);
     CHECK(in_data().empty());
     CHECK(launcher_output().find("PostgreSQL is stopped without a checkpoint") == std::string::npos);
@@ -153,7 +176,7 @@ TEST_CASE_METHOD(LauncherTest, "without a keeper, and on SIGINT and SIGQUIT, the
     if (number == SIGTERM) {
         keeper.reset();
         // The launcher has seen that it is gone.
-        REQUIRE(eventually([this] { return launcher_output().find("keeper_disconnected") != std::string::npos; }));
+        REQUIRE(launcher_says("event=keeper_disconnected"));
     }
     launcher.signal(number);
     CHECK(launcher.wait() == 0);

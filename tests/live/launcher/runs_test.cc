@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -33,12 +33,14 @@ struct Run {
     boost::asio::cancellation_signal cancel;
 
     void begin(keeper::Program program) {
-        auto request = test.keeper->client->run(std::move(program), [this](std::string_view stream, std::string_view text) {
-            lines.push_back(std::string(stream) + ": " + std::string(text));
-        });
-        boost::asio::co_spawn(test.keeper->io, std::move(request),
-                              boost::asio::bind_cancellation_slot(
-                                  cancel.slot(), [this](std::exception_ptr, Result<int> result) { ended = std::move(result); }));
+        auto request =
+            test.keeper->client->run(std::move(program), [this](std::string_view stream, std::string_view text) {
+                lines.push_back(std::string(stream) + ": " + std::string(text));
+            });
+        boost::asio::co_spawn(
+            test.keeper->io, std::move(request),
+            boost::asio::bind_cancellation_slot(
+                cancel.slot(), [this](std::exception_ptr, Result<int> result) { ended = std::move(result); }));
     }
 };
 
@@ -95,7 +97,8 @@ TEST_CASE_METHOD(LauncherTest, "a data folder is made by the launcher's initdb, 
     REQUIRE(keeper->until([&] { return initdb.ended.has_value(); }));
     CHECK(initdb.ended->value() == 0);
     CHECK_THAT(initdb.lines, Catch::VectorContains(std::string("stdout: creating subdirectories ... ok")));
-    CHECK_THAT(initdb.lines, Catch::VectorContains(std::string("stdout: The database cluster will be initialized with locale \"C\".")));
+    CHECK_THAT(initdb.lines, Catch::VectorContains(
+                                 std::string("stdout: The database cluster will be initialized with locale \"C\".")));
 
     // Its failure, and why.
     Run again(*this);
@@ -165,13 +168,17 @@ TEST_CASE_METHOD(LauncherTest, "a program does not outlive the connection that a
     run.begin(endless(data));
     pid_t pid = 0;
     REQUIRE(keeper->until([&] { return (pid = child_named(launcher.pid(), "pg_waldump")) != 0; }));
-    SECTION("the keeper goes") { keeper.reset(); }
+    SECTION("the keeper goes") {
+        keeper.reset();
+    }
     SECTION("the launcher is killed") {
         launcher.signal(SIGKILL);
         REQUIRE(keeper->until([&] { return run.ended.has_value(); }));
         CHECK_THAT(run.ended->error().message, Catch::Contains("connection to the launcher is lost"));
     }
-    SECTION("the launcher is told to end") { launcher.signal(SIGINT); }
+    SECTION("the launcher is told to end") {
+        launcher.signal(SIGINT);
+    }
     CHECK(eventually([&] { return !lives(pid); }));
 }
 
@@ -185,14 +192,15 @@ TEST_CASE_METHOD(LauncherTest, "other programs are refused") {
 TEST_CASE_METHOD(LauncherTest, "nonsense on the socket is answered or disconnected, and hurts nothing") {
     make_data();
     launch();
-    REQUIRE(eventually([this] { return std::filesystem::exists(socket); }));
+    REQUIRE(launcher_says("event=serving"));
     struct stat entry {};
     REQUIRE(::stat(socket.c_str(), &entry) == 0);
     CHECK((entry.st_mode & 0777) == 0600);
     REQUIRE(::stat((dir / "run").c_str(), &entry) == 0);
     CHECK((entry.st_mode & 0777) == 0700);
 
-    CHECK_THAT(say(socket, "nonsense\n", 2), Catch::Contains("{\"error\":\"not a JSON object\",\"id\":0,\"ok\":false}"));
+    CHECK_THAT(say(socket, "nonsense\n", 2),
+               Catch::Contains("{\"error\":\"not a JSON object\",\"id\":0,\"ok\":false}"));
     CHECK_THAT(say(socket, "{\"id\":7,\"op\":\"fly\"}\n", 2), Catch::Contains("\"id\":7,\"ok\":false"));
     CHECK_THAT(say(socket, std::string(1000, '\0') + "\n\xff\n", 3), Catch::Contains("not a JSON object"));
     // Closed after the hello, and not after ten seconds.
@@ -205,12 +213,12 @@ TEST_CASE_METHOD(LauncherTest, "nonsense on the socket is answered or disconnect
 }
 
 TEST_CASE_METHOD(LauncherTest, "bad flags and folders: one clear error") {
-    const auto launcher_says = [&](std::vector<std::string> flags) {
+    const auto says = [&](std::vector<std::string> flags) {
         flags.insert(flags.begin(), program("pgaf-launcher"));
         return run_command(flags);
     };
     const auto fails = [&](int code, const std::vector<std::string>& flags, const std::string& words) {
-        const auto outcome = launcher_says(flags);
+        const auto outcome = says(flags);
         INFO(outcome.output);
         CHECK(outcome.code == code);
         CHECK_THAT(outcome.output, Catch::Contains(words));
@@ -220,8 +228,10 @@ TEST_CASE_METHOD(LauncherTest, "bad flags and folders: one clear error") {
     fails(2, {"--pgdata", data, "--socket", "/" + std::string(107, 's')}, "too long for a socket");
     fails(2, {"--pgdata", data, "--socket", socket, "--handover-limit", "-1"}, "handover_limit");
     fails(2, {"--pgdata", data, "--socket", socket, "--nonsense"}, "nonsense");
-    fails(1, {"--pgdata", data, "--socket", socket, "--bin-dir", "/nowhere"}, "no PostgreSQL server program at /nowhere/postgres");
-    fails(1, {"--pgdata", "/nowhere/data", "--socket", socket}, "cannot create the lock file /nowhere/data.pgaf-launcher.lock");
+    fails(1, {"--pgdata", data, "--socket", socket, "--bin-dir", "/nowhere"},
+          "no PostgreSQL server program at /nowhere/postgres");
+    fails(1, {"--pgdata", "/nowhere/data", "--socket", socket},
+          "cannot create the lock file /nowhere/data.pgaf-launcher.lock");
     write_text(dir / "file", "");
     fails(1, {"--pgdata", dir / "file", "--socket", socket}, "is no folder");
     fails(1, {"--pgdata", data, "--socket", dir / "file"}, "is no socket");

@@ -80,7 +80,8 @@ TEST_CASE_METHOD(LauncherTest, "R13: a killed postmaster has exited only when it
 TEST_CASE_METHOD(LauncherTest, "R13: what an archive command has started is gone before the exit is told") {
     set_up();
     const auto marker = dir / "archiving";
-    const auto pid = start_postgres({"-c", "archive_mode=on", "-c", "archive_command=echo $$ > " + marker + "; cd /; exec sleep 1000"});
+    const auto pid = start_postgres(
+        {"-c", "archive_mode=on", "-c", "archive_command=echo $$ > " + marker + "; cd /; exec sleep 1000"});
     session()->ask("select pg_switch_wal() from pg_create_restore_point('x')");
     REQUIRE(eventually([&] { return !read_text(marker).empty(); }));
     const pid_t command = std::atoi(read_text(marker).c_str());
@@ -169,7 +170,8 @@ TEST_CASE_METHOD(LauncherTest, "a server that somebody started by hand is neithe
 
     const auto refused = keeper->answer(keeper->client->start(server_args()));
     REQUIRE_FALSE(refused);
-    CHECK_THAT(refused.error().message, Catch::Contains("(pid " + std::to_string(foreign.pid()) + ")") && Catch::Contains("pg_ctl stop"));
+    CHECK_THAT(refused.error().message,
+               Catch::Contains("(pid " + std::to_string(foreign.pid()) + ")") && Catch::Contains("pg_ctl stop"));
 
     // Nor by a launcher that starts beside it.
     keeper.reset();
@@ -187,7 +189,8 @@ TEST_CASE_METHOD(LauncherTest, "end_process ends a child of the postmaster, and 
     const auto pid = start_postgres({"-c", "wal_level=replica"});
     const auto sender = session("replication=true");
     REQUIRE_FALSE(sender->ask("IDENTIFY_SYSTEM").empty());
-    const auto walsender = std::atoi(session()->ask("select pid from pg_stat_activity where backend_type = 'walsender'").c_str());
+    const auto walsender =
+        std::atoi(session()->ask("select pid from pg_stat_activity where backend_type = 'walsender'").c_str());
     REQUIRE(walsender == sender->backend());
     REQUIRE(lives(walsender));
 

@@ -55,11 +55,13 @@ TEST_CASE("a program's environment keeps to the names that may be set") {
     CHECK(run.args == std::vector<std::string>{"-D", "x"});
     CHECK(run.environment == std::vector<std::string>{"LC_ALL=C", "PGPASSFILE=/p"});
     for (const std::string name : {"LD_PRELOAD", "PATH", "PGAF_LAUNCHED_FOR", "PG=X", "", "pgport"})
-        CHECK(refused(R"({"id":5,"op":"run","program":"initdb","env":{")" + name + R"(":"x"}})").problem.find("env") == 0);
+        CHECK(refused(R"({"id":5,"op":"run","program":"initdb","env":{")" + name + R"(":"x"}})").problem.find("env") ==
+              0);
 }
 
 TEST_CASE("only PostgreSQL's own programs run") {
-    for (const auto* name : programs) taken<RunRequest>(R"({"id":5,"op":"run","program":")" + std::string(name) + R"("})");
+    for (const auto* name : programs)
+        taken<RunRequest>(R"({"id":5,"op":"run","program":")" + std::string(name) + R"("})");
     for (const std::string name : {"sh", "../initdb", "/bin/sh", "", "initdb\\u0000x"})
         CHECK(refused(R"({"id":5,"op":"run","program":")" + name + R"("})").id == 5);
 }
@@ -97,8 +99,9 @@ TEST_CASE("a request of the longest length that is all brackets is refused, not 
 
 TEST_CASE("answers are one line of UTF-8 within the bound, whatever they hold") {
     const std::string worst(max_output_bytes, '\x01');
-    for (const auto& line : {output_line(5, "stderr", worst), output_line(5, "stdout", std::string(max_output_bytes, '\xff')),
-                             error_line(1, std::string(100'000, '\x01')), output_line(5, "stdout", "a\nb\xc3")}) {
+    for (const auto& line :
+         {output_line(5, "stderr", worst), output_line(5, "stdout", std::string(max_output_bytes, '\xff')),
+          error_line(1, std::string(100'000, '\x01')), output_line(5, "stdout", "a\nb\xc3")}) {
         CHECK(line.size() <= max_line_bytes);
         CHECK(line.find('\n') == line.size() - 1);
         CHECK_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded());
@@ -106,8 +109,14 @@ TEST_CASE("answers are one line of UTF-8 within the bound, whatever they hold") 
     const auto exit = nlohmann::json::parse(exited_line(3, {"signal 9", false, {"last"}}));
     CHECK(exit == nlohmann::json::parse(
                       R"({"event":"exited","exits":3,"status":"signal 9","clean":false,"last_lines":["last"]})"));
-    const auto hello = nlohmann::json::parse(hello_line({.life = "l", .data_dir = "/d", .bin_dir = "/b", .pg_version = "15.13",
-                                                         .postmaster = 7, .exits = 2, .leaving = true, .last_exit = {}}));
+    const auto hello = nlohmann::json::parse(hello_line({.life = "l",
+                                                         .data_dir = "/d",
+                                                         .bin_dir = "/b",
+                                                         .pg_version = "15.13",
+                                                         .postmaster = 7,
+                                                         .exits = 2,
+                                                         .leaving = true,
+                                                         .last_exit = {}}));
     CHECK(hello == nlohmann::json::parse(R"({"event":"hello","life":"l","data_dir":"/d","bin_dir":"/b","postmaster":7,
                                              "exits":2,"leaving":true,"pg_version":"15.13"})"));
 }

@@ -35,7 +35,9 @@ TEST_CASE("PostgreSQL's variables of the launcher's own environment stay there")
     ::setenv("PGAF_LAUNCHED_FOR", "/elsewhere", 1);
     ::setenv("PG_OOM_ADJUST_FILE", "/proc/self/oom_score_adj", 1);
     const auto environment = child_environment({"PGAF_LAUNCHED_FOR=/here", "PGPASSFILE=/p"});
-    const auto count = [&](const std::string& entry) { return std::count(environment.begin(), environment.end(), entry); };
+    const auto count = [&](const std::string& entry) {
+        return std::count(environment.begin(), environment.end(), entry);
+    };
     CHECK(count("PGPORT=1") == 0);
     CHECK(count("PGAF_LAUNCHED_FOR=/elsewhere") == 0);
     CHECK(count("PGAF_LAUNCHED_FOR=/here") == 1);
