@@ -7,8 +7,9 @@ namespace pgaf {
 namespace {
 
 Error no_tls() {
-    return error("TLS between pgaf programs is not available in this version: leave the TLS options out, "
-                 "and keep the monitor's port inside a trusted network");
+    return error(
+        "TLS between pgaf programs is not available in this version: leave the TLS options out, "
+        "and keep the monitor's port inside a trusted network");
 }
 
 }  // namespace

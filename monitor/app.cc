@@ -31,7 +31,8 @@ constexpr Millis longest_gap{500};
 
 struct App::Impl {
     Impl(AppOptions given, std::unique_ptr<Store> its_store)
-        : options(std::move(given)), store(std::move(its_store)),
+        : options(std::move(given)),
+          store(std::move(its_store)),
           coordinator(world(), options.coordinator, MonitorId{random_id()}) {}
 
     Coordinator::World world() {
@@ -104,7 +105,8 @@ Result<std::unique_ptr<App>> App::start(AppOptions options, std::unique_ptr<Stor
     std::unique_ptr<App> app(new App(std::move(impl)));
     Impl& it = *app->impl_;
     if (!it.options.http_listen.empty()) {
-        auto http = http::Server::listen(it.http_context, it.options.http_listen, make_routes(it.post(), it.coordinator, it.metrics));
+        auto http = http::Server::listen(it.http_context, it.options.http_listen,
+                                         make_routes(it.post(), it.coordinator, it.metrics));
         if (!http) return http.error();
         it.http = std::move(*http);
     }
@@ -146,7 +148,11 @@ void App::stop_on_signals() {
     });
 }
 
-std::uint16_t App::grpc_port() const { return impl_->grpc->port(); }
-std::uint16_t App::http_port() const { return impl_->http ? impl_->http->port() : 0; }
+std::uint16_t App::grpc_port() const {
+    return impl_->grpc->port();
+}
+std::uint16_t App::http_port() const {
+    return impl_->http ? impl_->http->port() : 0;
+}
 
 }  // namespace pgaf::monitor

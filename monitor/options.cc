@@ -8,8 +8,12 @@ using config::Option;
 using config::Type;
 
 Option number(std::string name, std::uint64_t fallback, std::int64_t low, std::int64_t high, std::string help) {
-    return {.name = std::move(name), .type = Type::integer, .fallback = std::to_string(fallback), .help = std::move(help),
-            .min = low, .max = high};
+    return {.name = std::move(name),
+            .type = Type::integer,
+            .fallback = std::to_string(fallback),
+            .help = std::move(help),
+            .min = low,
+            .max = high};
 }
 
 /// Fallbacks are the members' own defaults, so that there is one place for them.
@@ -19,22 +23,30 @@ std::vector<Option> setting_options() {
         number("heartbeat_ms", usual.heartbeat_ms, 50, 10'000, "new clusters: how often keepers report"),
         number("node_timeout_ms", usual.node_timeout_ms, 300, 120'000,
                "new clusters: silence after which a node is suspected; at least 4 heartbeats"),
-        {.name = "number_sync_standbys", .type = Type::integer,
-         .help = "new clusters: standbys that must have a commit before it is acknowledged; not set: 1 with three nodes or more, else 0",
-         .min = 0, .max = 30},
-        number("boot_wait_ms", usual.boot_wait_ms, 0, 600'000, "new clusters: how long a booting cluster waits for its last primary"),
-        number("switchover_max_lag_bytes", usual.switchover_max_lag_bytes, 0, std::int64_t{1} << 40, "new clusters: largest lag of a switchover's candidate"),
-        number("switchover_timeout_ms", usual.switchover_timeout_ms, 1000, 600'000, "new clusters: how long the old primary's stop may take"),
-        number("failover_limit", usual.failover_limit, 1, 1000, "new clusters: automatic failovers allowed in ten minutes"),
+        {.name = "number_sync_standbys",
+         .type = Type::integer,
+         .help = "new clusters: standbys that must have a commit before it is acknowledged; not set: 1 with three "
+                 "nodes or more, else 0",
+         .min = 0,
+         .max = 30},
+        number("boot_wait_ms", usual.boot_wait_ms, 0, 600'000,
+               "new clusters: how long a booting cluster waits for its last primary"),
+        number("switchover_max_lag_bytes", usual.switchover_max_lag_bytes, 0, std::int64_t{1} << 40,
+               "new clusters: largest lag of a switchover's candidate"),
+        number("switchover_timeout_ms", usual.switchover_timeout_ms, 1000, 600'000,
+               "new clusters: how long the old primary's stop may take"),
+        number("failover_limit", usual.failover_limit, 1, 1000,
+               "new clusters: automatic failovers allowed in ten minutes"),
     };
 }
 
 std::vector<std::string> check(const Config& config) {
     std::vector<std::string> problems;
     if (config.integer("node_timeout_ms") < 4 * config.integer("heartbeat_ms")) {
-        problems.push_back("node_timeout_ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat_ms = " +
-                           std::to_string(config.integer("heartbeat_ms")) +
-                           ", node_timeout_ms = " + std::to_string(config.integer("node_timeout_ms")));
+        problems.push_back(
+            "node_timeout_ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat_ms = " +
+            std::to_string(config.integer("heartbeat_ms")) +
+            ", node_timeout_ms = " + std::to_string(config.integer("node_timeout_ms")));
     }
     return problems;
 }
@@ -49,13 +61,24 @@ config::Program program() {
                        .default_file = "/etc/pgaf/monitor.toml",
                        .check = check};
     it.options = {
-        {.name = "listen", .fallback = "0.0.0.0:5431", .help = "host:port for keepers and pgafctl (gRPC)", .check = config::check_host_port},
-        {.name = "http_listen", .fallback = "0.0.0.0:8431", .help = "host:port for /metrics, /healthz and /api",
+        {.name = "listen",
+         .fallback = "0.0.0.0:5431",
+         .help = "host:port for keepers and pgafctl (gRPC)",
          .check = config::check_host_port},
-        {.name = "store", .fallback = "/var/lib/pgaf/monitor.db", .help = "file of the embedded store", .check = config::check_absolute_path},
+        {.name = "http_listen",
+         .fallback = "0.0.0.0:8431",
+         .help = "host:port for /metrics, /healthz and /api",
+         .check = config::check_host_port},
+        {.name = "store",
+         .fallback = "/var/lib/pgaf/monitor.db",
+         .help = "file of the embedded store",
+         .check = config::check_absolute_path},
         number("events_kept", default_events_kept, 100, 10'000'000, "events kept of each cluster"),
         number("max_clusters", 64, 1, 10'000, "clusters that this monitor takes on"),
-        {.name = "log_level", .fallback = "info", .help = "what is logged", .words = {"debug", "info", "warning", "error", "off"}},
+        {.name = "log_level",
+         .fallback = "info",
+         .help = "what is logged",
+         .words = {"debug", "info", "warning", "error", "off"}},
     };
     for (auto& option : setting_options()) it.options.push_back(std::move(option));
     return it;

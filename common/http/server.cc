@@ -29,7 +29,9 @@ constexpr auto server_name = "pgaf/" PGAF_VERSION;
 using Message = beast::http::response<beast::http::string_body>;
 
 /// Wraps a coroutine's error code: failures of one connection are its peer's business and end that connection only.
-auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
+auto into(error_code& ec) {
+    return asio::redirect_error(asio::use_awaitable, ec);
+}
 
 Message plain(unsigned version, beast::http::status status, std::string text) {
     Message message(status, version);
@@ -42,7 +44,8 @@ Message answer(const beast::http::request<beast::http::empty_body>& request, con
     using beast::http::verb;
     const verb method = request.method();
     if (method != verb::get && method != verb::head && method != verb::options) {
-        Message message = plain(request.version(), beast::http::status::method_not_allowed, "only GET, HEAD and OPTIONS");
+        Message message =
+            plain(request.version(), beast::http::status::method_not_allowed, "only GET, HEAD and OPTIONS");
         message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
         return message;
     }
@@ -104,7 +107,8 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::list<beast::tcp_stream>::iterator connection) {
+asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
+                                          std::list<beast::tcp_stream>::iterator connection) {
     beast::flat_buffer buffer(self->limits.max_request_bytes);
     while (!self->stopped && co_await self->serve_one(*connection, buffer)) {
     }
@@ -122,11 +126,12 @@ asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::
     stream.expires_after(limits.request_timeout);
     co_await beast::http::async_read(stream, buffer, parser, into(ec));
     if (ec == beast::http::error::header_limit || ec == beast::http::error::buffer_overflow) {
-        co_return co_await write(stream, plain(11, beast::http::status::request_header_fields_too_large, "request too large"),
-                                 true, false);
+        co_return co_await write(
+            stream, plain(11, beast::http::status::request_header_fields_too_large, "request too large"), true, false);
     }
     if (ec == beast::http::error::body_limit || ec == beast::http::error::unexpected_body) {
-        co_return co_await write(stream, plain(11, beast::http::status::payload_too_large, "no body is wanted"), true, false);
+        co_return co_await write(stream, plain(11, beast::http::status::payload_too_large, "no body is wanted"), true,
+                                 false);
     }
     if (ec.category() == make_error_code(beast::http::error::end_of_stream).category() &&
         ec != beast::http::error::end_of_stream && ec != beast::http::error::partial_message) {
@@ -160,8 +165,9 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, const 
     if (!where) return where.error().in("HTTP listen address");
     const auto failed = [&](const char* what, const error_code& ec) {
         return error("HTTP server: " + std::string(what) + " " + address + ": " + ec.message() +
-                     (ec == asio::error::address_in_use ? "; another program listens there: stop it or set another http_listen"
-                                                        : ""));
+                     (ec == asio::error::address_in_use
+                          ? "; another program listens there: stop it or set another http_listen"
+                          : ""));
     };
     error_code ec;
     tcp::resolver resolver(context);
@@ -183,8 +189,12 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, const 
 }
 
 Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Server::~Server() { impl_->stop(); }
-void Server::stop() { impl_->stop(); }
+Server::~Server() {
+    impl_->stop();
+}
+void Server::stop() {
+    impl_->stop();
+}
 std::uint16_t Server::port() const {
     error_code ec;
     const auto endpoint = impl_->acceptor.local_endpoint(ec);

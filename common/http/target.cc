@@ -40,7 +40,8 @@ std::optional<Target> parse_target(std::string_view text) {
         if (pair.empty()) continue;
         const auto equals = pair.find('=');
         const auto key = decode(pair.substr(0, equals), true);
-        const auto value = decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
+        const auto value =
+            decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
         if (!key || !value) return std::nullopt;
         target.query.emplace(*key, *value);
     }

@@ -36,14 +36,18 @@ void write(const T& value, Message& message, const FieldDescriptor* field) {
     if constexpr (is_strong<T>) {
         write(value.v, message, field);
     } else if constexpr (std::same_as<T, Lsn> || std::same_as<T, std::uint64_t>) {
-        if constexpr (std::same_as<T, Lsn>) r->SetUInt64(&message, field, value.v);
-        else r->SetUInt64(&message, field, value);
+        if constexpr (std::same_as<T, Lsn>)
+            r->SetUInt64(&message, field, value.v);
+        else
+            r->SetUInt64(&message, field, value);
     } else if constexpr (is_optional<T>) {
         if (value) write(*value, message, field);
     } else if constexpr (is_vector<T>) {
         for (const auto& item : value) {
-            if constexpr (is_strong<typename T::value_type>) r->AddString(&message, field, wire_text(item.v));
-            else write_members(item, *r->AddMessage(&message, field));
+            if constexpr (is_strong<typename T::value_type>)
+                r->AddString(&message, field, wire_text(item.v));
+            else
+                write_members(item, *r->AddMessage(&message, field));
         }
     } else if constexpr (Described<T>) {
         write_members(value, *r->MutableMessage(&message, field));
@@ -64,9 +68,8 @@ void write(const T& value, Message& message, const FieldDescriptor* field) {
 
 template <class T>
 void write_members(const T& object, Message& message) {
-    for_each_member(object, [&](std::string_view name, const auto& member) {
-        write(member, message, field_of(message, name));
-    });
+    for_each_member(
+        object, [&](std::string_view name, const auto& member) { write(member, message, field_of(message, name)); });
 }
 
 // ---- wire to plain ----------------------------------------------------------------------------------------------
@@ -80,7 +83,8 @@ template <class T>
 std::string read_text(const std::string& text, T& value) {
     if constexpr (is_strong<T>) {
         if (text.size() > max_id_bytes) return too_long(text.size(), max_id_bytes, "bytes");
-        if (!text.empty() && !is_valid_id(text, value)) return "not a valid " + std::string(id_kind(value)) + ": '" + text + "'";
+        if (!text.empty() && !is_valid_id(text, value))
+            return "not a valid " + std::string(id_kind(value)) + ": '" + text + "'";
         value.v = text;
     } else {
         if (text.size() > max_text_bytes) return too_long(text.size(), max_text_bytes, "bytes");
@@ -103,8 +107,10 @@ std::string read_list(const Message& message, const FieldDescriptor* field, std:
     list.reserve(static_cast<std::size_t>(size));
     for (int i = 0; i < size; ++i) {
         std::string bad;
-        if constexpr (is_strong<T>) bad = read_text(r->GetRepeatedString(message, field, i), list.emplace_back());
-        else bad = read_members(r->GetRepeatedMessage(message, field, i), list.emplace_back());
+        if constexpr (is_strong<T>)
+            bad = read_text(r->GetRepeatedString(message, field, i), list.emplace_back());
+        else
+            bad = read_members(r->GetRepeatedMessage(message, field, i), list.emplace_back());
         if (!bad.empty()) return field->name() + "[" + std::to_string(i) + "]: " + bad;
     }
     return {};
@@ -114,8 +120,10 @@ template <class T>
 std::string read_scalar(const Message& message, const FieldDescriptor* field, T& value) {
     const auto* r = message.GetReflection();
     if constexpr (is_strong<T>) {
-        if constexpr (std::same_as<typename T::rep, std::string>) return read_text(r->GetString(message, field), value);
-        else return read_scalar(message, field, value.v);
+        if constexpr (std::same_as<typename T::rep, std::string>)
+            return read_text(r->GetString(message, field), value);
+        else
+            return read_scalar(message, field, value.v);
     } else if constexpr (std::same_as<T, Lsn>) {
         value.v = r->GetUInt64(message, field);
     } else if constexpr (std::same_as<T, std::uint64_t>) {
@@ -143,7 +151,8 @@ std::string read_scalar(const Message& message, const FieldDescriptor* field, T&
     } else {
         static_assert(std::same_as<T, std::string>);
         if (const std::string bad = read_text(r->GetString(message, field), value); !bad.empty()) return bad;
-        if (field->name() == "host" && !is_valid_host(value)) return "not a host name or address: '" + value.substr(0, 255) + "'";
+        if (field->name() == "host" && !is_valid_host(value))
+            return "not a host name or address: '" + value.substr(0, 255) + "'";
     }
     return {};
 }
@@ -194,14 +203,28 @@ Result<T> read_whole(const Message& message, const char* kind) {
 
 }  // namespace
 
-v1::Goal to_wire(const Goal& goal) { return write_whole<v1::Goal>(goal); }
-v1::Report to_wire(const Report& report) { return write_whole<v1::Report>(report); }
-v1::Hello to_wire(const Hello& hello) { return write_whole<v1::Hello>(hello); }
-v1::ProbeResult to_wire(const ProbeResult& result) { return write_whole<v1::ProbeResult>(result); }
+v1::Goal to_wire(const Goal& goal) {
+    return write_whole<v1::Goal>(goal);
+}
+v1::Report to_wire(const Report& report) {
+    return write_whole<v1::Report>(report);
+}
+v1::Hello to_wire(const Hello& hello) {
+    return write_whole<v1::Hello>(hello);
+}
+v1::ProbeResult to_wire(const ProbeResult& result) {
+    return write_whole<v1::ProbeResult>(result);
+}
 
-Result<Goal> from_wire(const v1::Goal& message) { return read_whole<Goal>(message, "goal"); }
-Result<Report> from_wire(const v1::Report& message) { return read_whole<Report>(message, "report"); }
-Result<ProbeResult> from_wire(const v1::ProbeResult& message) { return read_whole<ProbeResult>(message, "probe result"); }
+Result<Goal> from_wire(const v1::Goal& message) {
+    return read_whole<Goal>(message, "goal");
+}
+Result<Report> from_wire(const v1::Report& message) {
+    return read_whole<Report>(message, "report");
+}
+Result<ProbeResult> from_wire(const v1::ProbeResult& message) {
+    return read_whole<ProbeResult>(message, "probe result");
+}
 
 Result<Hello> from_wire(const v1::Hello& message) {
     auto hello = read_whole<Hello>(message, "hello");

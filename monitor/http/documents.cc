@@ -18,8 +18,10 @@ Json single(const Message& message, const FieldDescriptor* field) {
     const auto* r = message.GetReflection();
     if (field->has_presence() && !r->HasField(message, field)) return nullptr;
     switch (field->cpp_type()) {
-        case FieldDescriptor::CPPTYPE_BOOL: return r->GetBool(message, field);
-        case FieldDescriptor::CPPTYPE_UINT32: return r->GetUInt32(message, field);
+        case FieldDescriptor::CPPTYPE_BOOL:
+            return r->GetBool(message, field);
+        case FieldDescriptor::CPPTYPE_UINT32:
+            return r->GetUInt32(message, field);
         case FieldDescriptor::CPPTYPE_UINT64: {
             const std::uint64_t value = r->GetUInt64(message, field);
             return field->name() == "lsn" ? Json(Lsn{value}.text()) : Json(value);
@@ -29,9 +31,12 @@ Json single(const Message& message, const FieldDescriptor* field) {
             // Never heard.
             return field->name() == "seen_ms" && value < 0 ? Json(nullptr) : Json(value);
         }
-        case FieldDescriptor::CPPTYPE_STRING: return r->GetString(message, field);
-        case FieldDescriptor::CPPTYPE_MESSAGE: return document(r->GetMessage(message, field));
-        default: throw std::logic_error("no JSON for the type of " + field->full_name());
+        case FieldDescriptor::CPPTYPE_STRING:
+            return r->GetString(message, field);
+        case FieldDescriptor::CPPTYPE_MESSAGE:
+            return document(r->GetMessage(message, field));
+        default:
+            throw std::logic_error("no JSON for the type of " + field->full_name());
     }
 }
 
@@ -39,8 +44,10 @@ Json list(const Message& message, const FieldDescriptor* field) {
     const auto* r = message.GetReflection();
     Json items = Json::array();
     for (int i = 0; i < r->FieldSize(message, field); ++i) {
-        if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) items.push_back(document(r->GetRepeatedMessage(message, field, i)));
-        else items.push_back(r->GetRepeatedString(message, field, i));
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE)
+            items.push_back(document(r->GetRepeatedMessage(message, field, i)));
+        else
+            items.push_back(r->GetRepeatedString(message, field, i));
     }
     return items;
 }

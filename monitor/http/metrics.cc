@@ -19,10 +19,13 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-const Histogram::BucketBoundaries work_buckets{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5};
+const Histogram::BucketBoundaries work_buckets{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                               0.025,  0.05,    0.1,    0.25,  1,      2.5};
 const Histogram::BucketBoundaries takeover_buckets{0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 3.5, 5, 10, 30, 60};
 
-double seconds(Millis time) { return static_cast<double>(time.v) / 1000.0; }
+double seconds(Millis time) {
+    return static_cast<double>(time.v) / 1000.0;
+}
 
 /// A family of gauges or counters under construction.
 class Family {
@@ -64,7 +67,8 @@ struct NodeFamilies {
 
     void add(const fsm::Heart& heart, const ClusterName& cluster, const fsm::NodeSummary& node);
     void give_to(std::vector<MetricFamily>& all) {
-        for (Family* family : {&up, &state, &role, &timeline, &position, &lag_bytes, &lag_seconds}) family->give_to(all);
+        for (Family* family : {&up, &state, &role, &timeline, &position, &lag_bytes, &lag_seconds})
+            family->give_to(all);
     }
 };
 
@@ -93,7 +97,8 @@ void NodeFamilies::add(const fsm::Heart& heart, const ClusterName& cluster, cons
 struct ClusterFamilies {
     Family epoch{"pgaf_cluster_epoch", "The cluster's epoch: one more for each election or switchover"};
     Family has_primary{"pgaf_cluster_has_primary", "1 when a primary takes writes"};
-    Family ready{"pgaf_cluster_failover_ready", "1 when the primary could be lost now and the cluster would go on by itself"};
+    Family ready{"pgaf_cluster_failover_ready",
+                 "1 when the primary could be lost now and the cluster would go on by itself"};
     Family sync{"pgaf_cluster_sync_standbys", "Standbys in the newest sync rule"};
 
     void add(const fsm::Summary& summary) {
@@ -119,8 +124,12 @@ std::string reason_label(const std::string& reason) {
     };
     // The heart's sentences name nodes; what is left without the names is one of these.
     static constexpr std::array words{
-        Word{"PostgreSQL exited", "postgres_exited"}, Word{" is lost", "node_lost"},           Word{"data folder", "data_folder_lost"},
-        Word{"shutting down", "machine_shutdown"},    Word{"maintenance", "maintenance"},      Word{"dropped", "drop_node"},
+        Word{"PostgreSQL exited", "postgres_exited"},
+        Word{" is lost", "node_lost"},
+        Word{"data folder", "data_folder_lost"},
+        Word{"shutting down", "machine_shutdown"},
+        Word{"maintenance", "maintenance"},
+        Word{"dropped", "drop_node"},
         Word{"an operator", "operator"},
     };
     for (const Word& word : words) {
@@ -146,9 +155,15 @@ struct Metrics::Impl {
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
-void Metrics::heartbeat(const ClusterName& cluster, const NodeName& node) { ++impl_->heartbeats[{cluster, node}]; }
-void Metrics::decision(double seconds) { impl_->decisions.Observe(seconds); }
-void Metrics::commit(double seconds) { impl_->commits.Observe(seconds); }
+void Metrics::heartbeat(const ClusterName& cluster, const NodeName& node) {
+    ++impl_->heartbeats[{cluster, node}];
+}
+void Metrics::decision(double seconds) {
+    impl_->decisions.Observe(seconds);
+}
+void Metrics::commit(double seconds) {
+    impl_->commits.Observe(seconds);
+}
 
 void Metrics::takeover(const ClusterName& cluster, const fsm::Takeover& takeover) {
     ++impl_->takeovers[{cluster, takeover.kind, reason_label(takeover.reason)}];
@@ -181,19 +196,22 @@ std::string Metrics::render(const Coordinator& coordinator) {
         heartbeats.add({{"cluster", key.first.v}, {"node", key.second.v}}, static_cast<double>(count));
     }
     heartbeats.give_to(all);
-    Family takeovers{"pgaf_failovers_total", "Failovers and switchovers that this monitor process has seen end", MetricType::Counter};
+    Family takeovers{"pgaf_failovers_total", "Failovers and switchovers that this monitor process has seen end",
+                     MetricType::Counter};
     for (const auto& [key, count] : impl_->takeovers) {
         const auto& [cluster, kind, reason] = key;
         takeovers.add({{"cluster", cluster.v}, {"kind", kind}, {"reason", reason}}, static_cast<double>(count));
     }
     takeovers.give_to(all);
-    Family durations{"pgaf_failover_duration_seconds", "How long failovers and switchovers took, by phase", MetricType::Histogram};
+    Family durations{"pgaf_failover_duration_seconds", "How long failovers and switchovers took, by phase",
+                     MetricType::Histogram};
     for (const auto& [key, histogram] : impl_->durations) {
         const auto& [cluster, kind, phase] = key;
         durations.add({{"cluster", cluster.v}, {"kind", kind}, {"phase", phase}}, *histogram);
     }
     durations.give_to(all);
-    Family decisions{"pgaf_decision_duration_seconds", "Time that a step of a cluster's state machine takes", MetricType::Histogram};
+    Family decisions{"pgaf_decision_duration_seconds", "Time that a step of a cluster's state machine takes",
+                     MetricType::Histogram};
     decisions.add({}, impl_->decisions);
     decisions.give_to(all);
     Family commits{"pgaf_store_commit_seconds", "Time that a transaction of the store takes", MetricType::Histogram};

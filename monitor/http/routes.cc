@@ -18,8 +18,12 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint32_t usual_events = 100;
 constexpr std::uint32_t most_events = 1000;
 
-Response json(unsigned status, const Json& body) { return {status, "application/json", body.dump() + "\n"}; }
-Response problem(unsigned status, const std::string& message) { return json(status, Json{{"error", message}}); }
+Response json(unsigned status, const Json& body) {
+    return {status, "application/json", body.dump() + "\n"};
+}
+Response problem(unsigned status, const std::string& message) {
+    return json(status, Json{{"error", message}});
+}
 
 class Routes {
   public:
@@ -28,8 +32,8 @@ class Routes {
 
     Response answer(const Request& request) {
         // Broken programs are the strand's business; what a request can hold makes no function below throw.
-        return ask([this, request] { return route(request); }).value_or(
-            problem(503, "the monitor's main loop does not answer; look at its log and at its disk"));
+        return ask([this, request] { return route(request); })
+            .value_or(problem(503, "the monitor's main loop does not answer; look at its log and at its disk"));
     }
 
   private:
@@ -46,9 +50,11 @@ class Routes {
     Response route(const Request& request) {
         if (request.path == "/healthz") return json(200, Json{{"status", "ok"}});
         if (request.path == "/readyz") {
-            return coordinator_.deciding() ? json(200, Json{{"status", "ready"}}) : problem(503, "the monitor is stopping");
+            return coordinator_.deciding() ? json(200, Json{{"status", "ready"}})
+                                           : problem(503, "the monitor is stopping");
         }
-        if (request.path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.render(coordinator_)};
+        if (request.path == "/metrics")
+            return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.render(coordinator_)};
         static const std::string root = "/api/v1/clusters";
         if (request.path == root) return clusters();
         if (request.path.rfind(root + "/", 0) == 0) return below(request.path.substr(root.size() + 1), request);
@@ -57,7 +63,8 @@ class Routes {
 
     Response clusters() {
         Json all = Json::array();
-        for (const ClusterName& name : coordinator_.names()) all.push_back(document(state_message(coordinator_, *coordinator_.find(name))));
+        for (const ClusterName& name : coordinator_.names())
+            all.push_back(document(state_message(coordinator_, *coordinator_.find(name))));
         return json(200, Json{{"clusters", all}});
     }
 
@@ -76,7 +83,8 @@ class Routes {
         EventQuery query{.cluster = name};
         std::uint64_t limit = usual_events;
         std::uint64_t since = 0;
-        if (!number(request, "after", query.after) || !number(request, "limit", limit) || !number(request, "since_unix_ms", since)) {
+        if (!number(request, "after", query.after) || !number(request, "limit", limit) ||
+            !number(request, "since_unix_ms", since)) {
             return problem(400, "after, since_unix_ms and limit are whole numbers");
         }
         query.limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, most_events));

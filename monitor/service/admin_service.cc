@@ -20,9 +20,15 @@ using grpc::StatusCode;
 /// Open streams of watchers and operations at once.
 constexpr int max_streams = 256;
 
-Status store_failed(const Error& error) { return {StatusCode::UNAVAILABLE, wire::wire_text(error.message)}; }
-Status refused(const std::string& message) { return {StatusCode::FAILED_PRECONDITION, wire::wire_text(message)}; }
-Status stopping() { return {StatusCode::UNAVAILABLE, "the monitor is stopping; ask again"}; }
+Status store_failed(const Error& error) {
+    return {StatusCode::UNAVAILABLE, wire::wire_text(error.message)};
+}
+Status refused(const std::string& message) {
+    return {StatusCode::FAILED_PRECONDITION, wire::wire_text(message)};
+}
+Status stopping() {
+    return {StatusCode::UNAVAILABLE, "the monitor is stopping; ask again"};
+}
 
 class StateStream final : public WriteStream<v1::ClusterState> {
   public:
@@ -85,7 +91,8 @@ class EventStream final : public WriteStream<v1::Event> {
 /// The events from the command on, then its result. A client that goes away leaves the operation to go on.
 class OperationStream final : public WriteStream<v1::OperationUpdate> {
   public:
-    OperationStream(Post post, Coordinator& coordinator, std::atomic<int>& open, v1::OperationRequest request, std::string peer)
+    OperationStream(Post post, Coordinator& coordinator, std::atomic<int>& open, v1::OperationRequest request,
+                    std::string peer)
         : WriteStream(std::move(post), coordinator, open), request_(std::move(request)), peer_(std::move(peer)) {}
     ~OperationStream() override {
         if (id_ != 0) coordinator_.forget_command(id_);
@@ -100,8 +107,12 @@ class OperationStream final : public WriteStream<v1::OperationUpdate> {
         cluster_.v = request_.cluster();
         cursor_.start_after(coordinator_.last_event(cluster_));
         Log{}.info("command", "an operator asks for " + command.kind,
-                   {{"cluster", cluster_}, {"node", command.node}, {"peer", peer_}, {"allow_data_loss", command.allow_data_loss},
-                    {"force", command.force}, {"dry_run", command.dry_run}});
+                   {{"cluster", cluster_},
+                    {"node", command.node},
+                    {"peer", peer_},
+                    {"allow_data_loss", command.allow_data_loss},
+                    {"force", command.force},
+                    {"dry_run", command.dry_run}});
         const bool dry_run = command.dry_run;
         id_ = coordinator_.command(cluster_, std::move(command), [this](const fsm::Reply& reply) {
             last_reply_ = reply;
@@ -144,7 +155,8 @@ class AdminService final : public v1::AdminService::CallbackService {
   public:
     AdminService(Post post, Coordinator& coordinator) : post_(std::move(post)), coordinator_(coordinator) {}
 
-    ServerUnaryReactor* GetState(CallbackServerContext* context, const v1::GetStateRequest* request, v1::ClusterState* response) override {
+    ServerUnaryReactor* GetState(CallbackServerContext* context, const v1::GetStateRequest* request,
+                                 v1::ClusterState* response) override {
         return unary(context, [this, request, response] {
             const fsm::Heart* heart = nullptr;
             const Status found = find_cluster(coordinator_, request->cluster(), heart);
@@ -153,7 +165,8 @@ class AdminService final : public v1::AdminService::CallbackService {
         });
     }
 
-    ServerUnaryReactor* ListEvents(CallbackServerContext* context, const v1::ListEventsRequest* request, v1::EventList* response) override {
+    ServerUnaryReactor* ListEvents(CallbackServerContext* context, const v1::ListEventsRequest* request,
+                                   v1::EventList* response) override {
         return unary(context, [this, request, response]() -> Status {
             const fsm::Heart* heart = nullptr;
             if (Status found = find_cluster(coordinator_, request->cluster(), heart); !found.ok()) return found;
@@ -164,20 +177,24 @@ class AdminService final : public v1::AdminService::CallbackService {
         });
     }
 
-    ServerUnaryReactor* SetNode(CallbackServerContext* context, const v1::SetNodeRequest* request, v1::Done* response) override {
+    ServerUnaryReactor* SetNode(CallbackServerContext* context, const v1::SetNodeRequest* request,
+                                v1::Done* response) override {
         return unary(context, [this, request, response] { return set(*request, *response); });
     }
-    ServerUnaryReactor* SetCluster(CallbackServerContext* context, const v1::SetClusterRequest* request, v1::Done* response) override {
+    ServerUnaryReactor* SetCluster(CallbackServerContext* context, const v1::SetClusterRequest* request,
+                                   v1::Done* response) override {
         return unary(context, [this, request, response] { return set(*request, *response); });
     }
 
-    ServerWriteReactor<v1::ClusterState>* WatchState(CallbackServerContext*, const v1::GetStateRequest* request) override {
+    ServerWriteReactor<v1::ClusterState>* WatchState(CallbackServerContext*,
+                                                     const v1::GetStateRequest* request) override {
         return stream<StateStream, v1::ClusterState>(*request);
     }
     ServerWriteReactor<v1::Event>* WatchEvents(CallbackServerContext*, const v1::ListEventsRequest* request) override {
         return stream<EventStream, v1::Event>(*request);
     }
-    ServerWriteReactor<v1::OperationUpdate>* Perform(CallbackServerContext* context, const v1::OperationRequest* request) override {
+    ServerWriteReactor<v1::OperationUpdate>* Perform(CallbackServerContext* context,
+                                                     const v1::OperationRequest* request) override {
         return stream<OperationStream, v1::OperationUpdate>(*request, context->peer());
     }
 
@@ -193,7 +210,9 @@ class AdminService final : public v1::AdminService::CallbackService {
     ServerWriteReactor<Message>* stream(Args&&... args) {
         if (open_ >= max_streams) {
             struct Turned final : ServerWriteReactor<Message> {
-                Turned() { this->Finish(Status(StatusCode::RESOURCE_EXHAUSTED, "too many watchers; end some of them")); }
+                Turned() {
+                    this->Finish(Status(StatusCode::RESOURCE_EXHAUSTED, "too many watchers; end some of them"));
+                }
                 void OnDone() override { delete this; }
             };
             return new Turned;
@@ -210,7 +229,8 @@ class AdminService final : public v1::AdminService::CallbackService {
         fsm::Command command;
         if (Status good = read(*heart, request, command); !good.ok()) return good;
         std::optional<fsm::Reply> reply;
-        const auto id = coordinator_.command(ClusterName{request.cluster()}, std::move(command), [&](const fsm::Reply& r) { reply = r; });
+        const auto id = coordinator_.command(ClusterName{request.cluster()}, std::move(command),
+                                             [&](const fsm::Reply& r) { reply = r; });
         coordinator_.forget_command(id);
         if (!reply) return stopping();
         if (!reply->ok) return refused(reply->message);

@@ -1,5 +1,5 @@
-// The monitor's clock: how long ago things were, and what time people's clocks show. Nothing else of the monitor reads a
-// clock.
+// The monitor's clock: how long ago things were, and what time people's clocks show. Nothing else of the monitor reads
+// a clock.
 #pragma once
 
 #include <cstdint>

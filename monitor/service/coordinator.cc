@@ -44,7 +44,8 @@ Result<void> Coordinator::start() {
     deciding_ = true;
     for (auto& [name, cluster] : clusters_) step(name, *cluster, fsm::Tick{});
     plan_wake_up();
-    log_.info("term_began", "this monitor decides", {{"term", term_}, {"monitor", monitor_}, {"clusters", clusters_.size()}});
+    log_.info("term_began", "this monitor decides",
+              {{"term", term_}, {"monitor", monitor_}, {"clusters", clusters_.size()}});
     return {};
 }
 
@@ -127,8 +128,13 @@ void Coordinator::send(const ClusterName& name, const fsm::Output& out) {
 void Coordinator::show(const ClusterName& name, const std::vector<Event>& events) {
     for (const Event& event : events) {
         const auto& e = event.entry;
-        log_.info(e.kind, e.message, {{"cluster", name}, {"node", e.node}, {"epoch", e.epoch}, {"rule", e.rule}, {"seq", event.seq},
-                                      {"evidence", e.evidence}});
+        log_.info(e.kind, e.message,
+                  {{"cluster", name},
+                   {"node", e.node},
+                   {"epoch", e.epoch},
+                   {"rule", e.rule},
+                   {"seq", event.seq},
+                   {"evidence", e.evidence}});
     }
 }
 
@@ -154,7 +160,8 @@ void Coordinator::plan_wake_up() {
 Result<Coordinator::Cluster*> Coordinator::cluster_for(const Hello& hello) {
     if (const auto found = clusters_.find(hello.cluster); found != clusters_.end()) return found->second.get();
     if (!is_valid_cluster_name(hello.cluster.v)) {
-        return error("'" + hello.cluster.v + "' is not a cluster name: use at most 16 of a-z, 0-9 and '-', beginning with a letter");
+        return error("'" + hello.cluster.v +
+                     "' is not a cluster name: use at most 16 of a-z, 0-9 and '-', beginning with a letter");
     }
     if (clusters_.size() >= options_.max_clusters) {
         return error("this monitor has its limit of " + std::to_string(options_.max_clusters) +
@@ -163,7 +170,8 @@ Result<Coordinator::Cluster*> Coordinator::cluster_for(const Hello& hello) {
     fsm::ClusterRecord record;
     record.name = hello.cluster;
     record.settings = options_.settings;
-    auto cluster = std::make_unique<Cluster>(Cluster{fsm::Heart(std::move(record), term_, monitor_, world_.now()), 0, std::nullopt});
+    auto cluster = std::make_unique<Cluster>(
+        Cluster{fsm::Heart(std::move(record), term_, monitor_, world_.now()), 0, std::nullopt});
     return clusters_.emplace(hello.cluster, std::move(cluster)).first->second.get();
 }
 
@@ -209,7 +217,8 @@ void Coordinator::close(SessionId id) {
     if (current == session_of_.end() || current->second != id) return;  // replaced: the node is still there
     session_of_.erase(current);
     const auto cluster = clusters_.find(session.cluster);
-    if (cluster != clusters_.end()) step(session.cluster, *cluster->second, fsm::SessionClosed{session.node, session.boot});
+    if (cluster != clusters_.end())
+        step(session.cluster, *cluster->second, fsm::SessionClosed{session.node, session.boot});
 }
 
 Result<void> Coordinator::report(SessionId id, const Report& report) {
@@ -217,8 +226,8 @@ Result<void> Coordinator::report(SessionId id, const Report& report) {
     if (found == sessions_.end()) return {};  // ended a moment ago; its keeper will see that
     const Session& session = found->second;
     if (report.cluster != session.cluster || report.node != session.node || report.boot != session.boot) {
-        return error("a report of " + report.cluster.v + "/" + report.node.v + " in the session of " + session.cluster.v + "/" +
-                     session.node.v + "; open a session for each node");
+        return error("a report of " + report.cluster.v + "/" + report.node.v + " in the session of " +
+                     session.cluster.v + "/" + session.node.v + "; open a session for each node");
     }
     world_.meter.heartbeat(session.cluster, session.node);
     const ClusterName name = session.cluster;
@@ -250,8 +259,10 @@ AckContent Coordinator::ack(SessionId id) const {
     content.node_timeout_ms = record.settings.node_timeout_ms;
     if (record.history.empty()) return content;
     for (const auto& [name, view] : heart.views()) {
-        // A node on an older timeline may have diverged, and then needs WAL from before the fork, wherever its own ends.
-        const bool counts = view.report && view.report->timeline == record.history.back().timeline && record.nodes.contains(name);
+        // A node on an older timeline may have diverged, and then needs WAL from before the fork, wherever its own
+        // ends.
+        const bool counts =
+            view.report && view.report->timeline == record.history.back().timeline && record.nodes.contains(name);
         if (counts && !view.report->end.empty()) content.positions.emplace_back(name, view.report->end);
     }
     return content;
@@ -270,7 +281,9 @@ std::vector<ClusterName> Coordinator::names() const {
     return all;
 }
 
-fsm::Summary Coordinator::summary(const fsm::Heart& heart) const { return fsm::summarize(heart, world_.now()); }
+fsm::Summary Coordinator::summary(const fsm::Heart& heart) const {
+    return fsm::summarize(heart, world_.now());
+}
 
 std::uint64_t Coordinator::last_event(const ClusterName& cluster) const {
     const auto found = clusters_.find(cluster);

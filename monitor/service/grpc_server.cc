@@ -33,14 +33,15 @@ constexpr int least_ping_interval_ms = 250;
 /// gRPC's own log lines are about its inside; what matters comes as status and Result.
 void quieten_grpc() {
     static std::once_flag once;
-    std::call_once(once, [] {
-        gpr_set_log_function([](gpr_log_func_args* args) { Log{}.debug("grpc", args->message); });
-    });
+    std::call_once(once,
+                   [] { gpr_set_log_function([](gpr_log_func_args* args) { Log{}.debug("grpc", args->message); }); });
 }
 
 /// Binds and lets go again: gRPC's own error does not say why an address can't be listened on.
 Result<void> try_to_bind(const HostPort& where) {
-    const auto failed = [&](const std::string& why) { return error("gRPC server: cannot listen on " + where.text() + ": " + why); };
+    const auto failed = [&](const std::string& why) {
+        return error("gRPC server: cannot listen on " + where.text() + ": " + why);
+    };
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -115,7 +116,9 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const std::string& address
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcServer::~GrpcServer() = default;
 
-std::uint16_t GrpcServer::port() const { return static_cast<std::uint16_t>(impl_->port); }
+std::uint16_t GrpcServer::port() const {
+    return static_cast<std::uint16_t>(impl_->port);
+}
 
 void GrpcServer::shut_down() {
     impl_->server->GetHealthCheckService()->SetServingStatus(false);

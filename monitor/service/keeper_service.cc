@@ -104,7 +104,8 @@ void KeeperSession::begin() {
         if (!due) return;
         post([weak] {
             const auto self = weak.lock();
-            if (self && !self->session_) self->refuse(StatusCode::DEADLINE_EXCEEDED, "no hello came; is this a pgaf-keeper?");
+            if (self && !self->session_)
+                self->refuse(StatusCode::DEADLINE_EXCEEDED, "no hello came; is this a pgaf-keeper?");
         });
     });
     StartRead(&in_);
@@ -112,10 +113,17 @@ void KeeperSession::begin() {
 
 void KeeperSession::take() {
     switch (in_.kind_case()) {
-        case v1::KeeperMessage::kHello: take_hello(in_.hello()); break;
-        case v1::KeeperMessage::kReport: take_report(in_.report()); break;
-        case v1::KeeperMessage::kProbeResult: take_probe_result(in_.probe_result()); break;
-        case v1::KeeperMessage::KIND_NOT_SET: break;  // of a newer keeper
+        case v1::KeeperMessage::kHello:
+            take_hello(in_.hello());
+            break;
+        case v1::KeeperMessage::kReport:
+            take_report(in_.report());
+            break;
+        case v1::KeeperMessage::kProbeResult:
+            take_probe_result(in_.probe_result());
+            break;
+        case v1::KeeperMessage::KIND_NOT_SET:
+            break;  // of a newer keeper
     }
     // One message at a time: what a keeper sends faster than this waits in its own buffers.
     if (!closing_ && !finished_) StartRead(&in_);
@@ -127,8 +135,12 @@ void KeeperSession::take_hello(const v1::Hello& message) {
     if (!hello) return refuse(StatusCode::INVALID_ARGUMENT, hello.error().message);
     hello_alarm_.Cancel();
     Log{}.info("keeper_connected", "a keeper opened its session",
-               {{"cluster", hello->cluster}, {"node", hello->node}, {"incarnation", hello->incarnation}, {"boot", hello->boot},
-                {"version", hello->keeper_version}, {"peer", peer_}});
+               {{"cluster", hello->cluster},
+                {"node", hello->node},
+                {"incarnation", hello->incarnation},
+                {"boot", hello->boot},
+                {"version", hello->keeper_version},
+                {"peer", peer_}});
     const auto opened = coordinator_.open(*hello, *this);
     if (!opened) return refuse(StatusCode::RESOURCE_EXHAUSTED, opened.error().message);
     session_ = *opened;
@@ -227,9 +239,11 @@ class KeeperService final : public v1::KeeperService::CallbackService {
   public:
     KeeperService(Post post, Coordinator& coordinator) : post_(std::move(post)), coordinator_(coordinator) {}
 
-    grpc::ServerBidiReactor<v1::KeeperMessage, v1::MonitorMessage>* Session(grpc::CallbackServerContext* context) override {
+    grpc::ServerBidiReactor<v1::KeeperMessage, v1::MonitorMessage>* Session(
+        grpc::CallbackServerContext* context) override {
         if (open_ >= max_streams) {
-            return new Turned(grpc::Status(StatusCode::RESOURCE_EXHAUSTED, "too many sessions; is something connecting in a loop?"));
+            return new Turned(
+                grpc::Status(StatusCode::RESOURCE_EXHAUSTED, "too many sessions; is something connecting in a loop?"));
         }
         auto session = std::make_shared<KeeperSession>(post_, coordinator_, open_, context->peer());
         auto* const reactor = session.get();

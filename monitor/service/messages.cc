@@ -9,7 +9,9 @@ namespace {
 /// The database that `pgafctl show uri` points to: the one that every PostgreSQL cluster has.
 constexpr auto default_database = "postgres";
 
-std::string text(const std::string& from) { return wire::wire_text(from); }
+std::string text(const std::string& from) {
+    return wire::wire_text(from);
+}
 
 void fill(v1::NodeStatus& to, const fsm::NodeSummary& from) {
     to.set_name(from.name.v);

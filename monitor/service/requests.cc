@@ -19,34 +19,42 @@ struct Kind {
     std::string_view word;
     bool needs_node;
 };
-constexpr std::array kinds{Kind{"switchover", false},          Kind{"failover", false},
-                           Kind{"promotion", true},            Kind{"enable-maintenance", true},
-                           Kind{"disable-maintenance", true},  Kind{"drop-node", true}};
+constexpr std::array kinds{Kind{"switchover", false},         Kind{"failover", false},
+                           Kind{"promotion", true},           Kind{"enable-maintenance", true},
+                           Kind{"disable-maintenance", true}, Kind{"drop-node", true}};
 
-Status invalid(const std::string& why) { return {StatusCode::INVALID_ARGUMENT, wire::wire_text(why)}; }
+Status invalid(const std::string& why) {
+    return {StatusCode::INVALID_ARGUMENT, wire::wire_text(why)};
+}
 
 /// A text of the request as it may be repeated in an answer.
-std::string quoted(const std::string& text) { return "'" + text.substr(0, 64) + "'"; }
+std::string quoted(const std::string& text) {
+    return "'" + text.substr(0, 64) + "'";
+}
 
 }  // namespace
 
 Status find_cluster(const Coordinator& coordinator, const std::string& name, const fsm::Heart*& heart) {
-    if (!is_valid_cluster_name(name)) return invalid(quoted(name) + " is not a cluster name: use at most 16 of a-z, 0-9 and '-'");
+    if (!is_valid_cluster_name(name))
+        return invalid(quoted(name) + " is not a cluster name: use at most 16 of a-z, 0-9 and '-'");
     heart = coordinator.find(ClusterName{name});
     if (heart) return Status::OK;
     std::string known;
     for (const ClusterName& other : coordinator.names()) known += (known.empty() ? "" : ", ") + other.v;
-    return {StatusCode::NOT_FOUND, "no cluster is called " + quoted(name) + "; " +
-                                       (known.empty() ? "there is none yet: a cluster begins when its first keeper connects"
-                                                      : "there are: " + known)};
+    return {StatusCode::NOT_FOUND,
+            "no cluster is called " + quoted(name) + "; " +
+                (known.empty() ? "there is none yet: a cluster begins when its first keeper connects"
+                               : "there are: " + known)};
 }
 
 Status find_node(const fsm::Heart& heart, const std::string& name) {
-    if (!is_valid_node_name(name)) return invalid(quoted(name) + " is not a node name: use at most 24 of a-z, 0-9 and '-'");
+    if (!is_valid_node_name(name))
+        return invalid(quoted(name) + " is not a node name: use at most 24 of a-z, 0-9 and '-'");
     if (heart.record().nodes.contains(NodeName{name})) return Status::OK;
     std::string known;
     for (const auto& [other, node] : heart.record().nodes) known += (known.empty() ? "" : ", ") + other.v;
-    return {StatusCode::NOT_FOUND, "no node is called " + quoted(name) + "; cluster " + heart.record().name.v + " has: " + known};
+    return {StatusCode::NOT_FOUND,
+            "no node is called " + quoted(name) + "; cluster " + heart.record().name.v + " has: " + known};
 }
 
 Status read(const fsm::Heart& heart, const v1::OperationRequest& request, fsm::Command& command) {
@@ -83,8 +91,10 @@ Status read(const fsm::Heart& heart, const v1::SetNodeRequest& request, fsm::Com
 }
 
 Status read(const fsm::Heart&, const v1::SetClusterRequest& request, fsm::Command& command) {
-    if (request.setting().empty() || request.setting().size() > 64) return invalid("the setting's name is missing or too long");
-    if (request.value().size() > wire::max_text_bytes) return invalid("the value of " + request.setting() + " is too long");
+    if (request.setting().empty() || request.setting().size() > 64)
+        return invalid("the setting's name is missing or too long");
+    if (request.value().size() > wire::max_text_bytes)
+        return invalid("the value of " + request.setting() + " is too long");
     command.kind = "set-cluster";
     command.setting = request.setting();
     // Configuration files write the names with '_', commands with '-'.

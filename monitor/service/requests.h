@@ -9,7 +9,8 @@
 namespace pgaf::monitor {
 
 /// OK: the cluster exists, and `heart` is set. INVALID_ARGUMENT: not a name. NOT_FOUND: says which clusters there are.
-[[nodiscard]] grpc::Status find_cluster(const Coordinator& coordinator, const std::string& name, const fsm::Heart*& heart);
+[[nodiscard]] grpc::Status find_cluster(const Coordinator& coordinator, const std::string& name,
+                                        const fsm::Heart*& heart);
 [[nodiscard]] grpc::Status find_node(const fsm::Heart& heart, const std::string& name);
 
 /// The heart's commands. Not OK: INVALID_ARGUMENT or NOT_FOUND.

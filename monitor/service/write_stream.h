@@ -74,7 +74,8 @@ class WriteStream : public grpc::ServerWriteReactor<Message>, public Watcher {
   private:
     void pump() {
         if (writing_ || finished_) return;
-        if (!closing_ && !coordinator_.deciding()) closing_ = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the monitor is stopping; ask again");
+        if (!closing_ && !coordinator_.deciding())
+            closing_ = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the monitor is stopping; ask again");
         if (!closing_) {
             out_.Clear();
             if (next(out_)) {

@@ -34,8 +34,10 @@ Result<std::vector<Event>> MemoryStore::events(const EventQuery& query) {
     }
     if (found.size() > query.limit) {
         const auto surplus = static_cast<std::ptrdiff_t>(found.size() - query.limit);
-        if (query.newest) found.erase(found.begin(), found.begin() + surplus);
-        else found.erase(found.end() - surplus, found.end());
+        if (query.newest)
+            found.erase(found.begin(), found.begin() + surplus);
+        else
+            found.erase(found.end() - surplus, found.end());
     }
     return found;
 }

@@ -8,17 +8,24 @@ namespace {
 /// What an operator can do about a failure; empty when only the message itself can help.
 const char* remedy(int code) {
     switch (code & 0xff) {
-        case SQLITE_FULL: return "; the disk is full: make room, then start the monitor again";
+        case SQLITE_FULL:
+            return "; the disk is full: make room, then start the monitor again";
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: return "; another program holds a lock on the file: end it";
-        case SQLITE_NOTADB: return "; the file is not a pgaf store: move it away or set another path";
-        case SQLITE_CORRUPT: return "; the file is damaged: move it away and put a backup in its place";
+        case SQLITE_LOCKED:
+            return "; another program holds a lock on the file: end it";
+        case SQLITE_NOTADB:
+            return "; the file is not a pgaf store: move it away or set another path";
+        case SQLITE_CORRUPT:
+            return "; the file is damaged: move it away and put a backup in its place";
         case SQLITE_READONLY:
         case SQLITE_PERM:
         case SQLITE_AUTH:
-        case SQLITE_CANTOPEN: return "; the monitor's user must be able to write the file and its folder";
-        case SQLITE_IOERR: return "; look for errors of the disk in the system's log";
-        default: return "";
+        case SQLITE_CANTOPEN:
+            return "; the monitor's user must be able to write the file and its folder";
+        case SQLITE_IOERR:
+            return "; look for errors of the disk in the system's log";
+        default:
+            return "";
     }
 }
 
@@ -41,7 +48,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
     auto db = std::make_unique<Database>();
     db->path_ = path;
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code =
+        sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     db->handle_.reset(raw);  // also a failed open gives a handle, which holds the message
     if (code != SQLITE_OK) return db->failure(code);
     sqlite3_extended_result_codes(raw, 1);
@@ -88,7 +96,8 @@ Statement& Statement::bind(std::int64_t value) {
 }
 
 Statement& Statement::bind(std::string_view text) {
-    const int code = sqlite3_bind_text(handle_.get(), next_++, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+    const int code =
+        sqlite3_bind_text(handle_.get(), next_++, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
     if (code != SQLITE_OK) bad_bind_ = code;
     return *this;
 }
@@ -115,11 +124,14 @@ void Statement::reset() {
     bad_bind_ = SQLITE_OK;
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+    return sqlite3_column_int64(handle_.get(), column);
+}
 
 std::string Statement::text(int column) const {
     const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-    return bytes ? std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : std::string();
+    return bytes ? std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)))
+                 : std::string();
 }
 
 Result<std::unique_ptr<Transaction>> Transaction::begin(Database& db) {

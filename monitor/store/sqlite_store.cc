@@ -58,10 +58,12 @@ class SqliteStore : public Store {
 };
 
 Result<void> SqliteStore::prepare() {
-    auto record = db_->prepare("INSERT INTO clusters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record");
+    auto record =
+        db_->prepare("INSERT INTO clusters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record");
     if (!record) return record.error();
-    auto event = db_->prepare("INSERT INTO events (unix_ms, cluster, epoch, node, kind, rule, message, evidence)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    auto event = db_->prepare(
+        "INSERT INTO events (unix_ms, cluster, epoch, node, kind, rule, message, evidence)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     if (!event) return event.error();
     put_record_ = std::move(*record);
     put_event_ = std::move(*event);
@@ -89,8 +91,9 @@ Result<void> SqliteStore::check_term() {
     const auto term = db_->query_integer("SELECT term FROM monitor");
     if (!term) return term.error();
     if (static_cast<std::uint64_t>(*term) == term_.v && !term_.empty()) return {};
-    return error("store " + db_->path() + ": another monitor has begun term " + std::to_string(*term) + " after this one's " +
-                 std::to_string(term_.v) + "; only one may run on a store: stop the other, or give it a store of its own");
+    return error("store " + db_->path() + ": another monitor has begun term " + std::to_string(*term) +
+                 " after this one's " + std::to_string(term_.v) +
+                 "; only one may run on a store: stop the other, or give it a store of its own");
 }
 
 Result<std::vector<fsm::ClusterRecord>> SqliteStore::load() {
@@ -123,8 +126,9 @@ Result<void> SqliteStore::prune(const ClusterName& cluster, std::size_t added) {
     auto& unpruned = unpruned_.try_emplace(cluster, prune_every).first->second;
     unpruned += added;
     if (unpruned < prune_every) return {};
-    auto statement = db_->prepare("DELETE FROM events WHERE cluster = ?1 AND seq <= (SELECT seq FROM events WHERE cluster = ?1"
-                                  " ORDER BY seq DESC LIMIT 1 OFFSET ?2)");
+    auto statement = db_->prepare(
+        "DELETE FROM events WHERE cluster = ?1 AND seq <= (SELECT seq FROM events WHERE cluster = ?1"
+        " ORDER BY seq DESC LIMIT 1 OFFSET ?2)");
     if (!statement) return statement.error();
     statement->bind(cluster.v).bind(std::int64_t{events_kept_});
     if (const auto done = statement->run(); !done) return done.error();
@@ -155,9 +159,10 @@ Result<std::vector<Event>> SqliteStore::save(const fsm::ClusterRecord& record, c
 }
 
 Result<std::vector<Event>> SqliteStore::events(const EventQuery& query) {
-    auto rows = db_->prepare("SELECT seq, unix_ms, epoch, node, kind, rule, message, evidence FROM events"
-                             " WHERE cluster = ? AND seq > ? AND unix_ms >= ? ORDER BY seq " +
-                             std::string(query.newest ? "DESC" : "ASC") + " LIMIT ?");
+    auto rows = db_->prepare(
+        "SELECT seq, unix_ms, epoch, node, kind, rule, message, evidence FROM events"
+        " WHERE cluster = ? AND seq > ? AND unix_ms >= ? ORDER BY seq " +
+        std::string(query.newest ? "DESC" : "ASC") + " LIMIT ?");
     if (!rows) return rows.error();
     rows->bind(query.cluster.v).bind(static_cast<std::int64_t>(query.after)).bind(query.since_unix_ms);
     rows->bind(std::int64_t{query.limit});
@@ -166,9 +171,14 @@ Result<std::vector<Event>> SqliteStore::events(const EventQuery& query) {
         const auto row = rows->step();
         if (!row) return row.error();
         if (!*row) break;
-        fsm::LogEntry entry{Epoch{static_cast<std::uint64_t>(rows->integer(2))}, NodeName{rows->text(3)}, rows->text(4),
-                            rows->text(5), rows->text(6), rows->text(7)};
-        found.push_back({static_cast<std::uint64_t>(rows->integer(0)), rows->integer(1), query.cluster, std::move(entry)});
+        fsm::LogEntry entry{Epoch{static_cast<std::uint64_t>(rows->integer(2))},
+                            NodeName{rows->text(3)},
+                            rows->text(4),
+                            rows->text(5),
+                            rows->text(6),
+                            rows->text(7)};
+        found.push_back(
+            {static_cast<std::uint64_t>(rows->integer(0)), rows->integer(1), query.cluster, std::move(entry)});
     }
     if (query.newest) std::reverse(found.begin(), found.end());
     return found;
@@ -192,7 +202,8 @@ Result<bool> recognise(Database& db) {
     if (!tables) return tables.error();
     if (*tables == 0 && *id == 0) return false;
     if (*id != application_id) {
-        return error("store " + db.path() + ": the file is an SQLite database of another program; set another store path");
+        return error("store " + db.path() +
+                     ": the file is an SQLite database of another program; set another store path");
     }
     const auto version = db.query_integer("PRAGMA user_version");
     if (!version) return version.error();
@@ -219,7 +230,8 @@ Result<void> set_modes(Database& db) {
     const auto mode = db.query_text("PRAGMA journal_mode = WAL");
     if (!mode) return mode.error();
     if (*mode != "wal") {
-        return error("store " + db.path() + ": WAL mode is not possible there (" + *mode + "); use a local file system");
+        return error("store " + db.path() + ": WAL mode is not possible there (" + *mode +
+                     "); use a local file system");
     }
     return db.execute("PRAGMA synchronous = FULL");
 }

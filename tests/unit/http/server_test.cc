@@ -1,14 +1,14 @@
 // The HTTP server over loopback: methods, keep-alive, and every bound.
 #include "common/http/server.h"
 
+#include <sys/socket.h>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <catch2/catch.hpp>
-#include <sys/socket.h>
 #include <thread>
 
 using namespace pgaf;
@@ -97,9 +97,11 @@ TEST_CASE("GET gives status, type and body") {
 TEST_CASE("HEAD and OPTIONS give the status without the body") {
     Running running;
     const auto head = ask(running.port, line("HEAD", "/down"));
-    CHECK_THAT(head, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") && Catch::Contains("Content-Length: 16\r\n"));
+    CHECK_THAT(head, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") &&
+                         Catch::Contains("Content-Length: 16\r\n"));
     const auto options = ask(running.port, line("OPTIONS", "/down"));
-    CHECK_THAT(options, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") && Catch::Contains("Allow: GET, HEAD, OPTIONS"));
+    CHECK_THAT(options, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") &&
+                            Catch::Contains("Allow: GET, HEAD, OPTIONS"));
 }
 
 TEST_CASE("a connection serves many requests, pipelined too") {
@@ -148,7 +150,8 @@ TEST_CASE("a port in use is one clear error") {
     asio::io_context context;
     const auto taken = http::Server::listen(context, "127.0.0.1:" + std::to_string(running.port), echo);
     REQUIRE(taken.has_error());
-    CHECK_THAT(taken.error().message, Catch::Contains("cannot listen on 127.0.0.1:") && Catch::Contains("another program"));
+    CHECK_THAT(taken.error().message,
+               Catch::Contains("cannot listen on 127.0.0.1:") && Catch::Contains("another program"));
     CHECK(http::Server::listen(context, "nowhere", echo).has_error());
 }
 

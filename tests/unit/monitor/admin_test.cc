@@ -16,8 +16,8 @@ struct Performed {
     std::optional<v1::OperationResult> result;
 };
 
-Performed perform(const RunningMonitor& monitor, const std::string& kind, const std::string& node = {}, bool dry_run = false,
-                  const std::string& cluster = "default") {
+Performed perform(const RunningMonitor& monitor, const std::string& kind, const std::string& node = {},
+                  bool dry_run = false, const std::string& cluster = "default") {
     const auto admin = monitor.admin();
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
@@ -95,14 +95,17 @@ TEST_CASE("refusals have the status codes of their kinds") {
     RunningMonitor monitor;
     CHECK(perform(monitor, "switchover").status.error_code() == grpc::NOT_FOUND);
     FakeCluster cluster(monitor, {"node1", "node2"});
-    const auto code = [&](const std::string& kind, const std::string& node) { return perform(monitor, kind, node).status.error_code(); };
+    const auto code = [&](const std::string& kind, const std::string& node) {
+        return perform(monitor, kind, node).status.error_code();
+    };
     CHECK(code("switchover", "nobody") == grpc::NOT_FOUND);
     CHECK(code("drop-node", "nobody") == grpc::NOT_FOUND);
     CHECK(code("levitate", "") == grpc::INVALID_ARGUMENT);
     CHECK(code("switchover", "No Name") == grpc::INVALID_ARGUMENT);
     CHECK(code("promotion", "") == grpc::INVALID_ARGUMENT);
     CHECK(perform(monitor, "switchover", "", false, "other").status.error_code() == grpc::NOT_FOUND);
-    CHECK_THAT(perform(monitor, "switchover", "", false, "other").status.error_message(), Catch::Contains("there are: default"));
+    CHECK_THAT(perform(monitor, "switchover", "", false, "other").status.error_message(),
+               Catch::Contains("there are: default"));
     CHECK(perform(monitor, "switchover", "", false, "NO").status.error_code() == grpc::INVALID_ARGUMENT);
 
     const auto refused = perform(monitor, "enable-maintenance", "node1");
@@ -241,7 +244,8 @@ TEST_CASE("health checking and reflection are on") {
         grpc::Status status;
         stream->Finish(&status, nullptr);
         queue.Next(&tag, &ok);
-        return dumped ? std::string(reinterpret_cast<const char*>(whole.begin()), whole.size()) : status.error_message();
+        return dumped ? std::string(reinterpret_cast<const char*>(whole.begin()), whole.size())
+                      : status.error_message();
     };
     CHECK(call("/grpc.health.v1.Health/Check", "") == "\x08\x01");
     CHECK(call("/grpc.health.v1.Health/Check", "\x0a\x14pgaf.v1.AdminService") == "\x08\x01");

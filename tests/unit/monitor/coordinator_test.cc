@@ -60,7 +60,9 @@ struct Bench {
         return *link;
     }
     FakeLink& add(const std::string& name) { return connect(nodes.add("default", name)); }
-    void report(const std::string& name) { must(coordinator->report(sessions.at(NodeName{name}), nodes.report(NodeName{name}))); }
+    void report(const std::string& name) {
+        must(coordinator->report(sessions.at(NodeName{name}), nodes.report(NodeName{name})));
+    }
 
     /// Nodes obey and report, time goes on, until nothing is said any more.
     void settle() {
@@ -76,7 +78,9 @@ struct Bench {
             }
         }
     }
-    [[nodiscard]] fsm::Summary summary() const { return coordinator->summary(*coordinator->find(ClusterName{"default"})); }
+    [[nodiscard]] fsm::Summary summary() const {
+        return coordinator->summary(*coordinator->find(ClusterName{"default"}));
+    }
 
     MemoryStore store;
     CountingMeter meter;
@@ -164,7 +168,8 @@ TEST_CASE("a monitor that starts again takes its clusters over in a new term") {
     const auto before = bench.summary();
     bench.start();
     CHECK(bench.coordinator->names() == std::vector{ClusterName{"default"}});
-    CHECK(bench.coordinator->last_event(ClusterName{"default"}) == must(bench.store.last_event(ClusterName{"default"})));
+    CHECK(bench.coordinator->last_event(ClusterName{"default"}) ==
+          must(bench.store.last_event(ClusterName{"default"})));
     for (const char* name : {"node1", "node2"}) bench.connect(bench.nodes.new_boot(NodeName{name}));
     bench.settle();
     const auto after = bench.summary();
@@ -218,7 +223,8 @@ TEST_CASE("a report of another node is refused") {
     Bench bench;
     bench.add("node1");
     bench.add("node2");
-    const auto result = bench.coordinator->report(bench.sessions.at(NodeName{"node1"}), bench.nodes.report(NodeName{"node2"}));
+    const auto result =
+        bench.coordinator->report(bench.sessions.at(NodeName{"node1"}), bench.nodes.report(NodeName{"node2"}));
     REQUIRE(result.has_error());
     CHECK_THAT(result.error().message, Catch::Contains("default/node2 in the session of default/node1"));
 }
@@ -310,7 +316,8 @@ TEST_CASE("a dropped node's session ends with a word") {
     for (const char* name : {"node1", "node2", "node3"}) bench.add(name);
     bench.settle();
     std::vector<fsm::Reply> replies;
-    bench.coordinator->command(ClusterName{"default"}, command("drop-node", "node3"), [&](const fsm::Reply& r) { replies.push_back(r); });
+    bench.coordinator->command(ClusterName{"default"}, command("drop-node", "node3"),
+                               [&](const fsm::Reply& r) { replies.push_back(r); });
     bench.settle();
     CHECK_THAT(bench.links.at(NodeName{"node3"})->away, Catch::Contains("dropped"));
     REQUIRE(replies.size() == 2);

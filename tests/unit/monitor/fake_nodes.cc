@@ -41,8 +41,11 @@ Report FakeNodes::report(const NodeName& name) {
     for (const auto& [other_name, other] : nodes_) {
         if (other_name == name) continue;
         report.slots.push_back(other_name);
-        const bool streams = report.status == PgStatus::running && other.report.receiver.streaming && other.report.receiver.upstream == name;
-        if (streams) report.standbys.push_back({other.report.incarnation, true, other.report.end, other.report.replayed, Millis{2}});
+        const bool streams = report.status == PgStatus::running && other.report.receiver.streaming &&
+                             other.report.receiver.upstream == name;
+        if (streams)
+            report.standbys.push_back(
+                {other.report.incarnation, true, other.report.end, other.report.replayed, Millis{2}});
     }
     return report;
 }
@@ -109,8 +112,12 @@ void FakeNodes::obey(const Goal& goal) {
     if (goal.incarnation != r.incarnation || !may_follow(r.promised, goal.stamp)) return;
     r.promised = goal.stamp;
     switch (goal.role) {
-        case Role::primary: be_primary(node, goal); break;
-        case Role::standby: be_standby(node, goal); break;
+        case Role::primary:
+            be_primary(node, goal);
+            break;
+        case Role::standby:
+            be_standby(node, goal);
+            break;
         case Role::fence:
             if (r.in_recovery && r.status == PgStatus::running) {
                 r.receiver = {};
@@ -126,7 +133,8 @@ void FakeNodes::obey(const Goal& goal) {
             r.receiver = {};
             r.clean_shutdown = true;
             break;
-        default: break;
+        default:
+            break;
     }
 }
 

@@ -45,7 +45,8 @@ std::shared_ptr<grpc::Channel> RunningMonitor::channel() const {
     grpc::ChannelArguments arguments;
     // Channels of a test share no connection, so that one can be broken without the others.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(app_->grpc_port()), *channel_credentials(), arguments);
+    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(app_->grpc_port()), *channel_credentials(),
+                                     arguments);
 }
 
 v1::ClusterState RunningMonitor::state(const std::string& cluster) const {
@@ -58,7 +59,10 @@ v1::ClusterState RunningMonitor::state(const std::string& cluster) const {
 }
 
 FakeKeeper::FakeKeeper(const RunningMonitor& monitor, SharedNodes& nodes, Hello hello)
-    : nodes_(nodes), hello_(std::move(hello)), stub_(v1::KeeperService::NewStub(monitor.channel())), stream_(stub_->Session(&context_)) {
+    : nodes_(nodes),
+      hello_(std::move(hello)),
+      stub_(v1::KeeperService::NewStub(monitor.channel())),
+      stream_(stub_->Session(&context_)) {
     v1::KeeperMessage message;
     *message.mutable_hello() = wire::to_wire(hello_);
     send(message);
@@ -141,7 +145,8 @@ std::string FakeKeeper::refusal() {
     return refusal_;
 }
 
-FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<std::string>& names) : monitor(its_monitor) {
+FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<std::string>& names)
+    : monitor(its_monitor) {
     std::vector<Hello> hellos;
     for (const auto& name : names) hellos.push_back(shared.nodes.add("default", name));
     for (const auto& hello : hellos) {
@@ -149,7 +154,8 @@ FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<st
         // The first one is the primary, whoever is quicker.
         if (hello.node == hellos.front().node) eventually([&] { return monitor.state().has_writable_primary(); });
     }
-    const bool up = eventually([&] { return monitor.state().healthy() && monitor.state().nodes_size() == static_cast<int>(names.size()); });
+    const bool up = eventually(
+        [&] { return monitor.state().healthy() && monitor.state().nodes_size() == static_cast<int>(names.size()); });
     if (!up) throw std::runtime_error("the fake cluster does not come up: " + monitor.state().DebugString());
 }
 
@@ -157,7 +163,8 @@ std::string http_get(std::uint16_t port, const std::string& target) {
     boost::asio::io_context context;
     boost::asio::ip::tcp::socket socket(context);
     socket.connect({boost::asio::ip::address_v4::loopback(), port});
-    boost::asio::write(socket, boost::asio::buffer("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    boost::asio::write(socket,
+                       boost::asio::buffer("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
     std::string answer;
     boost::system::error_code end;
     boost::asio::read(socket, boost::asio::dynamic_buffer(answer), end);

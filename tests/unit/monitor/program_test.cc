@@ -92,7 +92,8 @@ TEST_CASE("a killed one is followed by one in a newer term; two at once are refu
         Program second(other, on_free_ports(folder.file("m.db")));
         CHECK(second.wait() == 1);
         CHECK_THAT(second.log(), Catch::Contains("another pgaf-monitor (process"));
-        Program third(other, {"--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:" + std::to_string(port), "--store", other.file("m.db")});
+        Program third(other, {"--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:" + std::to_string(port),
+                              "--store", other.file("m.db")});
         CHECK(third.wait() == 1);
         CHECK_THAT(third.log(), Catch::StartsWith("pgaf-monitor: HTTP server: cannot listen on"));
     }
@@ -107,7 +108,8 @@ TEST_CASE("bad options are all said at once, with exit code 2") {
     TemporaryFolder folder;
     Program program(folder, {"--listen", "nowhere", "--store", "here.db", "--heartbeat-ms", "1"});
     CHECK(program.wait() == 2);
-    CHECK_THAT(program.log(), Catch::Contains("listen") && Catch::Contains("absolute path") && Catch::Contains("heartbeat_ms"));
+    CHECK_THAT(program.log(),
+               Catch::Contains("listen") && Catch::Contains("absolute path") && Catch::Contains("heartbeat_ms"));
     Program timeout(folder, {"--heartbeat-ms", "1000", "--node-timeout-ms", "2000"});
     CHECK(timeout.wait() == 2);
     CHECK_THAT(timeout.log(), Catch::Contains("at least 4 heartbeats"));

@@ -64,7 +64,8 @@ TEST_CASE("three keepers come up; a primary whose PostgreSQL exits is replaced a
         const std::lock_guard lock(cluster.shared.mutex);
         cluster.shared.nodes.kill_postgres(NodeName{"node1"});
     }
-    REQUIRE(eventually([&] { return monitor.state().epoch() > before.epoch() && monitor.state().has_writable_primary(); }));
+    REQUIRE(
+        eventually([&] { return monitor.state().epoch() > before.epoch() && monitor.state().has_writable_primary(); }));
     CHECK(Clock::now() - began < std::chrono::seconds(1));
     CHECK(monitor.state().primary() != "node1");
     CHECK(eventually([&] { return monitor.state().healthy(); }));
@@ -192,9 +193,14 @@ TEST_CASE("a monitor whose store fails ends with the reason") {
 TEST_CASE("ports in use are one clear error") {
     RunningMonitor monitor;
     monitor::AppOptions options;
-    SECTION("gRPC") { options.listen = "127.0.0.1:" + std::to_string(monitor.grpc_port()); }
-    SECTION("HTTP") { options.http_listen = "127.0.0.1:" + std::to_string(monitor.http_port()); }
+    SECTION("gRPC") {
+        options.listen = "127.0.0.1:" + std::to_string(monitor.grpc_port());
+    }
+    SECTION("HTTP") {
+        options.http_listen = "127.0.0.1:" + std::to_string(monitor.http_port());
+    }
     const auto second = monitor::App::start(options, std::make_unique<monitor::MemoryStore>());
     REQUIRE(second.has_error());
-    CHECK_THAT(second.error().message, Catch::Contains("cannot listen on 127.0.0.1:") && Catch::Contains("another program"));
+    CHECK_THAT(second.error().message,
+               Catch::Contains("cannot listen on 127.0.0.1:") && Catch::Contains("another program"));
 }

@@ -66,7 +66,8 @@ TEST_CASE("a killed process loses nothing that was saved") {
     REQUIRE(child >= 0);
     if (child == 0) {
         auto store = open_sqlite_store({path});
-        const bool saved = store && (*store)->begin_term(MonitorId{"m1"}) && (*store)->save(a_record("one"), {an_entry("a")}, 1);
+        const bool saved =
+            store && (*store)->begin_term(MonitorId{"m1"}) && (*store)->save(a_record("one"), {an_entry("a")}, 1);
         ::raise(saved ? SIGKILL : SIGABRT);
     }
     int status = 0;

@@ -29,10 +29,12 @@ void compare_names(const Descriptor* message) {
         REQUIRE(field != nullptr);
         CHECK(field->is_repeated() == is_vector<M>);
         if constexpr (is_vector<M>) {
-            if constexpr (Described<typename M::value_type>) compare_names<typename M::value_type>(field->message_type());
+            if constexpr (Described<typename M::value_type>)
+                compare_names<typename M::value_type>(field->message_type());
         } else if constexpr (is_optional<M>) {
             CHECK(field->has_presence());
-            if constexpr (Described<typename M::value_type>) compare_names<typename M::value_type>(field->message_type());
+            if constexpr (Described<typename M::value_type>)
+                compare_names<typename M::value_type>(field->message_type());
         } else if constexpr (Described<M> && !is_strong<M> && !std::same_as<M, Lsn>) {
             compare_names<M>(field->message_type());
         }
@@ -51,8 +53,10 @@ void fill(T& value, std::uint64_t& n) {
     } else if constexpr (std::same_as<T, SystemId>) {
         value.v = std::to_string(7000000000000000000ULL + ++n);
     } else if constexpr (is_strong<T>) {
-        if constexpr (std::same_as<typename T::rep, std::string>) value.v = std::to_string(1000000000000000ULL + ++n);
-        else fill(value.v, n);
+        if constexpr (std::same_as<typename T::rep, std::string>)
+            value.v = std::to_string(1000000000000000ULL + ++n);
+        else
+            fill(value.v, n);
     } else if constexpr (std::same_as<T, Lsn>) {
         value.v = (1ULL << 40) + ++n;
     } else if constexpr (is_optional<T>) {
@@ -144,16 +148,36 @@ TEST_CASE("a hello that cannot be one is refused") {
     const auto good = wire::to_wire(good_hello());
     REQUIRE(wire::from_wire(good).has_value());
     auto bad = good;
-    SECTION("port 0") { bad.set_port(0), check_refused(bad, "port: 0 is not a port (1 to 65535)"); }
-    SECTION("port above the range") { bad.set_port(65536), check_refused(bad, "port: 65536 is not a port"); }
-    SECTION("no node") { bad.clear_node(), check_refused(bad, "without node"); }
-    SECTION("no boot") { bad.clear_boot(), check_refused(bad, "without boot"); }
-    SECTION("upper case") { bad.set_node("Node1"), check_refused(bad, "node: not a valid node name"); }
-    SECTION("incarnation") { bad.set_incarnation("xyz"), check_refused(bad, "incarnation: not a valid incarnation"); }
-    SECTION("system id") { bad.set_system_id("12a"), check_refused(bad, "system_id: not a valid system identifier"); }
-    SECTION("a line break in the host") { bad.set_host("h\nhost all all all trust"), check_refused(bad, "host: not a host"); }
-    SECTION("no host") { bad.clear_host(), check_refused(bad, "host: not a host"); }
-    SECTION("long id") { bad.set_cluster(std::string(65, 'a')), check_refused(bad, "cluster: too long (65, at most 64 bytes)"); }
+    SECTION("port 0") {
+        bad.set_port(0), check_refused(bad, "port: 0 is not a port (1 to 65535)");
+    }
+    SECTION("port above the range") {
+        bad.set_port(65536), check_refused(bad, "port: 65536 is not a port");
+    }
+    SECTION("no node") {
+        bad.clear_node(), check_refused(bad, "without node");
+    }
+    SECTION("no boot") {
+        bad.clear_boot(), check_refused(bad, "without boot");
+    }
+    SECTION("upper case") {
+        bad.set_node("Node1"), check_refused(bad, "node: not a valid node name");
+    }
+    SECTION("incarnation") {
+        bad.set_incarnation("xyz"), check_refused(bad, "incarnation: not a valid incarnation");
+    }
+    SECTION("system id") {
+        bad.set_system_id("12a"), check_refused(bad, "system_id: not a valid system identifier");
+    }
+    SECTION("a line break in the host") {
+        bad.set_host("h\nhost all all all trust"), check_refused(bad, "host: not a host");
+    }
+    SECTION("no host") {
+        bad.clear_host(), check_refused(bad, "host: not a host");
+    }
+    SECTION("long id") {
+        bad.set_cluster(std::string(65, 'a')), check_refused(bad, "cluster: too long (65, at most 64 bytes)");
+    }
     SECTION("long text") {
         bad.set_keeper_version(std::string(wire::max_text_bytes + 1, 'v'));
         check_refused(bad, "keeper_version: too long");
