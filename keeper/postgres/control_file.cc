@@ -1,5 +1,6 @@
 #include "keeper/postgres/control_file.h"
 
+#include <charconv>
 #include <cstring>
 
 #include "keeper/postgres/files.h"
@@ -28,6 +29,35 @@ T field(const std::string& bytes, std::size_t at) {
 }
 
 }  // namespace
+
+Result<BackupLabel> parse_backup_label(const std::string& text) {
+    // START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
+    // CHECKPOINT LOCATION: 0/2000060
+    // START TIMELINE is not there after pg_rewind; the name of the file begins with it.
+    const auto after = [&](const std::string& mark) {
+        const auto at = text.find(mark);
+        return at == std::string::npos ? std::string{} : text.substr(at + mark.size(), 64);
+    };
+    const std::string file = after("(file ").substr(0, 8);
+    const std::string location = after("CHECKPOINT LOCATION: ");
+    BackupLabel label;
+    const auto read = std::from_chars(file.data(), file.data() + file.size(), label.timeline.v, 16);
+    const auto checkpoint = Lsn::parse(location.substr(0, location.find_first_of(" \r\n")));
+    if (read.ec != std::errc{} || read.ptr != file.data() + 8 || label.timeline.empty() || !checkpoint)
+        return error("backup_label is not one; the data folder is damaged: reset this node so that it is cloned anew");
+    label.checkpoint = *checkpoint;
+    return label;
+}
+
+Result<std::optional<BackupLabel>> read_backup_label(const std::string& data_dir) {
+    const std::string path = data_dir + "/backup_label";
+    if (!file_exists(path)) return std::optional<BackupLabel>{};
+    const auto text = read_file(path);
+    if (!text) return text.error();
+    const auto label = parse_backup_label(*text);
+    if (!label) return label.error().in(path);
+    return std::optional(*label);
+}
 
 Result<ControlFile> parse_control_file(const std::string& bytes) {
     if (bytes.size() < end_of_fields) return error("pg_control is cut short; restore the data folder or clone it anew");

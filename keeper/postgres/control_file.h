@@ -3,6 +3,7 @@
 // process is started on the way of a failover. A test holds the result against pg_controldata.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "common/ids.h"
@@ -31,6 +32,17 @@ struct ControlFile {
     Timeline timeline;
     [[nodiscard]] bool clean() const { return state == DbState::shut_down || state == DbState::shut_down_in_recovery; }
 };
+
+/// Where a backup or a rewind has put the beginning of recovery: it goes before pg_control, whose checkpoint is the
+/// source's and may lie in WAL that this folder does not have yet.
+struct BackupLabel {
+    Timeline timeline;
+    Lsn checkpoint;
+};
+
+/// Nothing when the folder has no backup_label: it has been started since, or is no copy.
+[[nodiscard]] Result<std::optional<BackupLabel>> read_backup_label(const std::string& data_dir);
+[[nodiscard]] Result<BackupLabel> parse_backup_label(const std::string& text);
 
 [[nodiscard]] Result<ControlFile> parse_control_file(const std::string& bytes);
 [[nodiscard]] Result<ControlFile> read_control_file(const std::string& data_dir);

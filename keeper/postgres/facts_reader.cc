@@ -7,6 +7,7 @@
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/history.h"
 #include "keeper/postgres/server_status.h"
+#include "keeper/postgres/wal_files.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 /// Beyond this the answer is no longer fresh; the next observation asks again on a new connection.
 constexpr Millis query_limit{1000};
 constexpr std::chrono::seconds slot_interval{1};
+constexpr std::uint64_t default_segment_bytes = std::uint64_t{16} << 20;
 
 void add_trouble(Facts& facts, const std::string& text) {
     facts.trouble += (facts.trouble.empty() ? "" : "; ") + text;
@@ -69,6 +71,23 @@ Async<Facts> FactsReader::observe() {
     co_return facts;
 }
 
+Async<Result<WalEnd>> FactsReader::stopped_end(const ControlFile& control) {
+    const std::string wal_dir = node_.data.wal_dir();
+    WalScan scan{wal_dir, control.timeline, control.checkpoint, control.checkpoint, control.system_id};
+    const auto label = read_backup_label(node_.config.data_dir);
+    if (!label) co_return label.error();
+    if (*label) {
+        scan.timeline = (*label)->timeline;
+        scan.anchor = scan.from = (*label)->checkpoint;
+    }
+    const auto read_end = [scan] { return find_wal_end(scan); };
+    const auto end = co_await node_.blocking(read_end);
+    if (end || !*label) co_return end;
+    // A copy that has not been started yet may have to stream even the WAL that its recovery begins with.
+    const auto bytes = segment_size(wal_dir);
+    co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes ? *bytes : default_segment_bytes};
+}
+
 Async<void> FactsReader::add_stopped(Facts& facts) {
     const DataDir& data = node_.data;
     facts.status = PgStatus::absent;
@@ -92,9 +111,7 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
     const timespec wal_changed = changed_at(data.wal_dir());
     if (!stopped_ || !same(stopped_->control_changed, control_changed) || !same(stopped_->wal_changed, wal_changed)) {
         stopped_.reset();
-        WalScan scan{data.wal_dir(), control->timeline, control->checkpoint, control->system_id};
-        const auto read_end = [scan] { return find_wal_end(scan); };
-        const auto end = co_await node_.blocking(read_end);
+        const auto end = co_await stopped_end(*control);
         if (!end) co_return add_trouble(facts, end.error().message);
         stopped_ = StoppedEnd{control_changed, wal_changed, *end};
     }
@@ -203,7 +220,7 @@ void FactsReader::add_standby(Facts& facts, const ServerView& view) {
         return;
     }
     const auto timeline =
-        timeline_at({node_.data.wal_dir(), view.checkpoint_timeline, view.redo, view.system_id}, facts.end);
+        timeline_at({node_.data.wal_dir(), view.checkpoint_timeline, view.redo, view.redo, view.system_id}, facts.end);
     if (!timeline) return add_trouble(facts, timeline.error().message);
     facts.timeline = *timeline;
 }

@@ -21,6 +21,8 @@ class FactsReader {
     using Clock = std::chrono::steady_clock;
 
     Async<void> add_stopped(Facts& facts);
+    /// Where the WAL of a stopped server ends.
+    Async<Result<WalEnd>> stopped_end(const ControlFile& control);
     Async<void> add_running(Facts& facts);
     Async<std::optional<ServerView>> ask(Facts& facts);
     void judge_silence(Facts& facts);

@@ -39,7 +39,7 @@ Async<Result<>> end_receiver(Node& node, Connection& connection) {
 }  // namespace
 
 Async<Result<FencedEnd>> read_end(Node& node, Received known) {
-    WalScan scan{node.data.wal_dir(), known.checkpoint_timeline, known.replayed, known.system_id};
+    WalScan scan{node.data.wal_dir(), known.checkpoint_timeline, known.redo, known.replayed, known.system_id};
     if (known.received.v > known.replayed.v + long_backlog) scan.from = Lsn{known.received.v - near_end};
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node.blocking(read_end);
@@ -60,7 +60,7 @@ Async<Result<>> fence(Node& node, const Fence& step) {
         const auto view = co_await look(**connection, query_limit);
         if (!view) co_return view.error();
         if (!view->in_recovery) co_return error("the server runs read-write: there is no receiver to fence");
-        const Received known{view->checkpoint_timeline, view->system_id, view->received, view->replayed};
+        const Received known{view->checkpoint_timeline, view->redo, view->system_id, view->received, view->replayed};
         auto end = co_await read_end(node, known);
         if (!end) co_return end.error();
         // Nothing came back while the end was read, so nothing was added to it.

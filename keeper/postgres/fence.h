@@ -12,6 +12,7 @@ Async<Result<>> fence(Node& node, const Fence& step);
 /// pg_last_wal_receive_lsn() alone is null after a restart, then a segment's start, below what was replayed.
 struct Received {
     Timeline checkpoint_timeline;
+    Lsn redo;
     SystemId system_id;
     Lsn received;
     Lsn replayed;

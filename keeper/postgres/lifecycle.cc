@@ -55,7 +55,8 @@ Result<> prepare(Node& node, const Layout& layout, const Variable& variable, boo
     if (auto done = node.data.set_standby(standby); !done) return done;
     const auto control = read_control_file(node.config.data_dir);
     if (!control) return control.error();
-    const auto own = timeline_at({node.data.wal_dir(), control->timeline, control->checkpoint, {}}, control->checkpoint);
+    const auto own = timeline_at({node.data.wal_dir(), control->timeline, control->checkpoint, control->checkpoint, {}},
+                                 control->checkpoint);
     return node.data.remove_placeholders_above(own ? std::max(*own, control->timeline) : control->timeline);
 }
 

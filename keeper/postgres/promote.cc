@@ -41,7 +41,7 @@ Async<Result<>> wait_for_end_of_recovery(Node& node, Connection& connection, con
 }
 
 Timeline newest_own_timeline(const Node& node, const ServerView& view) {
-    const auto own = timeline_at({node.data.wal_dir(), view.checkpoint_timeline, view.redo, view.system_id},
+    const auto own = timeline_at({node.data.wal_dir(), view.checkpoint_timeline, view.redo, view.redo, view.system_id},
                                  std::max(view.received, view.replayed));
     return own ? *own : view.checkpoint_timeline;
 }

@@ -96,7 +96,7 @@ Async<Result<>> keep_aside(Node& node, Lsn from, const std::string& why, const P
     KeepWal what{node.data.wal_dir(), kept_dir(node), node.data.incarnation(), {}, from, {}, why, node.config.kept_wal_bytes, false};
     const auto control = read_control_file(node.config.data_dir);
     if (control) {
-        const WalScan scan{what.wal_dir, control->timeline, control->checkpoint, {}};
+        const WalScan scan{what.wal_dir, control->timeline, control->checkpoint, control->checkpoint, {}};
         const auto read_end = [scan] { return find_wal_end(scan); };
         const auto end = co_await node.blocking(read_end);
         // Recycled segments lie behind the end; unknown, all are kept.

@@ -158,7 +158,7 @@ Result<Timeline> timeline_at(const WalScan& scan, Lsn at) {
     if (!histories) return histories.error();
     const auto segment = segment_size(scan.wal_dir);
     if (!segment) return segment.error();
-    const auto way = newest_way(*histories, scan.timeline, scan.from);
+    const auto way = newest_way(*histories, scan.timeline, scan.anchor);
     for (auto leg = way.rbegin(); leg != way.rend(); ++leg) {
         if (leg->begin >= at) continue;
         const std::string name = segment_name(leg->timeline, (at.v - 1) / *segment, *segment);
@@ -172,7 +172,7 @@ Result<WalEnd> find_wal_end(const WalScan& scan) {
     if (!histories) return histories.error();
     const auto segment = segment_size(scan.wal_dir);
     if (!segment) return segment.error();
-    WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.from), scan.system_id);
+    WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.anchor), scan.system_id);
     Reader reader(files);
     const auto start = record_before(reader, scan.from);
     Lsn at = start.value_or(scan.from);

@@ -27,9 +27,11 @@ struct WalEnd {
 
 struct WalScan {
     std::string wal_dir;
-    /// A timeline that the folder's WAL is on at `from`.
+    /// A timeline that the folder's WAL is on at `anchor`, for example that of the last checkpoint at its place.
     Timeline timeline;
-    /// A place up to which all records are known to be complete: where a record begins or ends.
+    Lsn anchor;
+    /// A place at or after the anchor up to which all records are known to be complete: where a record begins or ends.
+    /// It may lie on a later timeline: a standby that has crossed a fork makes its next restartpoint only later.
     Lsn from;
     /// Empty: not checked.
     SystemId system_id;
