@@ -8,8 +8,11 @@
 namespace pgaf::fsm {
 namespace {
 
-/// PostgreSQL's default segment size; R6 only needs a bound that is never larger than the real one.
-constexpr std::uint64_t segment_bytes = 16ULL * 1024 * 1024;
+/// The smallest segment size that initdb makes. R6 needs a bound that is never larger than the real one, which the heart
+/// does not know; a survivor that is held back without need enters by R3 a moment later.
+constexpr std::uint64_t segment_bytes = 1024 * 1024;
+/// How long the best candidate may stream what it lacks before one that has everything is taken instead.
+constexpr std::int64_t forward_limit_ms = 5000;
 
 struct Candidate {
     const NodeRecord* node;
@@ -19,7 +22,7 @@ struct Candidate {
 /// R5's order: latest epoch of its timeline, then priority, then most WAL, then least left to replay, then name.
 bool better(const World& world, const Candidate& a, const Candidate& b) {
     const auto key = [&](const Candidate& c) {
-        const Lsn end = flushed_end(*c.report).lsn;
+        const Lsn end = complete_end(*c.report).lsn;
         const std::uint64_t to_replay = end.v - std::min(end.v, c.report->replayed.v);
         return std::tuple{epoch_of(world.record, c.report->timeline), c.node->candidate_priority, end, ~to_replay};
     };
@@ -27,76 +30,155 @@ bool better(const World& world, const Candidate& a, const Candidate& b) {
     return a.node->name < b.node->name;
 }
 
-/// Highest end of complete records among the fenced members of the rules in force.
+bool is_told(const World& world, const NodeRecord& n) {
+    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+}
+
+/// Fenced nodes in reach, on the history, that may be promoted; the best first. The last primary is no candidate: it
+/// goes on, or it doesn't.
+std::vector<Candidate> fenced_candidates(const World& world) {
+    std::vector<Candidate> all;
+    for (const auto& [name, n] : world.record.nodes) {
+        if (is_told(world, n) || !world.can_be_candidate(n) || !world.in_reach(name)) continue;
+        if (fenced(world, n) && on_history(world.record, *world.report(name))) all.push_back({&n, world.report(name)});
+    }
+    std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
+    // Those that wait for maintenance or to be dropped come last. A switchover's candidate goes first.
+    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return world.may_be_candidate(*c.node); });
+    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.node->name == world.record.preferred; });
+    return all;
+}
+
+/// What a node must have to be promoted.
+struct Required {
+    /// Highest end of the nodes that complete R4: below it something acknowledged may be missing.
+    WalPosition hard;
+    /// Highest end of every fenced node in reach: nothing of it need be left behind (R5).
+    WalPosition all;
+};
+
+void raise(const World& world, WalPosition& mark, const WalPosition& to) {
+    if (!to.lsn.empty() && before(world.record, mark, to)) mark = to;
+}
+
+/// Where each rule's fences were enough when the member with this end was fenced: with the lowest ends first, those
+/// beyond |S| - k + 1 need not have been waited for.
 WalPosition required_by_fences(const World& world) {
     WalPosition highest = world.record.floor;
-    for (const auto& [name, n] : world.record.nodes) {
-        const bool member = std::any_of(world.record.rules.begin(), world.record.rules.end(),
-                                        [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
-        if (!member || !fenced(world, n)) continue;
-        const Report* r = world.report(name);
-        if (on_history(world.record, *r) && before(world.record, highest, complete_end(*r))) highest = complete_end(*r);
+    for (const NamedRule& named : world.record.rules) {
+        std::vector<WalPosition> ends;
+        for (const auto& [name, n] : world.record.nodes) {
+            if (!named.rule.contains(n.incarnation) || !(fenced(world, n) || forwarding(world, n))) continue;
+            const Report& r = *world.report(name);
+            ends.push_back(on_history(world.record, r) ? complete_end(r) : WalPosition{});
+        }
+        std::sort(ends.begin(), ends.end(), [&](const WalPosition& a, const WalPosition& b) { return before(world.record, a, b); });
+        const std::size_t needed = fences_needed(named.rule);
+        if (needed > 0 && needed <= ends.size()) raise(world, highest, ends[needed - 1]);
     }
     return highest;
 }
 
-std::vector<Candidate> fenced_candidates(const World& world) {
-    std::vector<Candidate> all;
+Required required(const World& world, const Completeness& complete) {
+    Required need{world.record.floor, world.record.floor};
+    if (complete.by_fences) need.hard = required_by_fences(world);
+    // Where only the old primary's exit completes R4, or where it went down in order, nothing of its tail may be left
+    // behind.
+    const Report* old = world.primary_live();
+    if (complete.by_exit && (!complete.by_fences || (world.record.planned && old->clean_shutdown))) raise(world, need.hard, complete_end(*old));
+    need.all = need.hard;
+    for (const auto& [name, n] : world.record.nodes)
+        if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name))) raise(world, need.all, complete_end(*world.report(name)));
+    return need;
+}
+
+bool has(const World& world, const Candidate& c, const WalPosition& point) {
+    return contains(world.record, *c.report, point) && contains(world.record, *c.report, world.record.floor);
+}
+
+/// A fenced node that runs, and has what the candidate lacks.
+std::optional<FastForward> forward_for(const World& world, const Candidate& c, const WalPosition& point) {
     for (const auto& [name, n] : world.record.nodes) {
-        if (name == world.record.primary && n.incarnation == world.record.primary_incarnation) continue;
-        if (world.may_be_candidate(n) && fenced(world, n) && on_history(world.record, *world.report(name)))
-            all.push_back({&n, world.report(name)});
+        if (name == c.node->name || !world.in_reach(name) || !fenced(world, n)) continue;
+        const Report& r = *world.report(name);
+        if (r.status != PgStatus::running || !contains(world.record, r, point) || complete_end(r).lsn <= complete_end(*c.report).lsn) continue;
+        return FastForward{c.node->name, c.node->incarnation, name, complete_end(r).lsn};
     }
-    std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
-    // A switchover's candidate goes first, provided that it is as new as the others.
-    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.node->name == world.record.preferred; });
-    return all;
+    return std::nullopt;
+}
+
+bool forward_under_way(const World& world) {
+    const std::optional<FastForward>& forward = world.record.forward;
+    if (!forward || (world.now - world.memory.forward_since).v >= forward_limit_ms) return false;
+    const NodeRecord* n = world.node(forward->node);
+    if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) || !world.in_reach(forward->source)) return false;
+    return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
+}
+
+/// So little is missing that streaming it costs less than the operator's order of candidates is worth.
+bool lacks_little(const World& world, const Candidate& c, const WalPosition& point) {
+    const std::uint64_t end = complete_end(*c.report).lsn.v;
+    return c.report->timeline == point.timeline && point.lsn.v - std::min(point.lsn.v, end) <= world.record.settings.switchover_max_lag_bytes;
 }
 
 std::optional<Choice> old_primary(const World& world, const std::string& evidence) {
     const NodeRecord* p = world.primary();
     const Report* r = world.primary_live();
-    if (!p || !r || p->maintenance || p->drop_wanted) return std::nullopt;
-    if (!on_history(world.record, *r)) return std::nullopt;
+    if (!p || !r || p->maintenance || r->leaving) return std::nullopt;
+    if (!world.record.history.empty() && !on_history(world.record, *r)) return std::nullopt;
     return Choice{p->name, true, complete_end(*r), evidence};
+}
+
+std::string evidence(const Completeness& complete, const Candidate& c, const WalPosition& needed) {
+    const std::string how = complete.by_fences ? "enough members of every rule are fenced"
+                            : complete.by_exit ? "the old primary has exited"
+                                               : "DATA LOSS ALLOWED by the operator";
+    return how + "; end of WAL " + text(complete_end(*c.report)) + ", needed " + (needed.timeline.empty() ? "nothing" : text(needed));
+}
+
+/// Among the fenced nodes, in R5's order; empty when none of them may be promoted.
+Outcome among_fenced(const World& world, const Completeness& complete) {
+    const Required need = required(world, complete);
+    const std::vector<Candidate> candidates = fenced_candidates(world);
+    // At first only those are let stream that lack little; when nobody has what is needed, anybody.
+    for (const bool anybody : {false, true}) {
+        for (const Candidate& c : candidates) {
+            const bool had_its_turn = world.record.forward && world.record.forward->node == c.node->name;
+            if (!has(world, c, need.all) && !had_its_turn && (anybody || lacks_little(world, c, need.all))) {
+                if (const auto forward = forward_for(world, c, need.all)) return {std::nullopt, forward};
+            }
+            if (has(world, c, need.hard)) return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
+        }
+    }
+    return {};
 }
 
 }  // namespace
 
-std::optional<Choice> choose(const World& world, bool data_loss_allowed) {
+Outcome choose(const World& world, bool data_loss_allowed) {
     const Completeness complete = completeness(world);
-    if (!complete.any() && !data_loss_allowed) return std::nullopt;
-
     if (complete.by_promise) {
-        if (auto same = old_primary(world, "it has promised the epoch and runs on: a false alarm (R4)")) return same;
+        const bool waits = world.primary_live()->in_recovery;
+        if (auto same = old_primary(world, waits ? "it has promised the epoch and was chosen before (R4)" : "it has promised the epoch and runs on: a false alarm (R4)"))
+            return {same, std::nullopt};
     }
-
-    if (complete.by_fences || complete.by_exit || data_loss_allowed) {
-        WalPosition required = complete.by_fences ? required_by_fences(world) : world.record.floor;
-        const Report* old = world.primary_live();
-        // Where only its own exit completes R4, or where it went down in order, nothing of its tail may be left behind.
-        if (complete.by_exit && (!complete.by_fences || (world.record.planned && old->clean_shutdown)))
-            required = complete_end(*old);
-        for (const Candidate& c : fenced_candidates(world)) {
-            const bool enough = contains(world.record, *c.report, required) && contains(world.record, *c.report, world.record.floor);
-            if (!enough && !data_loss_allowed) continue;
-            return Choice{c.node->name, false, required,
-                          std::string(complete.by_fences ? "enough members of every rule are fenced"
-                                                         : complete.by_exit ? "the old primary has exited"
-                                                                            : "DATA LOSS ALLOWED by the operator") +
-                              "; end of WAL " + text(flushed_end(*c.report)) + ", needed " + text(required)};
-        }
+    if (complete.by_fences || complete.by_exit) {
+        if (forward_under_way(world)) return {};
+        if (const Outcome outcome = among_fenced(world, complete); outcome.choice || outcome.forward) return outcome;
     }
-    if (complete.by_exit || complete.by_promise) {
-        const Report* old = world.primary_live();
-        if (old && old->leaving) return std::nullopt;
-        return old_primary(world, "no other node has all of its WAL (R4, second form)");
+    if (complete.by_exit) {
+        if (auto same = old_primary(world, "no other node has all of its WAL (R4, second form)")) return {same, std::nullopt};
     }
-    return std::nullopt;
+    if (!data_loss_allowed) return {};
+    const std::vector<Candidate> candidates = fenced_candidates(world);
+    if (candidates.empty()) return {};
+    const Candidate& best = candidates.front();
+    return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor)}, std::nullopt};
 }
 
 bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen) {
     if (!on_history(world.record, survivor) || survivor.timeline != chosen.timeline) return false;
+    if (complete_end(survivor).lsn > complete_end(chosen).lsn) return false;
     const std::uint64_t fork = complete_end(chosen).lsn.v;
     // The last byte of the last complete record lies in this segment.
     const std::uint64_t segment = fork == 0 ? 0 : (fork - 1) / segment_bytes;
@@ -119,6 +201,19 @@ SyncRule opening_rule(const World& world, const NodeName& chosen) {
     return rule;
 }
 
+namespace {
+
+/// In flush or in replay, whichever is more. Both sides are taken from one report of the primary where it shows them:
+/// two reports made at different times would show a lag that is none.
+std::uint64_t lag_of(const Report& primary, const NodeRecord& n, const Report& standby) {
+    Lsn has = std::min(standby.end, standby.replayed);
+    for (const WalsenderView& w : primary.standbys)
+        if (w.incarnation == n.incarnation) has = std::max(has, std::min(w.flushed, w.replayed));
+    return primary.end.v - std::min(primary.end.v, has.v);
+}
+
+}  // namespace
+
 SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
     const Report* p = world.primary_live();
     std::vector<Candidate> ready;
@@ -126,7 +221,7 @@ SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
     for (const auto& [name, n] : world.record.nodes) {
         if (name == world.record.primary || (!wanted.empty() && name != wanted)) continue;
         const Report* r = world.live(name);
-        const std::uint64_t lag = r && p ? p->end.v - std::min(p->end.v, std::min(r->end, r->replayed).v) : 0;
+        const std::uint64_t lag = r && p ? lag_of(*p, n, *r) : 0;
         if (!world.may_be_candidate(n)) why_not = name.v + " may not be promoted (candidate priority 0, maintenance, or leaving)";
         else if (!world.in_reach(name)) why_not = name.v + " is not in reach of the monitor";
         else if (r->status != PgStatus::running || !r->in_recovery) why_not = name.v + " does not run as a standby";

@@ -19,14 +19,21 @@ struct Choice {
     std::string evidence;
 };
 
-/// The node to promote in the election under way; nothing while R4 is not complete or nobody suitable is fenced.
-/// `data_loss_allowed`: the operator accepts that R4 stays incomplete (R12).
-[[nodiscard]] std::optional<Choice> choose(const World& world, bool data_loss_allowed);
+/// What an election comes to, as far as it has got: a choice, or WAL to be fetched before one is made, or nothing yet.
+struct Outcome {
+    std::optional<Choice> choice;
+    std::optional<FastForward> forward;
+};
+
+/// Empty while R4 is not complete, or nobody suitable is fenced. `data_loss_allowed`: the operator accepts that R4 stays
+/// incomplete, or that the floor is missing (R12).
+[[nodiscard]] Outcome choose(const World& world, bool data_loss_allowed);
 
 /// The rule that `chosen` opens with: the survivors that can follow it without a hole (R6).
 [[nodiscard]] SyncRule opening_rule(const World& world, const NodeName& chosen);
 
-/// May this fenced survivor follow the chosen node before its fork is known? Not with a torn tail in a later segment.
+/// May this fenced survivor follow the chosen node before its fork is known? Not when it has complete records that the
+/// chosen node lacks, nor with a torn tail in a later segment.
 [[nodiscard]] bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen);
 
 /// The best candidate for a planned switchover, or why there is none.

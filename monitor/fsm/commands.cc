@@ -23,7 +23,9 @@ Verdict busy(const World& world) {
     return refused("'" + world.record.operation->kind + "' is under way; wait for its end, see 'pgafctl show events'");
 }
 
+/// Whoever waits for the operation under way is answered: it is not what the cluster does any longer.
 void begin_operation(World& world, const Command& c) {
+    finish_operation(world, false, "overtaken by '" + c.kind + "'");
     world.record.operation = Operation{c.id, c.kind, c.node, c.allow_data_loss};
 }
 
@@ -50,6 +52,9 @@ Verdict switchover(World& world, const Command& c) {
 Verdict failover(World& world, const Command& c) {
     if (world.record.primary.empty()) return refused("the cluster has no primary yet");
     if (primary_is_well(world) && !c.allow_data_loss) return switch_to(world, c);
+    if (c.node == world.record.primary) return refused(c.node.v + " is the primary that a failover moves away from; name another node, or none");
+    if (!c.node.empty() && !world.may_be_candidate(world.record.nodes.at(c.node)))
+        return refused(c.node.v + " may not be promoted (candidate priority 0, maintenance, or leaving)");
     if (world.record.phase == Phase::electing && !c.allow_data_loss)
         return refused("an election is under way and waits: " + missing(world) + "; --allow-data-loss goes on without them");
     if (!reachable_nodes_can_complete(world) && !world.primary_live() && !c.allow_data_loss)
@@ -57,11 +62,21 @@ Verdict failover(World& world, const Command& c) {
     if (c.dry_run) return done("would fail over from " + world.record.primary.v);
     begin_operation(world, c);
     world.record.preferred = c.node;
-    world.record.exclude_primary = true;
     const Row row{"operator-failover", nullptr, nullptr, "an operator asked for it"};
+    // Asked before the epoch begins: what a fence of the new epoch would have to prove (R12).
+    const std::string at_stake = missing(world);
     const std::string loss = c.allow_data_loss ? "; DATA LOSS ALLOWED: commits after " + text(world.record.floor) + " may be lost" : "";
-    begin_election(world, row, false, "failover asked for by an operator" + loss, missing(world));
+    begin_election(world, row, Trigger::command, "failover asked for by an operator" + loss, at_stake);
     return accepted("failing over");
+}
+
+/// Why the sync rule can't do without this standby; empty when it can.
+std::string writes_would_wait(const World& world, const NodeRecord& n) {
+    const SyncRule& rule = world.newest_rule().rule;
+    const std::uint32_t wanted = world.number_sync_standbys();
+    if (!rule.contains(n.incarnation) || rule.members.size() > rule.k || wanted == 0) return {};
+    return "without " + n.name.v + " fewer than number-sync-standbys = " + std::to_string(wanted) +
+           " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(wanted - 1);
 }
 
 Verdict enable_maintenance(World& world, const Command& c) {
@@ -72,12 +87,8 @@ Verdict enable_maintenance(World& world, const Command& c) {
         if (!primary_is_well(world)) return refused(n.name.v + " does not serve at the moment; wait until the cluster is steady");
         const SwitchoverTarget target = switchover_target(world, {});
         if (target.node.empty()) return refused("no node can take over from " + n.name.v + ": " + target.why_not);
-    } else {
-        const SyncRule& rule = world.newest_rule().rule;
-        const bool needed = rule.contains(n.incarnation) && rule.members.size() <= rule.k && world.number_sync_standbys() > 0;
-        if (needed && !c.force)
-            return refused("without " + n.name.v + " fewer than number-sync-standbys = " + std::to_string(world.number_sync_standbys()) +
-                           " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys 0");
+    } else if (const std::string why = writes_would_wait(world, n); !why.empty()) {
+        return refused(why);
     }
     if (c.dry_run) return done("would enable maintenance on " + n.name.v);
     n.maintenance_wanted = true;
@@ -91,14 +102,29 @@ Verdict disable_maintenance(World& world, const Command& c) {
     if (!n.maintenance && !n.maintenance_wanted) return done(n.name.v + " is not in maintenance");
     if (c.dry_run) return done("would disable maintenance on " + n.name.v);
     n.maintenance = n.maintenance_wanted = false;
+    const std::optional<Operation>& operation = world.record.operation;
+    if (operation && operation->kind == "enable-maintenance" && operation->node == n.name)
+        finish_operation(world, false, "maintenance of " + n.name.v + " was called off");
     world.log("maintenance_disabled", n.name, n.name.v + " comes back from maintenance");
     return done(n.name.v + " comes back from maintenance");
+}
+
+/// Why the setting does not allow the cluster to lose this node for good; empty when it does.
+std::string sync_standbys_would_lack(const World& world, const NodeRecord& n) {
+    const std::uint32_t setting = world.record.settings.number_sync_standbys.value_or(0);
+    const auto left = std::count_if(world.record.nodes.begin(), world.record.nodes.end(),
+                                    [&](const auto& e) { return e.first != n.name && e.second.replication_quorum && !e.second.drop_wanted; });
+    if (setting == 0 || setting < static_cast<std::uint64_t>(left)) return {};
+    return "number-sync-standbys = " + std::to_string(setting) + " needs " + std::to_string(setting + 1) + " nodes with replication-quorum, without " + n.name.v +
+           " there are " + std::to_string(left) + "; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(left > 0 ? left - 1 : 0);
 }
 
 Verdict drop_node(World& world, const Command& c) {
     NodeRecord& n = world.record.nodes.at(c.node);
     if (world.record.nodes.size() == 1) return refused(n.name.v + " is the only node of the cluster");
+    if (const std::string why = sync_standbys_would_lack(world, n); !why.empty()) return refused(why);
     if (n.name == world.record.primary) {
+        if (!primary_is_well(world)) return refused(n.name.v + " is the primary and does not serve: fail over first, then drop it");
         const SwitchoverTarget target = switchover_target(world, {});
         if (target.node.empty()) return refused(n.name.v + " is the primary and no node can take over: " + target.why_not);
     }
@@ -117,10 +143,9 @@ Verdict set_node(World& world, const Command& c) {
     if (c.candidate_priority && *c.candidate_priority == 0 && !others([](const NodeRecord& o) { return o.candidate_priority > 0; }))
         return refused("at least one node needs a candidate-priority above 0");
     if (c.replication_quorum && !*c.replication_quorum) {
-        const auto left = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) { return e.first != n.name && e.second.replication_quorum; });
-        if (world.record.settings.number_sync_standbys.value_or(0) + 1 > static_cast<std::uint32_t>(left))
-            return refused("number-sync-standbys = " + std::to_string(*world.record.settings.number_sync_standbys) + " needs more nodes with replication-quorum; lower it first");
+        if (const std::string why = sync_standbys_would_lack(world, n); !why.empty()) return refused(why);
     }
+    if (!c.candidate_priority && !c.replication_quorum) return refused("nothing to change: give candidate-priority or replication-quorum");
     if (c.dry_run) return done("would change " + n.name.v);
     std::string said;
     if (c.candidate_priority) {
@@ -194,18 +219,31 @@ Verdict set_cluster(World& world, const Command& c) {
     return refused("no setting is called '" + c.setting + "'; there are " + names);
 }
 
-Verdict carry_out(World& world, const Command& c) {
-    const bool about_node = c.kind != "set-cluster" && (c.kind != "switchover" && c.kind != "failover" ? true : !c.node.empty());
-    if (about_node && !world.node(c.node)) return refused("no node is called '" + c.node.v + "'");
+/// Commands that change a value at once, whatever else is under way.
+std::optional<Verdict> change(World& world, const Command& c) {
     if (c.kind == "set-node") return set_node(world, c);
-    if (c.kind == "set-cluster") {
-        const Verdict v = set_cluster(world, c);
-        if (v.ok && !c.dry_run) world.log("setting_changed", {}, v.message);
-        return v;
-    }
     if (c.kind == "disable-maintenance") return disable_maintenance(world, c);
-    const bool over_data_loss = c.kind == "failover" && c.allow_data_loss;
-    if (world.record.operation && !over_data_loss) return busy(world);
+    if (c.kind != "set-cluster") return std::nullopt;
+    const Verdict v = set_cluster(world, c);
+    if (v.ok && !c.dry_run) world.log("setting_changed", {}, v.message);
+    return v;
+}
+
+/// May this command go ahead of the operation under way?
+bool overtakes(const World& world, const Command& c) {
+    const Operation& under_way = *world.record.operation;
+    if (c.kind == "drop-node" && under_way.kind == "drop-node") return c.force && c.node == under_way.node;
+    if (c.kind != "failover") return false;
+    // A node that waits to leave the sync rule must not keep an operator from moving the primary.
+    return c.allow_data_loss || (world.record.phase == Phase::steady && !primary_is_well(world));
+}
+
+Verdict carry_out(World& world, const Command& c) {
+    const bool may_lack_node = c.kind == "set-cluster" || c.kind == "switchover" || c.kind == "failover";
+    if (c.node.empty() && !may_lack_node) return refused("'" + c.kind + "' needs the name of a node");
+    if (!c.node.empty() && !world.node(c.node)) return refused("no node is called '" + c.node.v + "'");
+    if (const std::optional<Verdict> v = change(world, c)) return *v;
+    if (world.record.operation && !overtakes(world, c)) return busy(world);
     if (world.record.rules.empty()) return refused("the cluster is still being formed");
     if (c.kind == "switchover") return switchover(world, c);
     if (c.kind == "failover") return failover(world, c);

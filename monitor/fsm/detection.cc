@@ -18,14 +18,10 @@ bool session_reset(const World& world) {
     return v && !v->connected && v->closed.has_value();
 }
 
-/// A whole cluster that boots waits a while for its last primary before it elects (R9): nobody runs yet.
+/// A whole cluster that boots waits a while for its last primary before it elects (R9).
 bool booting(const World& world) {
     const NodeView* v = world.view(world.record.primary);
-    if (v && v->heard) return false;
-    return std::none_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
-        const Report* r = world.live(entry.first);
-        return r && r->status == PgStatus::running && r->in_recovery;
-    });
+    return !(v && v->heard) && !world.memory.found_running;
 }
 
 std::int64_t patience(const World& world) {
@@ -54,7 +50,7 @@ Testimony testimony(const World& world) {
     const Millis heard = primary && primary->heard ? *primary->heard : world.memory.started;
     for (const NodeName& name : witnesses(world)) {
         const NodeView* v = world.view(name);
-        if (!v->probe || v->probe_asked < heard || v->probe->target != world.record.primary) continue;
+        if (!v->probe || v->probe_answered < heard || v->probe->target != world.record.primary) continue;
         const std::int64_t age = v->probe->receiver.last_message_age.v + (world.now - v->probe_answered).v;
         // Keepalives come at half of wal_sender_timeout, which is near node_timeout.
         const bool streams = v->probe->receiver.streaming && v->probe->receiver.upstream == world.record.primary &&
@@ -100,7 +96,13 @@ void look_at_primary(World& world) {
         const bool looked = v.probe_asked >= (reset ? std::max(heard, *pv->closed) : heard) && v.probe_asked.v != 0;
         if (looked && (world.now - v.probe_asked).v < heartbeat(world)) continue;
         v.probe_asked = world.now;
-        world.out.probes.push_back({name, ++world.memory.last_probe, p->name, p->host, p->port, Millis{probe_limit(world)}});
+        const std::uint64_t id = ++world.memory.last_probe;
+        if (!looked) {
+            // What was seen before the primary was last heard counts no longer, nor does an answer that comes late.
+            v.probe.reset();
+            v.first_probe = id;
+        }
+        world.out.probes.push_back({name, id, p->name, p->host, p->port, Millis{probe_limit(world)}});
     }
     world.wake_at(world.now + Millis{heartbeat(world)});
 }

@@ -4,6 +4,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/quorum.h"
 
 namespace pgaf::fsm {
 namespace {
@@ -52,41 +53,72 @@ void as(Goal& goal, Role role, NodeState word) {
 }
 
 bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
-    return n.goal.role == Role::fence && n.goal.stamp.epoch == world.record.epoch;
+    return (n.goal.role == Role::fence || n.goal.role == Role::fast_forward) && n.goal.stamp.epoch == world.record.epoch;
 }
 
-/// During an election. A planned one lets the standbys stream until the old primary has gone down.
+bool is_told(const World& world, const NodeRecord& n) {
+    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+}
+
+/// How many times switchover-timeout the old primary may take to stop before the standbys are fenced without its exit.
+constexpr std::int64_t stops_at_most = 2;
+
+/// A switchover lets the standbys stream until the old primary has gone down, unless it does not get there.
+bool waits_for_exit(const World& world) {
+    const std::int64_t limit = stops_at_most * static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
+    return world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary) && (world.now - world.memory.phase_since).v < limit;
+}
+
+void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
+    as(goal, Role::stop, NodeState::draining);
+    const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
+    const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate && n.goal.stamp.epoch == world.record.epoch;
+    goal.stop_mode = late || was_immediate ? StopMode::immediate : StopMode::fast;
+}
+
+/// Runs read-write without being the one that may: its WAL has to come to an end before it can be compared with others'.
+bool is_stray_primary(const World& world, const NodeRecord& n) {
+    const Report* r = world.report(n.name);
+    return r && r->status == PgStatus::running && !r->in_recovery && !is_told(world, n);
+}
+
 bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
-    const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-    const bool draining = world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary);
-    if (told && (world.record.planned || world.record.exclude_primary)) {
-        as(goal, Role::stop, NodeState::draining);
-        const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
-        const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate &&
-                                   n.goal.stamp.epoch == world.record.epoch;
-        goal.stop_mode = late || was_immediate ? StopMode::immediate : StopMode::fast;
+    if (is_told(world, n) && (world.record.planned || world.record.exclude_primary)) {
+        as_stopping_primary(world, n, goal);
         return true;
     }
-    if (draining && !has_fence_of_this_epoch(world, n)) return false;
+    if (is_stray_primary(world, n)) {
+        as(goal, Role::stop, NodeState::demoted);
+        goal.stop_mode = StopMode::immediate;
+        return true;
+    }
+    if (waits_for_exit(world) && !has_fence_of_this_epoch(world, n)) return false;
+    if (const auto& forward = world.record.forward; forward && forward->node == n.name && forward->incarnation == n.incarnation && world.in_reach(forward->source)) {
+        as(goal, Role::fast_forward, NodeState::fast_forward);
+        goal.upstream = forward->source;
+        goal.stream_until = forward->until;
+        return true;
+    }
     as(goal, Role::fence, NodeState::report_lsn);
     return true;
 }
 
-/// A survivor that may not follow yet because the fork is not known keeps its fence (R6).
+/// While the fork of the timeline that is being begun is not known, only those follow whose fence shows that they have
+/// nothing that the chosen node lacks (R6). The others keep a fence, so that their end of WAL is known and final.
 bool must_wait_for_fork(const World& world, const NodeRecord& n) {
-    if (world.record.phase != Phase::promoting || world.record.history.back().fork) return false;
+    if (world.record.phase != Phase::promoting || world.record.history.empty() || world.record.history.back().fork) return false;
     const Report* r = world.report(n.name);
     const Report* chosen = world.report(world.record.primary);
-    const Timeline newest = world.record.history.back().timeline;
-    if (r && r->timeline == newest) return false;
-    return has_fence_of_this_epoch(world, n) && r && chosen && chosen->timeline != newest && !follows_without_hole(world, *r, *chosen);
+    if (n.goal.role == Role::standby && n.goal.stamp.epoch == world.record.epoch && n.goal.incarnation == n.incarnation) return false;
+    return !r || !chosen || !fenced(world, n) || !follows_without_hole(world, *r, *chosen);
 }
 
 /// The goal that the node should have now; nothing: leave it as it is.
 std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
     Goal goal = common_part(world, n);
-    const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-    if (n.drop_wanted && !told) {
+    const bool told = is_told(world, n);
+    // As long as it is in a rule it takes part in elections and streams: first out of the rule, then dropped (R3).
+    if (n.drop_wanted && !told && !world.in_any_rule(n)) {
         as(goal, Role::dropped, NodeState::dropped);
         return goal;
     }
@@ -103,9 +135,17 @@ std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
         as_primary(world, goal);
         return goal;
     }
-    if (must_wait_for_fork(world, n)) return std::nullopt;
-    // The first primary is still being made: nothing to clone from yet.
-    if (world.record.system_id.empty()) {
+    if (must_wait_for_fork(world, n)) {
+        if (is_stray_primary(world, n)) {
+            as(goal, Role::stop, NodeState::demoted);
+            goal.stop_mode = StopMode::immediate;
+        } else {
+            as(goal, Role::fence, NodeState::report_lsn);
+        }
+        return goal;
+    }
+    // The first primary is still being made, or the last one comes back empty: nothing to clone from.
+    if (world.record.system_id.empty() || n.name == world.record.primary) {
         as(goal, Role::wait, NodeState::init);
         return goal;
     }

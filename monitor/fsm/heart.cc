@@ -49,10 +49,13 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
     memory_.triggered = now;
     memory_.epoch_began = now;
     memory_.chosen_at = now;
+    memory_.forward_since = now;
     // Whoever asked for it is no longer there to be answered; what it began goes on.
     if (record_.operation && record_.operation->kind != "enable-maintenance" && record_.operation->kind != "drop-node" &&
-        record_.phase == Phase::steady)
+        record_.phase == Phase::steady) {
         record_.operation.reset();
+        record_.preferred = {};
+    }
 }
 
 Output Heart::step(const Input& input, Millis now) {

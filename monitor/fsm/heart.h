@@ -133,8 +133,12 @@ struct NodeView {
     WalPosition high;
     /// Since when the primary's walsenders have not shown it streaming; unset while they do.
     std::optional<Millis> not_streaming_since;
-    /// Its newest look at the primary, and when that was asked for and answered.
+    /// Number of its newest report of this boot.
+    std::uint64_t seq = 0;
+    /// Its newest look at the primary, and when that was asked for and answered; the first look since the primary was
+    /// last heard.
     std::optional<ProbeResult> probe;
+    std::uint64_t first_probe = 0;
     Millis probe_asked;
     Millis probe_answered;
     /// Why its reports count for nothing (R4: amnesia); empty when they count.
@@ -146,6 +150,8 @@ struct Memory {
     Millis started;
     std::map<NodeName, NodeView> views;
     std::uint64_t last_probe = 0;
+    /// A standby was found running in this monitor's life: not the whole cluster has gone down with it (R9).
+    bool found_running = false;
     /// When the phase under way was entered, or first seen in this monitor's life.
     Millis phase_since;
     /// The takeover under way: last sign of life or command; new epoch; old primary gone; R4 complete; choice.
@@ -153,10 +159,13 @@ struct Memory {
     Millis epoch_began;
     std::optional<Millis> complete_since;
     Millis chosen_at;
+    /// When the fast-forward under way began.
+    Millis forward_since;
     /// When failovers began, newest last (R15).
     std::vector<Millis> recent_failovers;
-    /// What was said last about waiting, so that it is logged once.
+    /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.
     std::string last_waiting;
+    std::map<NodeName, std::string> last_refusals;
 };
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.

@@ -59,7 +59,7 @@ bool before(const ClusterRecord& record, const WalPosition& a, const WalPosition
 
 bool contains(const ClusterRecord& record, const Report& report, const WalPosition& point) {
     if (!on_history(record, report)) return false;
-    return point.timeline.empty() || !before(record, flushed_end(report), point);
+    return point.timeline.empty() || !before(record, complete_end(report), point);
 }
 
 bool learn_from(ClusterRecord& record, const Report& report) {

@@ -8,6 +8,12 @@ namespace pgaf::fsm {
 namespace {
 
 constexpr std::size_t nodes_at_most = 32;
+constexpr std::size_t refusals_kept = 64;
+
+std::string foreign_folder(const ClusterRecord& record, const NodeName& node, const SystemId& system) {
+    return "the data folder of " + node.v + " belongs to another PostgreSQL cluster (system identifier " + system.v + ", cluster " + record.name.v +
+           " has " + record.system_id.v + "); point pgdata at an empty folder, or move this one away";
+}
 
 /// Why this keeper is not served; empty when it is.
 std::string refusal(const World& world, const Hello& hello) {
@@ -18,11 +24,14 @@ std::string refusal(const World& world, const Hello& hello) {
     if (std::find(record.dropped.begin(), record.dropped.end(), hello.incarnation) != record.dropped.end())
         return "node " + hello.node.v + " was dropped from cluster " + record.name.v + "; to add it again, remove its state folder and restart the keeper";
     if (!record.system_id.empty() && !hello.system_id.empty() && hello.system_id != record.system_id)
-        return "the data folder of " + hello.node.v + " belongs to another PostgreSQL cluster (system identifier " + hello.system_id.v +
-               ", cluster " + record.name.v + " has " + record.system_id.v + "); point pgdata at an empty folder, or move this one away";
-    for (const auto& [name, n] : record.nodes)
-        if (name != hello.node && n.host == hello.host && n.port == hello.port)
+        return foreign_folder(record, hello.node, hello.system_id);
+    for (const auto& [name, n] : record.nodes) {
+        if (name == hello.node) continue;
+        if (n.host == hello.host && n.port == hello.port)
             return "node " + name.v + " already uses " + hello.host + ":" + std::to_string(hello.port) + "; give " + hello.node.v + " its own host and port";
+        if (n.incarnation == hello.incarnation)
+            return "the state folder of " + hello.node.v + " is a copy of that of " + name.v + "; give each node its own, empty when it is new";
+    }
     const NodeView* v = world.view(hello.node);
     if (v && v->connected && v->boot != hello.boot && world.in_reach(hello.node) && world.node(hello.node)->incarnation != hello.incarnation)
         return "another keeper is connected as " + hello.node.v + "; give each node its own name";
@@ -31,10 +40,21 @@ std::string refusal(const World& world, const Hello& hello) {
     return {};
 }
 
-/// A high-water mark of complete records, never lowered within a timeline.
+/// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too: what
+/// would shorten it (a rewind, a clone) makes another incarnation.
 void raise(WalPosition& mark, const WalPosition& seen) {
     if (seen.timeline.empty() || seen.lsn.empty()) return;
-    if (mark.timeline != seen.timeline || mark.lsn < seen.lsn) mark = seen;
+    if (mark.lsn < seen.lsn) mark = seen;
+}
+
+/// A keeper that is turned away tries again every second: the event log hears of it once.
+void turn_away(World& world, const NodeName& node, const BootId& boot, const std::string& why) {
+    world.out.turned_away.push_back({node, boot, why});
+    std::map<NodeName, std::string>& said = world.memory.last_refusals;
+    if (const auto before = said.find(node); before != said.end() && before->second == why) return;
+    if (said.size() >= refusals_kept) said.clear();
+    said[node] = why;
+    world.log("keeper_refused", node, why);
 }
 
 /// R4: a report below what the same incarnation said before is amnesia and counts for nothing.
@@ -47,7 +67,7 @@ std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
     const WalPosition now = complete_end(r);
     if (!exact || now.lsn.empty()) return {};
     for (const WalPosition& before : {n.said.end, v.high})
-        if (before.timeline == now.timeline && now.lsn < before.lsn)
+        if (now.lsn < before.lsn)
             return "its WAL ends at " + text(now) + ", but it had said " + text(before) + remedy;
     return {};
 }
@@ -56,11 +76,8 @@ std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
 
 void ingest(World& world, const SessionOpened& input) {
     const Hello& hello = input.hello;
-    if (const std::string why = refusal(world, hello); !why.empty()) {
-        world.out.turned_away.push_back({hello.node, hello.boot, why});
-        world.log("keeper_refused", hello.node, why);
-        return;
-    }
+    if (const std::string why = refusal(world, hello); !why.empty()) return turn_away(world, hello.node, hello.boot, why);
+    world.memory.last_refusals.erase(hello.node);
     const bool is_new = !world.record.nodes.contains(hello.node);
     NodeRecord& n = world.record.nodes[hello.node];
     NodeView& v = world.memory.views[hello.node];
@@ -80,7 +97,10 @@ void ingest(World& world, const SessionOpened& input) {
         world.log("node_moved", hello.node, hello.node.v + " is now at " + hello.host + ":" + std::to_string(hello.port));
     n.host = hello.host;
     n.port = hello.port;
-    if (v.boot != hello.boot) v.not_streaming_since.reset();
+    if (v.boot != hello.boot) {
+        v.not_streaming_since.reset();
+        v.seq = 0;
+    }
     v.connected = true;
     v.boot = hello.boot;
     v.heard = world.now;
@@ -136,7 +156,11 @@ void ingest(World& world, const ReportReceived& input) {
     NodeRecord& n = found->second;
     NodeView& v = view->second;
     if (!v.connected || v.boot != r.boot || n.incarnation != r.incarnation) return;
-    if (v.report && v.report->boot == r.boot && r.seq <= v.report->seq) return;  // late or repeated
+    if (r.seq <= v.seq) return;  // late or repeated
+    v.seq = r.seq;
+    if (!world.record.system_id.empty() && !r.system_id.empty() && r.system_id != world.record.system_id) {
+        return turn_away(world, r.node, r.boot, foreign_folder(world.record, r.node, r.system_id));
+    }
     v.heard = world.now;
     const std::string before = v.distrust;
     v.distrust = amnesia(n, v, r);
@@ -145,10 +169,14 @@ void ingest(World& world, const ReportReceived& input) {
         v.report = r;
         return;
     }
+    // What runs before this monitor has told it so was running already: this is no cluster that boots as a whole.
+    if (!v.sent && !v.report && n.name != world.record.primary && r.status == PgStatus::running && r.in_recovery) world.memory.found_running = true;
     v.report = r;
     n.said.promised = r.promised;
     if (r.fenced) raise(n.said.end, complete_end(r));
     if (r.fenced || r.status == PgStatus::stopped) raise(v.high, complete_end(r));
+    // What a running server has replayed is on its disk; its end may lie within a record.
+    else raise(v.high, {r.timeline, std::max(r.complete, r.replayed)});
     learn(world, n, r);
     if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)
         note_streams(world, r);
@@ -157,6 +185,8 @@ void ingest(World& world, const ReportReceived& input) {
 void ingest(World& world, const ProbeAnswered& input) {
     const auto found = world.memory.views.find(input.by);
     if (found == world.memory.views.end() || !found->second.connected) return;
+    // A late answer to an earlier look says nothing of what the primary does now.
+    if (input.result.probe < found->second.first_probe) return;
     found->second.probe = input.result;
     found->second.probe_answered = world.now;
     found->second.heard = world.now;

@@ -6,8 +6,16 @@ namespace pgaf::fsm {
 
 bool fenced(const World& world, const NodeRecord& node) {
     const Report* r = world.report(node.name);
-    return r && r->fenced && r->promised.epoch == world.record.epoch && node.goal.role == Role::fence &&
-           r->promised == node.goal.stamp;
+    if (!r || !r->fenced || r->promised.epoch != world.record.epoch || r->promised != node.goal.stamp) return false;
+    if (node.goal.incarnation != node.incarnation) return false;
+    // A server that runs read-write goes on writing, whatever it says.
+    if (r->status == PgStatus::running && !r->in_recovery) return false;
+    return node.goal.role == Role::fence || node.goal.role == Role::fast_forward;
+}
+
+bool forwarding(const World& world, const NodeRecord& node) {
+    const std::optional<FastForward>& forward = world.record.forward;
+    return forward && forward->node == node.name && forward->incarnation == node.incarnation && world.in_reach(node.name) && !fenced(world, node);
 }
 
 std::size_t fences_needed(const SyncRule& rule) {
@@ -30,6 +38,8 @@ bool enough(const World& world, bool (*counts)(const World&, const NodeRecord&))
     });
 }
 
+bool holds_fence(const World& world, const NodeRecord& node) { return fenced(world, node) || forwarding(world, node); }
+
 bool reachable(const World& world, const NodeRecord& node) {
     return node.name != world.record.primary && world.in_reach(node.name);
 }
@@ -38,23 +48,27 @@ bool reachable(const World& world, const NodeRecord& node) {
 
 Completeness completeness(const World& world) {
     Completeness c;
-    c.by_fences = enough(world, fenced);
+    c.by_fences = enough(world, holds_fence);
     c.by_exit = world.primary_exited();
     const Report* primary = world.primary_live();
-    // One that was told to stop has promised too, but is not to go on: its exit is what counts.
+    // One that was told to stop has promised too, but is not to go on: its exit is what counts. One that was chosen and
+    // has not been promoted yet runs in recovery; it may still be.
     const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
-    c.by_promise = may_go_on && world.primary_promised() && primary->status == PgStatus::running && !primary->in_recovery;
+    c.by_promise = may_go_on && world.primary_promised() && primary->status == PgStatus::running;
     return c;
 }
 
 bool reachable_nodes_can_complete(const World& world) { return enough(world, reachable); }
 
 std::string missing(const World& world) {
+    const NodeRecord* p = world.primary();
+    const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
+    const std::string primary = world.record.primary.v + (primary_is_there ? "" : " with the data folder that it had");
     std::string text;
     for (const NamedRule& named : world.record.rules) {
         const SyncRule& rule = named.rule;
         if (rule.k == 0) {
-            text += "commits were acknowledged without a standby, so only " + world.record.primary.v + " has them all; ";
+            text += "commits may have been acknowledged without a standby, so only " + primary + " has them all; ";
             continue;
         }
         std::vector<NodeName> waited;
@@ -62,13 +76,14 @@ std::string missing(const World& world) {
         for (const IncarnationId& member : rule.members) {
             const NodeName name = world.name_of(member);
             const NodeRecord* n = world.node(name);
-            if (n && fenced(world, *n)) ++have;
+            if (n && (world.record.phase == Phase::electing ? holds_fence(world, *n) : reachable(world, *n))) ++have;
             else waited.push_back(name);
         }
         if (have >= fences_needed(rule)) continue;
-        text += "needs " + std::to_string(fences_needed(rule) - have) + " more of " + join(waited) + "; ";
+        const std::size_t more = fences_needed(rule) - have;
+        text += "needs " + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited)) + "; ";
     }
-    return text.empty() ? text : text + "or " + world.record.primary.v + " itself, the last primary";
+    return text.empty() ? text : text + "or " + primary + " itself, the last primary";
 }
 
 }  // namespace pgaf::fsm

@@ -8,8 +8,13 @@
 
 namespace pgaf::fsm {
 
-/// A node whose fence of the record's epoch is in: it answers the goal that told it.
+/// A node whose fence of the record's epoch is in, and whose end of WAL is thereby exact: it answers the goal that told
+/// it.
 [[nodiscard]] bool fenced(const World& world, const NodeRecord& node);
+
+/// A node that was fenced and now streams what it lacks from another fenced node (R5). Its promise holds, so it counts
+/// for R4; it can't be chosen before it is fenced again.
+[[nodiscard]] bool forwarding(const World& world, const NodeRecord& node);
 
 /// For one rule: how many of its members must be fenced, |S| - k + 1.
 [[nodiscard]] std::size_t fences_needed(const SyncRule& rule);

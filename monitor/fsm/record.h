@@ -81,6 +81,15 @@ struct Operation {
     friend bool operator==(const Operation&, const Operation&) = default;
 };
 
+/// R5: the best candidate lacks WAL that another fenced node has, and streams it from there before the choice is made.
+struct FastForward {
+    NodeName node;
+    IncarnationId incarnation;
+    NodeName source;
+    Lsn until;
+    friend bool operator==(const FastForward&, const FastForward&) = default;
+};
+
 struct ClusterRecord {
     ClusterName name;
     SystemId system_id;
@@ -110,6 +119,7 @@ struct ClusterRecord {
     /// Elections: the node chosen (phase promoting), the one preferred by a switchover, why it began.
     NodeName chosen;
     NodeName preferred;
+    std::optional<FastForward> forward;
     std::string reason;
     bool planned = false;
     /// An operator's failover: the old primary is not to go on, though it may live.
@@ -136,8 +146,9 @@ BOOST_DESCRIBE_STRUCT(NodeRecord, (),
                       (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
                        maintenance_wanted, drop_wanted, drop_forced, goal, said))
 BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
+BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen, preferred,
-                       reason, planned, exclude_primary, permit, checkpoint_request, operation, failovers, dropped))
+                       forward, reason, planned, exclude_primary, permit, checkpoint_request, operation, failovers, dropped))
 }  // namespace pgaf::fsm

@@ -44,30 +44,47 @@ bool survivors_fenced(const World& world) {
         const Report* r = world.live(entry.first);
         if (entry.first == world.record.primary || entry.second.maintenance || entry.second.drop_wanted) return true;
         if (!world.in_reach(entry.first) || r->status != PgStatus::running) return true;
-        return fenced(world, entry.second);
+        return fenced(world, entry.second) || forwarding(world, entry.second);
     });
 }
 
-std::optional<Choice> final_choice(const World& world) {
-    if (!electing(world)) return std::nullopt;
-    const bool by_word = data_loss_allowed(world);
-    if (!world.memory.complete_since && !by_word) return std::nullopt;
-    const std::optional<Choice> choice = choose(world, by_word);
-    if (!choice) return std::nullopt;
-    const std::int64_t waited = (world.now - world.memory.complete_since.value_or(world.memory.phase_since)).v;
-    // A primary that promised and runs goes on at once. Otherwise survivors get a moment to join the opening rule.
-    const bool runs_on = choice->goes_on && !world.primary_exited();
-    if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms) {
-        const SyncRule rule = choice->goes_on ? SyncRule{} : opening_rule(world, choice->node);
-        if (rule.members.size() < std::max<std::uint32_t>(rule.k, 1)) return std::nullopt;
-    }
-    // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
-    if (world.record.planned && choice->node != world.record.preferred && world.in_reach(world.record.preferred) && waited < confirm_limit_ms)
-        return std::nullopt;
-    return choice;
+bool enough_for_opening(const World& world, const Choice& choice) {
+    if (choice.goes_on) return false;
+    const SyncRule rule = opening_rule(world, choice.node);
+    return rule.members.size() >= std::max<std::uint32_t>(rule.k, 1);
 }
 
-bool can_choose(const World& world) { return final_choice(world).has_value(); }
+Outcome outcome(const World& world) {
+    if (!electing(world)) return {};
+    const bool by_word = data_loss_allowed(world);
+    if (!world.memory.complete_since && !by_word) return {};
+    Outcome outcome = choose(world, by_word);
+    if (!outcome.choice) return outcome;
+    const Choice& choice = *outcome.choice;
+    const std::int64_t waited = (world.now - world.memory.complete_since.value_or(world.memory.phase_since)).v;
+    // A primary that promised and runs goes on at once. Otherwise survivors get a moment to join the opening rule.
+    const bool runs_on = choice.goes_on && !world.primary_exited();
+    if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice)) return {};
+    // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
+    if (world.record.planned && choice.node != world.record.preferred && world.in_reach(world.record.preferred) && waited < confirm_limit_ms) return {};
+    return outcome;
+}
+
+// ---- fast forward ----
+
+bool should_forward(const World& world) {
+    const Outcome o = outcome(world);
+    return o.forward && o.forward != world.record.forward;
+}
+void begin_forward(World& world, const Row& row) {
+    const FastForward forward = *outcome(world).forward;
+    world.record.forward = forward;
+    world.memory.forward_since = world.now;
+    world.log("fast_forward", forward.node, forward.node.v + " streams what it lacks from " + forward.source.v + " before it is promoted",
+              "up to " + forward.until.text(), row.name);
+}
+
+bool can_choose(const World& world) { return outcome(world).choice.has_value(); }
 
 /// The history loses what is not on the chosen node's line: timelines assigned to promotions that came to nothing.
 void keep_line_of(ClusterRecord& record, const Report& chosen) {
@@ -97,7 +114,7 @@ void promote(World& world, const Row& row, const Choice& choice) {
 }
 
 void carry_out_choice(World& world, const Row& row) {
-    const Choice choice = *final_choice(world);
+    const Choice choice = *outcome(world).choice;
     ClusterRecord& record = world.record;
     if (choice.goes_on) {
         const Report* r = world.primary_live();
@@ -107,6 +124,7 @@ void carry_out_choice(World& world, const Row& row) {
         promote(world, row, choice);
     }
     record.chosen = choice.node;
+    record.forward.reset();
     record.primary_epoch = record.epoch;
     world.memory.chosen_at = world.now;
     world.enter(Phase::promoting);
@@ -114,35 +132,38 @@ void carry_out_choice(World& world, const Row& row) {
 
 // ---- open again ----
 
-bool opened(const World& world) {
-    if (world.record.phase != Phase::promoting || !world.primary_serves()) return false;
-    return world.record.history.empty() || world.primary_live()->timeline == world.record.history.back().timeline;
+bool opened(const World& world) { return world.record.phase == Phase::promoting && world.primary_serves(); }
+
+/// Nothing was promoted in this epoch: the primary is the one from before.
+bool went_on(const ClusterRecord& record) { return record.history.empty() || record.history.back().epoch != record.epoch; }
+
+std::string told_result(const ClusterRecord& record, bool undone, Millis pause) {
+    if (!undone) return record.primary.v + " is primary, writes paused for " + seconds(pause);
+    const std::string why = record.planned ? "the candidate could not confirm the last WAL in time" : "no other node has all of its WAL";
+    return why + ": " + record.primary.v + " goes on as primary in a new epoch";
 }
 
 void finish_takeover(World& world, const Row& row) {
     ClusterRecord& record = world.record;
-    const bool undone = record.planned && record.chosen != record.preferred;
-    const Millis pause = world.now - world.memory.epoch_began;
+    const bool same = went_on(record);
+    // Somebody wanted another primary, and there is none.
+    const bool undone = same && (record.planned || record.exclude_primary);
     const Memory& m = world.memory;
-    world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason, m.epoch_began - m.triggered, m.chosen_at - m.epoch_began, world.now - m.chosen_at});
+    const Millis pause = world.now - m.epoch_began;
+    if (!same) world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason, m.epoch_began - m.triggered, m.chosen_at - m.epoch_began, world.now - m.chosen_at});
     ++record.checkpoint_request;
-    world.log(record.planned ? "switchover_finished" : "failover_finished", record.primary,
+    world.log(same ? "primary_goes_on" : record.planned ? "switchover_finished" : "failover_finished", record.primary,
               record.primary.v + " takes writes in epoch " + std::to_string(record.epoch.v),
               "detection " + seconds(m.epoch_began - m.triggered) + ", fencing " + seconds(m.chosen_at - m.epoch_began) + ", promotion " + seconds(world.now - m.chosen_at), row.name);
-    if (undone && record.nodes.contains(record.primary)) {
-        NodeRecord& p = record.nodes.at(record.primary);
-        p.maintenance_wanted = p.drop_wanted = false;
-    }
+    if (undone) record.nodes.at(record.primary).maintenance_wanted = record.nodes.at(record.primary).drop_wanted = false;
     world.enter(Phase::steady);
-    record.planned = false;
+    if (record.operation) {
+        const bool goes_on = record.operation->kind == "enable-maintenance" || record.operation->kind == "drop-node";
+        if (!goes_on || (undone && record.operation->node == record.primary)) finish_operation(world, !undone, told_result(record, undone, pause), pause);
+    }
+    record.planned = record.exclude_primary = false;
     record.reason.clear();
-    record.chosen = {};
-    record.preferred = {};
-    const bool long_command = record.operation && record.operation->kind != "enable-maintenance" && record.operation->kind != "drop-node";
-    if (record.operation && (long_command || undone))
-        finish_operation(world, !undone, undone ? "the candidate could not confirm the last WAL in time: " + record.primary.v + " goes on as primary in a new epoch"
-                                                : record.primary.v + " is primary, writes paused for " + seconds(pause), pause);
-    record.exclude_primary = false;
+    record.chosen = record.preferred = {};
 }
 
 constexpr std::array rows{
@@ -150,6 +171,8 @@ constexpr std::array rows{
         "a rule that the old primary's state file never held can't be in force (R3)"},
     Row{"fence-complete", complete, note_complete,
         "no commit can be acknowledged under the old epoch any more, or the old primary itself has promised (R4)"},
+    Row{"fast-forward", should_forward, begin_forward,
+        "the best candidate lacks WAL that another fenced node has, and fetches it first (R5)"},
     Row{"choice", can_choose, carry_out_choice,
         "the choice is durable and final in its epoch; the timeline is assigned with it (R5, R6)"},
     Row{"takeover-finished", opened, finish_takeover,

@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t dropped_kept = 64;
 
-bool in_any_rule(const World& world, const NodeRecord& n) {
-    return std::any_of(world.record.rules.begin(), world.record.rules.end(),
-                       [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
-}
-
 // ---- first-primary ----
 
 /// A node that has data of its own goes before an empty one; then the order of names.
@@ -48,7 +43,7 @@ void make_first_primary(World& world, const Row& row) {
 
 const NodeRecord* ready_for_maintenance(const World& world) {
     for (const auto& [name, n] : world.record.nodes)
-        if (n.maintenance_wanted && !n.maintenance && name != world.record.primary && world.record.phase == Phase::steady && !in_any_rule(world, n)) return &n;
+        if (n.maintenance_wanted && !n.maintenance && name != world.record.primary && world.record.phase == Phase::steady && !world.in_any_rule(n)) return &n;
     return nullptr;
 }
 bool maintenance_can_begin(const World& world) { return ready_for_maintenance(world); }
@@ -65,7 +60,7 @@ void begin_maintenance(World& world, const Row& row) {
 
 const NodeRecord* ready_to_forget(const World& world) {
     for (const auto& [name, n] : world.record.nodes) {
-        if (!n.drop_wanted || name == world.record.primary || in_any_rule(world, n)) continue;
+        if (!n.drop_wanted || name == world.record.primary || world.in_any_rule(n)) continue;
         const Report* r = world.live(name);
         const bool obeyed = r && r->promised == n.goal.stamp && n.goal.role == Role::dropped &&
                             (r->status == PgStatus::stopped || r->status == PgStatus::absent);

@@ -1,29 +1,31 @@
 // Rows of a cluster that has a primary: losing it, restarting it, changing its sync rule, planned switchovers.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
+#include "monitor/fsm/history.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
 
-/// Rules that may pile up while changes supersede each other (R3) before a further change waits.
-constexpr std::size_t rules_at_most = 6;
+/// Rules that may pile up while changes supersede each other (R3) before a further change waits for a proof.
+constexpr std::size_t rules_at_most = 32;
 
 bool has_primary(const World& world) {
     const Phase p = world.record.phase;
     return p == Phase::steady || p == Phase::draining || p == Phase::promoting;
 }
 
-/// A standby that runs, may be promoted, and is in reach.
+/// A standby that runs, may be promoted, is in reach, and has nothing but what the cluster's history has.
 bool somebody_can_take_over(const World& world) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         const Report* r = world.live(entry.first);
-        return entry.first != world.record.primary && world.may_be_candidate(entry.second) && world.in_reach(entry.first) &&
-               r->status == PgStatus::running && r->in_recovery;
+        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
+               r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r);
     });
 }
 
@@ -49,12 +51,15 @@ bool primary_exited_with_candidates(const World& world) {
 }
 void fail_over_from_exit(World& world, const Row& row) {
     const Report* r = world.primary_live();
-    begin_election(world, row, false, "PostgreSQL exited on " + world.record.primary.v,
+    begin_election(world, row, Trigger::loss, "PostgreSQL exited on " + world.record.primary.v,
                    "exit " + std::to_string(r->exits) + (r->clean_shutdown ? ", clean" : ", not clean") + ", told by its launcher");
     world.memory.triggered = world.now;
 }
 
-bool primary_exited_without_candidates(const World& world) { return exited_unanswered(world); }
+bool primary_exited_without_candidates(const World& world) {
+    // One whose machine goes down would be stopped again at once; it asks anew when it is back.
+    return exited_unanswered(world) && !world.primary_live()->leaving;
+}
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
     world.record.permit = StartPermit{r->boot, r->exits};
@@ -69,7 +74,7 @@ bool primary_lost(const World& world) {
     return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost && !too_many_failovers(world);
 }
 void fail_over_from_loss(World& world, const Row& row) {
-    begin_election(world, row, false, world.record.primary.v + " is lost", primary_verdict(world).evidence);
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " is lost", primary_verdict(world).evidence);
 }
 
 bool primary_folder_gone(const World& world) {
@@ -77,7 +82,38 @@ bool primary_folder_gone(const World& world) {
     return has_primary(world) && failover_can_complete(world) && (!p || p->incarnation != world.record.primary_incarnation);
 }
 void fail_over_from_lost_folder(World& world, const Row& row) {
-    begin_election(world, row, false, "the data folder of " + world.record.primary.v + " was lost or replaced", "its keeper reports a new incarnation");
+    begin_election(world, row, Trigger::loss, "the data folder of " + world.record.primary.v + " was lost or replaced", "its keeper reports a new incarnation");
+}
+
+bool primary_forgot(const World& world) {
+    const NodeView* v = world.view(world.record.primary);
+    return has_primary(world) && failover_can_complete(world) && v && !v->distrust.empty() && !too_many_failovers(world);
+}
+void fail_over_from_amnesia(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " has forgotten what it said", world.view(world.record.primary)->distrust);
+}
+
+// ---- alive, and of no use ----
+
+bool primary_stuck(const World& world) {
+    const Report* r = world.primary_live();
+    return has_primary(world) && r && r->status == PgStatus::stuck && failover_can_complete(world) && !too_many_failovers(world);
+}
+void fail_over_from_stuck(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " answers no query", "its keeper's own connection has waited longer than its limit");
+    world.record.exclude_primary = true;
+}
+
+/// The chosen node says why it can't become the primary, and has had time to get over it.
+bool promotion_failed(const World& world) {
+    const Report* r = world.primary_live();
+    if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->problem.empty() || r->promised.epoch != world.record.epoch) return false;
+    const bool had_time = (world.now - world.memory.chosen_at).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    return had_time && failover_can_complete(world) && !too_many_failovers(world);
+}
+void choose_another(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted", world.primary_live()->problem);
+    world.record.exclude_primary = true;
 }
 
 // ---- R3 ----
@@ -92,12 +128,28 @@ void drop_older_rules(World& world, const Row& row) {
     world.log("sync_rule_applied", world.record.primary, "sync rule " + standby_names(world.record, world.newest_rule().rule) + " is in force", "the primary has proved it (R3)", row.name);
 }
 
-bool rule_should_change(const World& world) {
-    // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9).
+/// Two rules of the same content that the primary has both promised are one: the older adds nothing to R4.
+std::optional<std::size_t> rule_said_again(const World& world) {
     const Report* r = world.primary_live();
-    const bool runs = world.primary_promised() && r->status == PgStatus::running && !r->in_recovery;
-    return world.record.phase == Phase::steady && runs && world.record.rules.size() < rules_at_most &&
-           wanted_rule(world) != world.newest_rule().rule;
+    if (!r) return std::nullopt;
+    const std::vector<NamedRule>& rules = world.record.rules;
+    for (std::size_t i = 0; i < rules.size(); ++i)
+        for (std::size_t j = i + 1; j < rules.size() && rules[j].id <= r->rule_promised; ++j)
+            if (rules[i].rule == rules[j].rule) return i;
+    return std::nullopt;
+}
+bool has_rule_said_again(const World& world) { return world.record.phase != Phase::electing && rule_said_again(world); }
+void drop_rule_said_again(World& world, const Row&) {
+    world.record.rules.erase(world.record.rules.begin() + static_cast<std::ptrdiff_t>(*rule_said_again(world)));
+}
+
+bool rule_should_change(const World& world) {
+    // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9). But it must be there
+    // to hear of it: a rule that nobody applies only makes an election harder.
+    const Phase phase = world.record.phase;
+    const bool may = phase == Phase::steady || phase == Phase::draining || phase == Phase::promoting;
+    const bool heard = world.silence(world.record.primary).v < 2 * static_cast<std::int64_t>(world.record.settings.heartbeat_ms);
+    return may && heard && world.primary_runs() && world.record.rules.size() < rules_at_most && wanted_rule(world) != world.newest_rule().rule;
 }
 void change_rule(World& world, const Row& row) {
     const SyncRule wanted = wanted_rule(world);
@@ -143,7 +195,7 @@ bool checkpoint_made(const World& world) {
            !switchover_target(world, world.record.preferred).node.empty();
 }
 void stop_old_primary(World& world, const Row& row) {
-    begin_election(world, row, true, world.record.reason, "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
+    begin_election(world, row, Trigger::planned, world.record.reason, "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
 }
 
 bool draining_failed(const World& world) {
@@ -167,6 +219,8 @@ void give_up_draining(World& world, const Row& row) {
 constexpr std::array rows{
     Row{"rule-proved", rule_applied, drop_older_rules,
         "the older rules leave the record once the primary has proved the newest (R3)"},
+    Row{"rule-said-again", has_rule_said_again, drop_rule_said_again,
+        "changes that supersede each other without a proof don't pile up (R3)"},
     Row{"primary-folder-gone", primary_folder_gone, fail_over_from_lost_folder,
         "a primary whose data folder was lost or replaced can never go on"},
     Row{"primary-exited", primary_exited_with_candidates, fail_over_from_exit,
@@ -175,6 +229,12 @@ constexpr std::array rows{
         "with no candidate the last primary restarts where it is, in the same epoch (R9)"},
     Row{"primary-lost", primary_lost, fail_over_from_loss,
         "the session or the heartbeats ended and the standbys corroborate it"},
+    Row{"primary-forgot", primary_forgot, fail_over_from_amnesia,
+        "what a primary says after its disk was put back counts for nothing (R4)"},
+    Row{"primary-stuck", primary_stuck, fail_over_from_stuck,
+        "PostgreSQL lives and answers no query: it is told to stop, and a standby takes over"},
+    Row{"promotion-failed", promotion_failed, choose_another,
+        "a chosen node that says why it can't be promoted must not hold up the others"},
     Row{"checkpoint-made", checkpoint_made, stop_old_primary,
         "a switchover's epoch begins once the checkpoint is made, so that the stop is short"},
     Row{"switchover-given-up", draining_failed, give_up_draining,

@@ -117,30 +117,56 @@ NodeState reported_state(const World& world, const NodeRecord& n) {
     return streams && caught_up ? NodeState::secondary : NodeState::catchingup;
 }
 
-std::string waiting_text(const World& world) {
+namespace {
+
+constexpr const char* without = "'pgafctl perform failover --allow-data-loss' goes on without";
+
+/// Why the last primary can't go on by itself; empty when it may well.
+std::string trouble_with_primary(const World& world) {
     const ClusterRecord& record = world.record;
+    const NodeRecord* p = world.primary();
+    const NodeView* v = world.view(record.primary);
+    const Report* r = world.primary_live();
+    if (p && p->incarnation != record.primary_incarnation) return "the data folder of " + record.primary.v + " was lost or replaced";
+    if (v && !v->distrust.empty()) return record.primary.v + " has forgotten what it said (" + v->distrust + ")";
+    if (world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms)) return record.primary.v + " is out of reach";
+    if (r && r->status == PgStatus::stuck) return "PostgreSQL on " + record.primary.v + " answers no query";
+    if (r && !world.primary_serves() && !r->problem.empty()) return record.primary.v + ": " + r->problem;
+    return {};
+}
+
+std::string waiting_in_election(const World& world) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
-    if (record.phase == Phase::forming) return record.nodes.empty() ? "no node has registered yet" : "";
-    if (record.phase == Phase::electing && !world.memory.complete_since && here > 1000)
-        return "epoch " + std::to_string(record.epoch.v) + " can't be elected yet: " + missing(world) +
-               ". Bring one of them back; 'pgafctl perform failover --allow-data-loss' goes on without";
-    if (record.phase == Phase::electing && here > 2000)
-        return "no fenced node may be promoted: each lacks WAL that was acknowledged, or may not be a candidate (needed: " + text(record.floor) + ")";
-    if (record.phase != Phase::steady && record.phase != Phase::promoting) return {};
-    if (!world.in_reach(record.primary) && !record.rules.empty() && world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms)) {
-        if (reachable_nodes_can_complete(world)) return {};
-        return record.primary.v + " is out of reach and nobody can take over: " + missing(world) +
-               ". Bring one of them back; 'pgafctl perform failover --allow-data-loss' goes on without";
-    }
+    if (!world.memory.complete_since && here > 1000)
+        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + ". Bring one of them back; " + without;
+    if (world.memory.complete_since && here > 2000)
+        return "no fenced node may be promoted: each lacks WAL that may have been acknowledged, or may not be a candidate (needed: " +
+               (world.record.floor.timeline.empty() ? std::string("all of ") + world.record.primary.v : text(world.record.floor)) + "). Bring the others back; " + without;
+    return {};
+}
+
+/// Writes wait although the primary runs: the sync rule asks for more standbys than stream.
+std::string waiting_for_standbys(const World& world) {
     const SyncRule& rule = world.newest_rule().rule;
-    const auto streaming = std::count_if(record.nodes.begin(), record.nodes.end(), [&](const auto& e) {
+    const auto streaming = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) {
         const NodeView* v = world.view(e.first);
         return rule.contains(e.second.incarnation) && v && !v->not_streaming_since;
     });
-    if (world.primary_serves() && rule.k > streaming)
-        return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) +
-               " stream; bring a standby back, or lower number-sync-standbys";
-    return {};
+    if (!world.primary_runs() || rule.k <= streaming) return {};
+    return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) + " stream; bring a standby back, or lower number-sync-standbys";
+}
+
+}  // namespace
+
+std::string waiting_text(const World& world) {
+    const ClusterRecord& record = world.record;
+    if (record.phase == Phase::forming) return record.nodes.empty() ? "no node has registered yet" : "";
+    if (record.phase == Phase::electing) return waiting_in_election(world);
+    if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {
+        if (reachable_nodes_can_complete(world)) return {};
+        return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " + without;
+    }
+    return waiting_for_standbys(world);
 }
 
 Summary summarize(const Heart& heart, Millis now) {

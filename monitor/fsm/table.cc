@@ -1,10 +1,15 @@
 #include "monitor/fsm/table.h"
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
+#include <stdexcept>
 
 namespace pgaf::fsm {
+namespace {
+
+/// As many as the setting failover-limit may ask for (R15).
+constexpr std::size_t recent_failovers_kept = 1000;
+
+}  // namespace
 
 void decide(World& world) {
     // Each row changes the record so that it no longer matches; far fewer than this are ever applied in one step.
@@ -21,8 +26,7 @@ void decide(World& world) {
         }
         if (!matched) return;
     }
-    std::fputs("pgaf: the decision table does not come to rest: a defect of pgaf, please report it\n", stderr);
-    std::abort();
+    throw std::logic_error("pgaf: the decision table does not come to rest, nothing was stored: a defect of pgaf, please report it");
 }
 
 std::string table_text() {
@@ -32,19 +36,24 @@ std::string table_text() {
     return text;
 }
 
-void begin_election(World& world, const Row& row, bool planned, const std::string& reason, const std::string& evidence) {
+void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason, const std::string& evidence) {
     ClusterRecord& record = world.record;
+    const bool planned = trigger == Trigger::planned;
     record.epoch = Epoch{record.epoch.v + 1};
     record.planned = planned;
     record.reason = reason;
     record.chosen = {};
+    record.forward.reset();
     record.permit.reset();
+    record.exclude_primary = trigger == Trigger::command;
+    if (!planned && !record.operation) record.preferred = {};
     if (!planned) {
-        record.preferred = record.operation ? record.preferred : NodeName{};
         const NodeView* v = world.view(record.primary);
         world.memory.triggered = v && v->heard ? *v->heard : world.now;
+    }
+    if (trigger == Trigger::loss) {
         world.memory.recent_failovers.push_back(world.now);
-        if (world.memory.recent_failovers.size() > 64) world.memory.recent_failovers.erase(world.memory.recent_failovers.begin());
+        if (world.memory.recent_failovers.size() > recent_failovers_kept) world.memory.recent_failovers.erase(world.memory.recent_failovers.begin());
     }
     world.memory.epoch_began = world.now;
     world.enter(Phase::electing);
@@ -56,8 +65,6 @@ void finish_operation(World& world, bool ok, const std::string& message, std::op
     if (!world.record.operation) return;
     world.reply(world.record.operation->id, ok, message, write_pause);
     world.record.operation.reset();
-    world.record.preferred = {};
-    world.record.exclude_primary = false;
 }
 
 }  // namespace pgaf::fsm

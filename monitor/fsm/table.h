@@ -28,8 +28,14 @@ void decide(World& world);
 /// Name and reason of each row, a row a line.
 [[nodiscard]] std::string table_text();
 
+/// Why an election begins.
+///   planned    a switchover: the old primary works and is told to stop
+///   loss       the primary is lost, or seems to be; counted by R15
+///   command    an operator's failover: the old primary is not to go on, though it may live
+enum class Trigger { planned, loss, command };
+
 /// Begins an election: the next epoch, durable before anybody is told (R1, R4).
-void begin_election(World& world, const Row& row, bool planned, const std::string& reason, const std::string& evidence);
+void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason, const std::string& evidence);
 
 /// Ends an operator's long command, with its answer.
 void finish_operation(World& world, bool ok, const std::string& message, std::optional<Millis> write_pause = {});

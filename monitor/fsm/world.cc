@@ -42,10 +42,13 @@ const Report* World::primary_live() const {
     return r && r->incarnation == record.primary_incarnation ? r : nullptr;
 }
 
-bool World::primary_serves() const {
+bool World::primary_runs() const {
     const Report* r = primary_live();
-    return r && r->promised.epoch == record.epoch && r->status == PgStatus::running && !r->in_recovery && r->writable;
+    if (!r || r->promised.epoch != record.epoch || r->status != PgStatus::running || r->in_recovery) return false;
+    return record.history.empty() || r->timeline == record.history.back().timeline;
 }
+
+bool World::primary_serves() const { return primary_runs() && primary_live()->writable; }
 
 bool World::primary_promised() const {
     const Report* r = primary_live();
@@ -57,14 +60,20 @@ bool World::primary_exited() const {
     return r && r->promised.epoch == record.epoch && r->status == PgStatus::stopped;
 }
 
-bool World::may_be_candidate(const NodeRecord& n) const {
+bool World::may_be_candidate(const NodeRecord& n) const { return can_be_candidate(n) && !n.maintenance_wanted && !n.drop_wanted; }
+
+bool World::can_be_candidate(const NodeRecord& n) const {
     const Report* r = report(n.name);
-    return n.candidate_priority > 0 && !n.maintenance && !n.maintenance_wanted && !n.drop_wanted && !(r && r->leaving);
+    return n.candidate_priority > 0 && !n.maintenance && !(r && r->leaving);
 }
 
 bool World::may_be_member(const NodeRecord& n) const {
     const Report* r = report(n.name);
     return n.replication_quorum && !n.maintenance && !n.maintenance_wanted && !n.drop_wanted && !(r && r->leaving);
+}
+
+bool World::in_any_rule(const NodeRecord& n) const {
+    return std::any_of(record.rules.begin(), record.rules.end(), [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
 }
 
 std::uint32_t World::number_sync_standbys() const {

@@ -30,7 +30,9 @@ struct World {
     /// The primary's live report, when it is of the incarnation that was told.
     [[nodiscard]] const Report* primary_live() const;
     [[nodiscard]] const NamedRule& newest_rule() const { return record.rules.back(); }
-    /// The primary runs read-write under the newest epoch.
+    /// The primary runs read-write under the newest epoch, on the timeline that it was told; perhaps not open yet (R9).
+    [[nodiscard]] bool primary_runs() const;
+    /// That, and it takes clients.
     [[nodiscard]] bool primary_serves() const;
     /// The last node told to be primary has itself promised the record's epoch (R4, second form).
     [[nodiscard]] bool primary_promised() const;
@@ -39,8 +41,12 @@ struct World {
 
     /// May be promoted as far as operators are concerned: priority, maintenance, drop, leaving.
     [[nodiscard]] bool may_be_candidate(const NodeRecord& n) const;
+    /// The same when there is nobody else: one that still waits for maintenance or to be dropped goes on until it can.
+    [[nodiscard]] bool can_be_candidate(const NodeRecord& n) const;
     /// Counts in sync rules as far as operators are concerned.
     [[nodiscard]] bool may_be_member(const NodeRecord& n) const;
+    /// The node's incarnation is in a rule in force: it is not to be wiped, cloned or rewound (R3).
+    [[nodiscard]] bool in_any_rule(const NodeRecord& n) const;
     [[nodiscard]] std::uint32_t number_sync_standbys() const;
     [[nodiscard]] NodeName name_of(const IncarnationId& incarnation) const;
 
