@@ -1,6 +1,7 @@
 #include "keeper/postgres/sync_rule.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "keeper/postgres/commit_wait.h"
@@ -41,7 +42,8 @@ struct Proof {
     std::string before;
     /// Walsenders of the first look: any later one was born under the padded rule.
     std::optional<std::set<int>> old;
-    std::set<int> ended;
+    /// When each was last told to end: one that is blocked in its last message ends at the second signal only.
+    std::map<int, Clock::time_point> ended;
 
     /// Why this walsender might still release a commit under an older rule; empty when it can't.
     [[nodiscard]] std::string doubt(const WalsenderRow& row) const;
@@ -63,7 +65,10 @@ std::string Proof::doubt(const WalsenderRow& row) const {
 }
 
 Async<Result<>> Proof::end_leaver(const WalsenderRow& row) {
-    if (members.contains(lower(row.application)) || !ended.insert(row.pid).second) co_return Result<>{};
+    if (members.contains(lower(row.application))) co_return Result<>{};
+    const auto told = ended.find(row.pid);
+    if (told != ended.end() && Clock::now() - told->second < std::chrono::milliseconds(200)) co_return Result<>{};
+    ended[row.pid] = Clock::now();
     const auto done = co_await connection->query("SELECT pg_terminate_backend($1::int)", parameters(std::to_string(row.pid)), query_limit);
     if (!done) co_return done.error().in("ending the walsender of " + row.application);
     co_return Result<>{};
@@ -128,7 +133,7 @@ Async<Result<std::shared_ptr<Connection>>> prove_closed(Node& node, const Layout
     co_return connection;
 }
 
-Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& layout, Result<std::string> names) {
+Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& layout, const Result<std::string>& names) {
     if (!names) co_return names.error();
     const auto variable = node.following(layout, {}, *names);
     if (!variable) co_return variable.error();
@@ -140,16 +145,20 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     node.run().closed_all_along = false;
     if (rule.asynchronous()) {
         // Weaker than any rule before it: whatever a late walsender releases, this one would have released too.
-        const auto seen = co_await put_rule(node, step.layout, std::string{});
+        const Result<std::string> nobody = std::string{};
+        const auto seen = co_await put_rule(node, step.layout, nobody);
         if (!seen) co_return seen.error();
         co_return Result<>{};
     }
+    const auto names = standby_names(rule, step.layout);
+    if (!names) co_return names.error();
+    const auto stricter = padded_standby_names(rule, step.layout);
     if (before.empty() || before == closed_rule) {
         progress("turning waiting for standbys on");
         if (const auto closed = co_await prove_closed(node, step.layout); !closed) co_return closed.error();
     }
     progress("changing the sync rule");
-    auto padded = co_await put_rule(node, step.layout, padded_standby_names(rule, step.layout));
+    auto padded = co_await put_rule(node, step.layout, stricter);
     if (!padded) co_return padded.error();
     const auto members = names_of(rule, step.layout);
     if (!members) co_return members.error();
@@ -158,7 +167,7 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     // Whatever was acknowledged under an older rule lies before this: `rule.k` members that have it hold all of it.
     const auto reached = co_await look(**padded, query_limit);
     if (!reached) co_return reached.error();
-    auto open = co_await put_rule(node, step.layout, standby_names(rule, step.layout));
+    auto open = co_await put_rule(node, step.layout, names);
     if (!open) co_return open.error();
     co_return co_await wait_for_flush(**open, rule, step.layout, reached->flushed);
 }
@@ -177,7 +186,8 @@ Async<Result<>> apply_rule(Node& node, const ApplyRule& step, const Progress& pr
         co_return co_await change_rule(node, step, view->standby_names, progress);
     // Nothing can have been acknowledged since the server started, so there is no old release to wait for; but what was
     // acknowledged before it stopped may be on members of an older rule only.
-    auto open = co_await put_rule(node, step.layout, standby_names(step.rule.rule, step.layout));
+    const auto names = standby_names(step.rule.rule, step.layout);
+    auto open = co_await put_rule(node, step.layout, names);
     if (!open) co_return open.error();
     node.run().closed_all_along = false;
     if (step.rule.rule.asynchronous()) co_return Result<>{};

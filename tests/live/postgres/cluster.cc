@@ -149,14 +149,15 @@ void Cluster::run_until(const std::function<bool()>& done, int limit_ms) {
 }
 
 Result<> Cluster::perform(TestNode& node, Step step, int limit_ms) {
-    std::optional<Result<>> result;
+    // Shared: what did not end within the limit may end later.
+    const auto result = std::make_shared<std::optional<Result<>>>();
     asio::co_spawn(io, node.control->perform(step, [&node](std::string text) { node.progress.push_back(std::move(text)); }),
-                   [&](std::exception_ptr failed, Result<> value) {
+                   [result](std::exception_ptr failed, Result<> value) {
                        if (failed) std::rethrow_exception(failed);
-                       result = std::move(value);
+                       *result = std::move(value);
                    });
-    run_until([&] { return result.has_value(); }, limit_ms);
-    return *result;
+    run_until([&] { return result->has_value(); }, limit_ms);
+    return **result;
 }
 
 Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms) {
@@ -175,13 +176,13 @@ Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms) {
 }
 
 Facts Cluster::facts(TestNode& node) {
-    std::optional<Facts> result;
-    asio::co_spawn(io, node.control->observe(), [&](std::exception_ptr failed, Facts value) {
+    const auto result = std::make_shared<std::optional<Facts>>();
+    asio::co_spawn(io, node.control->observe(), [result](std::exception_ptr failed, Facts value) {
         if (failed) std::rethrow_exception(failed);
-        result = std::move(value);
+        *result = std::move(value);
     });
-    run_until([&] { return result.has_value(); }, 30'000);
-    return *result;
+    run_until([&] { return result->has_value(); }, 30'000);
+    return **result;
 }
 
 bool Cluster::until(TestNode& node, const std::function<bool(const Facts&)>& condition, int limit_ms) {

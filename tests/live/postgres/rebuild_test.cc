@@ -1,0 +1,176 @@
+// What replaces data: rewind, clone, the torn tail; and what is left behind (Rejoin, R6, R12).
+#include <filesystem>
+#include <thread>
+
+#include "keeper/postgres/files.h"
+#include "keeper/postgres/settings.h"
+#include "tests/live/postgres/cluster.h"
+
+namespace pgaf::test {
+using namespace keeper;
+namespace {
+
+/// node1 dies with a commit that nobody has; node2 is promoted and goes on.
+void diverge(Cluster& cluster) {
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    a.ask("INSERT INTO t VALUES (1)");
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    Sql client = a.sql();
+    client.send("INSERT INTO t SELECT generate_series(100, 2000)");
+    CHECK_FALSE(client.answered(300));
+    REQUIRE(::kill(a.postmaster(), SIGKILL) == 0);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
+    REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
+    b.ask("INSERT INTO t VALUES (2)");
+}
+
+std::vector<std::string> kept(const TestNode& node) { return list_folder(node.config.state_dir + "/wal-kept"); }
+
+}  // namespace
+
+TEST_CASE("a diverged primary is rewound, its WAL is kept, and it streams as another incarnation") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    diverge(cluster);
+    REQUIRE(cluster.perform(b, Checkpoint{1}));
+    CHECK(cluster.facts(b).checkpoint_timeline == Timeline{2});
+    const Facts old = cluster.facts(a);
+    const Lsn fork = cluster.facts(b).forks.at(0).end;
+    REQUIRE(old.end > fork);
+    CHECK(old.timeline == Timeline{1});
+
+    const IncarnationId next{random_id()};
+    const double took = milliseconds([&] { REQUIRE(cluster.perform(a, Rewind{cluster.layout(a), b.name, fork, next, "its WAL went on"})); });
+    const Facts rewound = cluster.facts(a);
+    CHECK(rewound.folder_incarnation == next);
+    CHECK_FALSE(rewound.rebuilding);
+    CHECK(rewound.in_recovery);
+    a.incarnation = next;
+    REQUIRE(cluster.perform(b, UpdatePeers{cluster.layout(b)}));
+    REQUIRE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
+    REQUIRE(cluster.until_streaming(b, a));
+    CHECK(eventually([&] { return a.ask("SELECT count(*) FROM t") == "2"; }));
+    CHECK(a.ask("SHOW port") == std::to_string(a.port));
+    REQUIRE(kept(a).size() == 1);
+    const std::string folder = a.config.state_dir + "/wal-kept/" + kept(a)[0];
+    CHECK(read_text(folder + "/README").find("WAL " + fork.text() + " to " + old.end.text()) == 0);
+    const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + folder, "--start=" + fork.text(), "--end=" + old.end.text()});
+    CHECK(dump.output.find("INSERT") != std::string::npos);
+    CHECK(std::any_of(a.progress.begin(), a.progress.end(), [](const std::string& line) { return line.find("is kept in") != line.npos; }));
+    WARN("rewind: " << took << " ms");
+}
+
+TEST_CASE("before a checkpoint on the new timeline pg_rewind sees no divergence, and that is no success") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    diverge(cluster);
+    // The promotion's own checkpoint would come soon; freeze it.
+    const Facts now = cluster.facts(b);
+    if (now.checkpoint_timeline == Timeline{2}) {
+        WARN("the checkpoint after the promotion was quicker than the test");
+        return;
+    }
+    const auto done = cluster.perform(a, Rewind{cluster.layout(a), b.name, now.forks.at(0).end, IncarnationId{random_id()}, "its WAL went on"});
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message.find("sees no divergence") != std::string::npos);
+    CHECK(cluster.facts(a).rebuilding);
+    CHECK_FALSE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
+}
+
+TEST_CASE("a clone replaces diverged data, keeps its WAL, and an interrupted one is noticed") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    diverge(cluster);
+    const Facts old = cluster.facts(a);
+    const IncarnationId next{random_id()};
+    // Interrupted: whatever is there by then is marked, reported, and not started.
+    b.ask("CREATE TABLE big AS SELECT i, repeat('x', 900) AS x FROM generate_series(1, 100000) i");
+    const auto cut = cluster.perform_cancelled(a, Clone{cluster.layout(a), b.name, next, "pg_rewind failed"}, 150);
+    REQUIRE_FALSE(cut);
+    const Facts half = cluster.facts(a);
+    CHECK(half.rebuilding);
+    CHECK(half.status == PgStatus::absent);
+    CHECK_FALSE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
+    cluster.restart_keeper(a);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.launcher_connected; }));
+    CHECK(cluster.facts(a).rebuilding);
+
+    REQUIRE(cluster.perform(a, Clone{cluster.layout(a), b.name, next, "an earlier clone was not finished"}));
+    const Facts made = cluster.facts(a);
+    CHECK_FALSE(made.rebuilding);
+    CHECK(made.folder_incarnation == next);
+    CHECK(made.in_recovery);
+    a.incarnation = next;
+    REQUIRE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
+    REQUIRE(cluster.until_streaming(b, a));
+    CHECK(a.ask("SELECT count(*) FROM big") == "100000");
+    // Kept once, at the first try, although there were two.
+    REQUIRE(kept(a).size() == 1);
+    CHECK(kept(a)[0].find(cluster[1].incarnation.v) == std::string::npos);
+    CHECK(read_text(a.config.state_dir + "/wal-kept/" + kept(a)[0] + "/README").find(old.end.text()) != std::string::npos);
+}
+
+TEST_CASE("a clone refuses what is not PostgreSQL's, a wrong password, and a source that is not there") {
+    Cluster cluster(2);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    REQUIRE(cluster.perform(a, Initialise{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    std::filesystem::create_directories(b.config.data_dir);
+    write_text(b.data("precious"), "x");
+    const Clone step{cluster.layout(b), a.name, b.incarnation, "there is no data folder"};
+    CHECK(cluster.perform(b, step).error().message.find("is not empty") != std::string::npos);
+    CHECK(read_text(b.data("precious")) == "x");
+    std::filesystem::remove(b.data("precious"));
+    write_text(b.config.replication_password_file, "wrong\n");
+    CHECK(cluster.perform(b, step).error().message.find("password") != std::string::npos);
+    CHECK_FALSE(cluster.facts(b).rebuilding);
+    REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
+    CHECK_FALSE(cluster.perform_cancelled(b, step, 800));
+    CHECK(b.progress.back().find("waiting for node1 (127.0.0.1:") == 0);
+    CHECK_FALSE(cluster.facts(b).rebuilding);
+}
+
+TEST_CASE("a torn tail that reaches into a later segment is moved away, and the standby streams on (R6)") {
+    Cluster cluster(2);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    const Lsn fork = cluster.facts(b).complete;
+    REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
+    const Facts stopped = cluster.facts(b);
+    const std::size_t before = list_folder(b.data("pg_wal")).size();
+    REQUIRE(cluster.perform(b, DropTornTail{Timeline{1}, fork}));
+    CHECK(list_folder(b.data("pg_wal")).size() < before);
+    REQUIRE(kept(b).size() == 1);
+    a.ask("INSERT INTO t VALUES (1)");
+    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
+    CHECK(eventually([&] { return b.ask("SELECT count(*) FROM t") == "1"; }));
+    CHECK(cluster.facts(b).end >= stopped.end);
+}
+
+TEST_CASE("an existing folder is adopted with its data, and its access rules are kept beside ours") {
+    Cluster cluster(1);
+    TestNode& a = cluster[1];
+    REQUIRE(run_command({postgres_bin() + "/initdb", "-D", a.config.data_dir, "-U", "postgres", "--data-checksums", "-N"}).code == 0);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
+    CHECK(cluster.facts(a).folder_incarnation.empty());
+    REQUIRE(cluster.perform(a, Adopt{cluster.layout(a)}));
+    CHECK(cluster.facts(a).folder_incarnation == a.incarnation);
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    CHECK(a.ask("SELECT count(*) FROM pg_roles WHERE rolname = 'pgaf_replicator'") == "1");
+    CHECK(read_text(a.data("pg_hba.conf.before-pgaf")).find("trust") != std::string::npos);
+    CHECK(read_text(a.data("pg_hba.conf")).find("trust") == std::string::npos);
+}
+
+}  // namespace pgaf::test
