@@ -92,7 +92,7 @@ std::string state_table(const v1::ClusterState& state, bool colours) {
                         address.text(),
                         {node.state(), node_colour(node)},
                         node.assigned(),
-                        Lsn{node.lsn()}.text(),
+                        node.lsn() == 0 ? "-" : Lsn{node.lsn()}.text(),
                         node.timeline() == 0 ? "-" : std::to_string(node.timeline()),
                         lag_text(node),
                         std::to_string(node.candidate_priority()),

@@ -45,6 +45,7 @@ TEST_CASE("A cluster in trouble says why it waits, what its nodes do, and what i
     state.mutable_nodes(2)->set_problem("the data folder belongs to another cluster; empty it\x1b[2J");
     state.mutable_nodes(2)->set_seen_ms(-1);
     state.mutable_nodes(2)->set_timeline(0);
+    state.mutable_nodes(2)->set_lsn(0);
     state.mutable_nodes(2)->set_replication_quorum(false);
     const auto ran = Run{monitor.address()}({"show", "state"});
     CHECK("\n" + ran.out == R"(
@@ -52,7 +53,7 @@ Cluster default   epoch 7   timeline 3   no writable primary   failover: not rea
   NAME                   HOST:PORT            STATE       ASSIGNED   LSN         TLI  LAG          PRIO  QUORUM  SEEN
 * node1                  127.0.0.1:6001       primary     primary    0/5001A28   3    -            100   yes     0.2s
   a-very-long-node-name  [2001:db8::17]:6002  catchingup  secondary  0/5001A28   3    1.2 MB 2.3s  90    yes     0.1s
-  node3                  127.0.0.1:6003       secondary   secondary  0/5001A28   -    0 B          80    no      never
+  node3                  127.0.0.1:6003       secondary   secondary  -           -    0 B          80    no      never
 waiting: for node2 or node3; start one of them, or: pgafctl perform failover --allow-data-loss
 a-very-long-node-name: cloning from node1, 41 %
 node3: the data folder belongs to another cluster; empty it [2J
