@@ -12,8 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr Millis query_limit{5000};
-/// A proof that takes longer is told as an error that names what is missing; the loop tries again.
-constexpr Millis proof_limit{10000};
 
 /// From 2 ms to 50 ms: not on the way of a failover, where the rule is opened with the promotion.
 Millis next_pause(Millis pause) { return Millis{std::min<std::int64_t>(pause.v * 2, 50)}; }
@@ -76,7 +74,7 @@ Async<Result<>> Proof::end_leaver(const WalsenderRow& row) {
 
 /// Until no walsender can release a commit under an older rule than the padded one.
 Async<Result<>> Proof::no_old_release() {
-    const auto deadline = Clock::now() + std::chrono::milliseconds(proof_limit.v);
+    const auto deadline = Clock::now() + std::chrono::milliseconds(node.config.proof_limit.v);
     for (Millis pause{2};; pause = next_pause(pause)) {
         const auto view = co_await look(*connection, query_limit);
         if (!view) co_return view.error();
@@ -98,10 +96,11 @@ Async<Result<>> Proof::no_old_release() {
     }
 }
 
-Async<Result<>> wait_for_flush(Connection& connection, const SyncRule& rule, const Layout& layout, Lsn target) {
+Async<Result<>> wait_for_flush(const Node& node, Connection& connection, const SyncRule& rule, const Layout& layout,
+                               Lsn target) {
     const auto names = names_of(rule, layout);
     if (!names) co_return names.error();
-    const auto deadline = Clock::now() + std::chrono::milliseconds(proof_limit.v);
+    const auto deadline = Clock::now() + std::chrono::milliseconds(node.config.proof_limit.v);
     for (Millis pause{2};; pause = next_pause(pause)) {
         const auto view = co_await look(connection, query_limit);
         if (!view) co_return view.error();
@@ -129,7 +128,7 @@ Async<Result<std::shared_ptr<Connection>>> prove_closed(Node& node, const Layout
     if (!closed) co_return closed.error();
     auto connection = co_await node.put_in_force(*closed);
     if (!connection) co_return connection;
-    if (auto done = co_await see_commit_wait(node, **connection, proof_limit); !done) co_return done.error();
+    if (auto done = co_await see_commit_wait(node, **connection, node.config.proof_limit); !done) co_return done.error();
     co_return connection;
 }
 
@@ -169,7 +168,7 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     if (!reached) co_return reached.error();
     auto open = co_await put_rule(node, step.layout, names);
     if (!open) co_return open.error();
-    co_return co_await wait_for_flush(**open, rule, step.layout, reached->flushed);
+    co_return co_await wait_for_flush(node, **open, rule, step.layout, reached->flushed);
 }
 
 }  // namespace
@@ -191,7 +190,7 @@ Async<Result<>> apply_rule(Node& node, const ApplyRule& step, const Progress& pr
     if (!open) co_return open.error();
     node.run().closed_all_along = false;
     if (step.rule.rule.asynchronous()) co_return Result<>{};
-    co_return co_await wait_for_flush(**open, step.rule.rule, step.layout, view->flushed);
+    co_return co_await wait_for_flush(node, **open, step.rule.rule, step.layout, view->flushed);
 }
 
 Async<Result<>> open_to_clients(Node& node, const OpenToClients& step, const Progress& progress) {
@@ -202,7 +201,7 @@ Async<Result<>> open_to_clients(Node& node, const OpenToClients& step, const Pro
     if (!view) co_return view.error();
     if (!step.rule.rule.asynchronous()) {
         progress("waiting for standbys to have what clients will see");
-        auto done = co_await wait_for_flush(**connection, step.rule.rule, step.layout, view->flushed);
+        auto done = co_await wait_for_flush(node, **connection, step.rule.rule, step.layout, view->flushed);
         if (!done) co_return done;
     }
     if (auto done = co_await node.set_access(step.layout, true); !done) co_return done;

@@ -15,8 +15,8 @@ Report without_positions(Report r) {
     if (!r.fenced && r.status == PgStatus::running) r.end = r.replayed = r.complete = {};
     r.receiver.last_message_age = {};
     for (WalsenderView& sender : r.standbys) sender.flushed = sender.replayed = {}, sender.replay_lag = {};
-    // "cloning from node1: ..., 41 %": the percentage can wait.
-    r.doing.resize(std::min(r.doing.size(), r.doing.find(':')));
+    // "cloning from node1, 41 %": the percentage can wait.
+    r.doing.resize(std::min(r.doing.size(), r.doing.find_first_of(":,")));
     return r;
 }
 
@@ -37,17 +37,21 @@ Facts meanwhile(Facts facts, const Step& step) {
     const bool starts = std::holds_alternative<StartPrimary>(step) || std::holds_alternative<StartStandby>(step);
     const bool replaces = std::holds_alternative<Rewind>(step) || std::holds_alternative<Clone>(step) ||
                           std::holds_alternative<Initialise>(step);
-    if (facts.status != PgStatus::stopped && facts.status != PgStatus::absent) return facts;
-    if (starts) {
+    if (replaces) {
+        // initdb's own server is none that anybody should count on either.
+        Facts none;
+        none.status = PgStatus::absent;
+        none.exits = facts.exits;
+        none.leaving = facts.leaving;
+        none.launcher_connected = facts.launcher_connected;
+        none.pg_version = facts.pg_version;
+        return none;
+    }
+    if (starts && (facts.status == PgStatus::stopped || facts.status == PgStatus::absent)) {
         facts.status = PgStatus::starting;
         facts.end_exact = false;
         // What it will be, not what its folder said before.
         facts.in_recovery = std::holds_alternative<StartStandby>(step);
-    }
-    if (replaces) {
-        facts.status = PgStatus::absent;
-        facts.end_exact = false;
-        facts.end = facts.replayed = facts.complete = {};
     }
     return facts;
 }

@@ -51,11 +51,17 @@ std::string step_text(const Step& step) {
             },
             [](const Checkpoint&) -> std::string { return "making a checkpoint"; },
             [](const Stop& s) -> std::string { return "stopping PostgreSQL (" + std::string(word(s.mode)) + ")"; },
-            [](const Rewind& s) -> std::string { return "rewinding against " + s.upstream.v + ": " + s.why; },
-            [](const Clone& s) -> std::string { return "cloning from " + s.upstream.v + ": " + s.why; },
+            [](const Rewind& s) -> std::string { return "rewinding against " + s.upstream.v; },
+            [](const Clone& s) -> std::string { return "cloning from " + s.upstream.v; },
             [](const DropTornTail&) -> std::string { return "moving a torn end of WAL aside"; },
             [](const UpdatePeers&) -> std::string { return "updating access and slots for the cluster's nodes"; }},
         step);
+}
+
+std::string step_reason(const Step& step) {
+    if (const auto* rewind = std::get_if<Rewind>(&step)) return rewind->why;
+    if (const auto* clone = std::get_if<Clone>(&step)) return clone->why;
+    return {};
 }
 
 }  // namespace pgaf::keeper

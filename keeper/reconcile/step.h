@@ -136,5 +136,7 @@ using Step = std::variant<Initialise, Adopt, StartPrimary, StartStandby, Follow,
 [[nodiscard]] std::string step_name(const Step& step);
 /// "cloning from node1": what is being done, for people.
 [[nodiscard]] std::string step_text(const Step& step);
+/// Why a rewind or a clone is done; empty for other steps, whose reason is the goal.
+[[nodiscard]] std::string step_reason(const Step& step);
 
 }  // namespace pgaf::keeper

@@ -201,7 +201,8 @@ bool Loop::Impl::on_hold(const Step& step) const {
 }
 
 void Loop::Impl::begin(const Step& step) {
-    log.info("step_begun", step_text(step),
+    const std::string why = step_reason(step);
+    log.info("step_begun", step_text(step) + (why.empty() ? "" : ": " + why),
              {{"step", step_name(step)}, {"rule", decision.rule}, {"epoch", promise().promised.epoch}});
     under_way = unsettled = step;
     cancelling = false;

@@ -194,7 +194,13 @@ void Loop::Impl::open_session() {
 }
 
 std::string Loop::Impl::doing() const {
-    if (under_way) return step_text(*under_way) + (progress.empty() ? "" : ": " + progress);
+    if (under_way) {
+        const std::string step = step_text(*under_way);
+        const std::string why = step_reason(*under_way);
+        // Progress may be a sentence of its own: "cloning from node1, 41 %".
+        const std::string how = progress.starts_with(step) ? progress : step + (progress.empty() ? "" : ": " + progress);
+        return how + (why.empty() ? "" : " (" + why + ")");
+    }
     return decision.waiting.empty() ? std::string{} : "waiting for " + decision.waiting;
 }
 
@@ -202,8 +208,7 @@ std::string Loop::Impl::problem() const {
     if (!state_trouble.empty()) return state_trouble;
     if (!decision.problem.empty()) return decision.problem;
     if (!run.failure.empty()) return run.failed_step + " has failed: " + run.failure;
-    // A standby that has not been reached for a while tells why in its own words; a look that failed, too.
-    return facts.trouble;
+    return facts_to_tell().trouble;
 }
 
 Facts Loop::Impl::facts_to_tell() const { return unsettled ? meanwhile(facts, *unsettled) : facts; }
@@ -221,10 +226,10 @@ void Loop::Impl::send_report() {
     if (!session_asked || session_incarnation != promise().incarnation) return;
     Report report = report_now();
     report.seq = ++seq;
-    link.send(report);
     recent.push_back(report);
     if (recent.size() > max_recent) recent.pop_front();
-    sent = std::move(report);
+    sent = report;
+    link.send(report);
 }
 
 // ---- the launcher's end -----------------------------------------------------------------------------------------------

@@ -51,12 +51,14 @@ Result<std::string> read_whole(int fd) {
         if (n < 0) return error(reason());
         if (n == 0) return text;
         text.append(buffer, static_cast<std::size_t>(n));
-        if (text.size() > largest) return error("it is larger than any state file");
+        // Enough to see that it is none; parse() says so.
+        if (text.size() > largest) return text;
     }
 }
 
 /// The promise in a state file's text; an error says what is wrong with it.
 Result<Promise> parse(const std::string& text) {
+    if (text.size() > largest) return error("it is larger than any state file");
     const auto json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_discarded() || !json.is_object()) return error("it is torn or no JSON");
     const auto version = json.find("format");

@@ -1,0 +1,119 @@
+// The loop's dealings with the launcher's end, with other nodes, and with its own end.
+#include <boost/asio/ip/tcp.hpp>
+#include <catch2/catch.hpp>
+
+#include "fakes.h"
+
+namespace pgaf::keeper::test {
+
+TEST_CASE("a launcher that was asked to end is let go once the monitor knows, and once") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    bench.say(bench.goal(Role::standby));
+    REQUIRE(bench.until([&] { return bench.did("UpdatePeers"); }));
+    bench.pass(100);
+    bench.link.acknowledges = false;
+    bench.control.facts.leaving = true;
+    bench.control.change();
+    REQUIRE(bench.until([&] { return bench.link.last().leaving; }, 500));
+    bench.pass(100);
+    CHECK(bench.control.let_gos == 0);
+    bench.link.to.ack({bench.link.last().seq, {}, Millis{50}, Millis{250}});
+    REQUIRE(bench.until([&] { return bench.control.let_gos == 1; }, 500));
+    bench.link.acknowledges = true;
+    bench.pass(200);
+    CHECK(bench.control.let_gos == 1);
+}
+
+TEST_CASE("a primary is let go when the goal has moved away and it has stopped") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.control.facts.in_recovery = false;
+    bench.control.facts.following = {};
+    bench.control.facts.receiver = {};
+    bench.start(promise);
+    Goal goal = bench.goal(Role::primary);
+    goal.timeline = Timeline{1};
+    goal.rule = {RuleId{2}, {1, {IncarnationId{"a"}}}};
+    bench.say(goal);
+    REQUIRE(bench.until([&] { return bench.link.last().rule_applied == RuleId{2}; }));
+    bench.control.facts.leaving = true;
+    bench.control.change();
+    REQUIRE(bench.until([&] { return bench.link.last().leaving; }, 500));
+    bench.pass(200);
+    CHECK(bench.control.let_gos == 0);
+    bench.say(bench.goal(Role::stop, 2));
+    REQUIRE(bench.until([&] { return bench.control.let_gos == 1; }));
+    CHECK(bench.control.facts.status == PgStatus::stopped);
+    // The goal that follows starts nothing on a machine that goes down.
+    bench.say(bench.goal(Role::standby, 2));
+    bench.pass(150);
+    CHECK_FALSE(bench.did("StartStandby"));
+}
+
+TEST_CASE("a look at another node comes with a fresh view of the receiver") {
+    Bench bench(Millis{60'000});
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    boost::asio::ip::tcp::acceptor closed(bench.context, {boost::asio::ip::make_address("127.0.0.1"), 0});
+    const std::uint16_t port = closed.local_endpoint().port();
+    closed.close();
+    bench.control.facts.receiver = {};
+    bench.link.to.probe({17, NodeName{"node1"}, "127.0.0.1", port, Millis{500}});
+    REQUIRE(bench.until([&] { return !bench.link.results.empty(); }, 1000));
+    const ProbeResult& result = bench.link.results[0];
+    CHECK(result.probe == 17);
+    CHECK(result.target == NodeName{"node1"});
+    CHECK(result.port == PortState::refused);
+    CHECK_FALSE(result.receiver.streaming);
+}
+
+TEST_CASE("positions from the monitor go to the slots") {
+    Bench bench;
+    bench.start();
+    REQUIRE(bench.until([&] { return bench.control.peers.contains(NodeName{"node1"}); }));
+    CHECK(bench.control.peers[NodeName{"node1"}] == Lsn{0x9000});
+}
+
+TEST_CASE("a data folder of another cluster ends the keeper, and is not touched") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    bench.control.facts.system_id = SystemId{"88"};
+    bench.start(promise);
+    REQUIRE(bench.until([&] { return bench.outcome.has_value(); }));
+    REQUIRE_FALSE(bool(*bench.outcome));
+    CHECK_THAT(bench.outcome->error().message, Catch::Contains("88") && Catch::Contains("77") && Catch::Contains("pgdata"));
+    CHECK(bench.control.steps.empty());
+    CHECK(bench.link.hellos.empty());
+}
+
+TEST_CASE("the keeper's end breaks a step off and touches nothing else") {
+    Bench bench;
+    bench.control.hold("Clone");
+    bench.start();
+    bench.say(bench.goal(Role::standby));
+    REQUIRE(bench.until([&] { return bench.did("Clone"); }));
+    bench.loop->stop();
+    REQUIRE(bench.until([&] { return bench.outcome.has_value(); }, 2000));
+    CHECK(bool(*bench.outcome));
+    CHECK(bench.control.steps == std::vector<std::string>{"Clone cancelled"});
+    CHECK(bench.link.closed);
+}
+
+TEST_CASE("a session that is lost and opened again begins with a report") {
+    Bench bench(Millis{60'000});
+    bench.start();
+    const std::size_t before = bench.link.reports.size();
+    bench.link.to.lost("gone");
+    bench.link.to.opened();
+    CHECK(bench.link.reports.size() == before + 1);
+    bench.link.to.refused("not for you");
+    CHECK(bench.loop->view().refusal == "not for you");
+}
+
+}  // namespace pgaf::keeper::test
