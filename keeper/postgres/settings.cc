@@ -77,7 +77,7 @@ const std::set<std::string>& owned_settings() {
 
 Result<> check_parameters(const std::map<std::string, std::string>& parameters) {
     for (const auto& [name, value] : parameters) {
-        if (conf_name(name + " =") != name || name.find_first_of("\n'\"=#") != std::string::npos)
+        if (name.empty() || conf_name(name + " =") != name || name.find_first_of("\n'\"=#") != std::string::npos)
             return error("parameters: \"" + name + "\" is no name of a PostgreSQL setting (lower case, no blanks)");
         if (value.find('\n') != std::string::npos) return error("parameters: the value of " + name + " has a line break");
         if (name == "wal_level") {
@@ -168,7 +168,7 @@ Result<std::string> standby_names(const SyncRule& rule, const Layout& layout) {
 Result<std::string> padded_standby_names(const SyncRule& rule, const Layout& layout) {
     const auto members = quoted_members(rule, layout);
     if (!members) return members;
-    return "FIRST " + std::to_string(rule.k) + " (\"pgaf pad\", " + *members + ")";
+    return "FIRST " + std::to_string(rule.k) + " (\"pgaf pad\"" + (members->empty() ? "" : ", " + *members) + ")";
 }
 
 std::string socket_folder(const PostgresConfig& config) {

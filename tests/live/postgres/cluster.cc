@@ -116,6 +116,7 @@ Cluster::Cluster(int nodes) {
         config.replication_password_file = node->dir + "/password";
         write_text(config.replication_password_file, "it's a\\secret\n");
         ::chmod(config.replication_password_file.c_str(), 0600);
+        config.proof_limit = Millis{2000};
         config.hba = {"host all all 127.0.0.1/32 scram-sha-256", "local all all peer map=pgaf"};
         config.parameters = {{"shared_buffers", "16MB"}, {"max_connections", "20"}, {"dynamic_shared_memory_type", "mmap"}};
         node->launcher = Child({program("pgaf-launcher"), "--pgdata", config.data_dir, "--socket", config.launcher_socket,

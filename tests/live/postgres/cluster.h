@@ -14,24 +14,9 @@
 #include "keeper/postgres/make.h"
 #include "keeper/postgres/postgres_control.h"
 #include "tests/support/live.h"
+#include "tests/support/print.h"
 
 struct pg_conn;
-
-/// How Catch prints a result that it finds wrong.
-template <class T>
-struct Catch::StringMaker<boost::system::result<T, pgaf::Error>> {
-    static std::string convert(const boost::system::result<T, pgaf::Error>& result) {
-        return result ? "no error" : "error: " + result.error().message;
-    }
-};
-template <>
-struct Catch::StringMaker<pgaf::Lsn> {
-    static std::string convert(const pgaf::Lsn& lsn) { return lsn.text(); }
-};
-template <>
-struct Catch::StringMaker<pgaf::Timeline> {
-    static std::string convert(const pgaf::Timeline& timeline) { return std::to_string(timeline.v); }
-};
 
 namespace pgaf::test {
 

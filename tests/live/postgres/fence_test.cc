@@ -1,7 +1,9 @@
 // The fence and the end of WAL: what R4 counts on.
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "keeper/postgres/control_file.h"
 #include "keeper/postgres/settings.h"
 #include "keeper/postgres/wal_scan.h"
 #include "tests/live/postgres/cluster.h"
@@ -147,6 +149,58 @@ TEST_CASE("the end of WAL of a crashed server is where pg_waldump sees it, torn 
                                       "--start=" + torn.complete.text()});
     CHECK(dump.output.find("CHECKPOINT_SHUTDOWN") != std::string::npos);
     CHECK(dump.output.find("lsn: " + torn.complete.text().substr(0, 2)) != std::string::npos);
+}
+
+TEST_CASE("a record that was torn at the end of a segment reaches into the next one (R6)") {
+    Cluster cluster(1);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    a.ask("SELECT pg_switch_wal()");
+    a.ask("SELECT pg_logical_emit_message(true, 'test', repeat('x', 40000000))");
+    const Lsn end = Lsn::parse(a.ask("SELECT pg_current_wal_flush_lsn()")).value();
+    REQUIRE(cluster.perform(a, Stop{StopMode::immediate}));
+    const Facts whole = cluster.facts(a);
+    REQUIRE(whole.complete >= end);
+    const std::uint64_t segment = whole.wal_segment_bytes;
+    const Lsn boundary{end.v / segment * segment};
+    char name[32];
+    std::snprintf(name, sizeof name, "0000000100000000%08X", static_cast<unsigned>(boundary.v / segment));
+    REQUIRE(std::filesystem::remove(a.data(std::string("pg_wal/") + name)));
+    const Facts torn = cluster.facts(a);
+    CHECK(torn.end_exact);
+    CHECK(torn.end == boundary);
+    CHECK(torn.complete.v / segment < boundary.v / segment);
+    CHECK(torn.complete == waldump_end(a, Timeline{1}, torn.replayed));
+}
+
+TEST_CASE("pg_control is read as pg_controldata reads it") {
+    Cluster cluster(1);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    const auto check = [&](DbState state, const std::string& word) {
+        const auto control = read_control_file(a.config.data_dir);
+        REQUIRE(control);
+        const Outcome told = run_command({"/usr/bin/env", "LC_ALL=C", postgres_bin() + "/pg_controldata", a.config.data_dir});
+        const auto says = [&](const std::string& label, const std::string& value) {
+            const auto at = told.output.find(label);
+            REQUIRE(at != std::string::npos);
+            const std::string line = told.output.substr(at, told.output.find('\n', at) - at);
+            INFO(line);
+            CHECK(line.ends_with(" " + value));
+        };
+        CHECK(control->state == state);
+        says("Database system identifier:", control->system_id.v);
+        says("Database cluster state:", word);
+        says("Latest checkpoint location:", control->checkpoint.text());
+        says("Latest checkpoint's REDO location:", control->redo.text());
+        says("Latest checkpoint's TimeLineID:", std::to_string(control->timeline.v));
+    };
+    check(DbState::in_production, "production");
+    a.ask("CREATE TABLE t AS SELECT generate_series(1, 100) AS i");
+    a.ask("CHECKPOINT");
+    check(DbState::in_production, "production");
+    REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
+    check(DbState::shut_down, "down");
 }
 
 TEST_CASE("a switch record and an empty segment are no end of WAL") {

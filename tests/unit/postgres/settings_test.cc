@@ -1,0 +1,137 @@
+// pgaf.conf: what the cluster owns, sync rules as PostgreSQL spells them, what is refused.
+#include <catch2/catch.hpp>
+#include <sys/stat.h>
+
+#include "keeper/postgres/conf_text.h"
+#include "keeper/postgres/settings.h"
+#include "tests/support/live.h"
+#include "tests/support/print.h"
+
+namespace pgaf::keeper {
+namespace {
+
+PostgresConfig some_config() {
+    PostgresConfig config;
+    config.cluster = ClusterName{"default"};
+    config.node = NodeName{"node1"};
+    config.data_dir = "/srv/data";
+    config.state_dir = "/srv/data.pgaf";
+    config.port = 6001;
+    config.parameters = {{"shared_buffers", "1GB"}};
+    return config;
+}
+
+Layout some_layout() {
+    return {ClusterName{"default"},
+            NodeName{"node1"},
+            IncarnationId{"00000000000000aa"},
+            {{NodeName{"node1"}, IncarnationId{"00000000000000aa"}, "10.0.0.1", 5432},
+             {NodeName{"node2"}, IncarnationId{"00000000000000bb"}, "10.0.0.2", 5432},
+             {NodeName{"node-3"}, IncarnationId{"00000000000000cc"}, "10.0.0.3", 5432}}};
+}
+
+}  // namespace
+
+TEST_CASE("owned settings come last, so nothing of the user's wins") {
+    PostgresConfig config = some_config();
+    config.parameters["wal_level"] = "logical";
+    config.parameters["max_wal_senders"] = "40";
+    const auto values = conf_values(render_settings(config, Variable{}, 15));
+    CHECK(values.at("shared_buffers") == "1GB");
+    CHECK(values.at("wal_level") == "logical");
+    CHECK(values.at("max_wal_senders") == "40");
+    CHECK(values.at("max_replication_slots") == "16");
+    CHECK(values.at("synchronous_standby_names") == closed_rule);
+    CHECK(values.at("primary_conninfo").empty());
+    CHECK(values.at("restore_command").empty());
+    CHECK(values.at("fsync") == "on");
+    CHECK(values.at("full_page_writes") == "on");
+    CHECK(values.at("wal_log_hints") == "on");
+    CHECK(values.at("port") == "6001");
+    CHECK(values.at("unix_socket_directories") == "/srv/data.pgaf");
+    CHECK(values.at("wal_sender_timeout") == "2500ms");
+    CHECK(values.at("hba_file") == "/srv/data/pg_hba.conf");
+    for (const std::string& name : owned_settings())
+        if (name != "data_directory" && name != "config_file") CHECK(values.contains(name));
+}
+
+TEST_CASE("settings that a version does not know are left out") {
+    CHECK(conf_values(render_settings(some_config(), {}, 15)).contains("promote_trigger_file"));
+    CHECK_FALSE(conf_values(render_settings(some_config(), {}, 16)).contains("promote_trigger_file"));
+    CHECK_FALSE(conf_values(render_settings(some_config(), {}, 18)).contains("promote_trigger_file"));
+}
+
+TEST_CASE("what varies is read back, and a private start listens nowhere") {
+    Variable variable;
+    variable.standby_names = "ANY 1 (\"pgaf_default_node2_00000000000000bb\")";
+    variable.conninfo = upstream_conninfo(some_config(), some_layout().peers[1], "it's me", "");
+    variable.slot = "pgaf_node1";
+    CHECK(parse_settings(render_settings(some_config(), variable, 15)) == variable);
+    variable.socket_only = true;
+    CHECK(conf_values(render_settings(some_config(), variable, 15)).at("listen_addresses").empty());
+    variable.replay_first = true;
+    CHECK(conf_values(render_settings(some_config(), variable, 15)).at("max_standby_streaming_delay") == "0");
+}
+
+TEST_CASE("the user's parameters: owned and unsafe ones are refused by name") {
+    CHECK(check_parameters({{"work_mem", "4MB"}, {"wal_level", "logical"}, {"max_wal_senders", "20"}}));
+    const auto fsync = check_parameters({{"fsync", "off"}});
+    REQUIRE_FALSE(fsync);
+    CHECK(fsync.error().message.find("always on") != std::string::npos);
+    CHECK_FALSE(check_parameters({{"full_page_writes", "on"}}));
+    CHECK_FALSE(check_parameters({{"synchronous_standby_names", "*"}}));
+    CHECK_FALSE(check_parameters({{"wal_level", "minimal"}}));
+    CHECK_FALSE(check_parameters({{"max_wal_senders", "2"}}));
+    CHECK_FALSE(check_parameters({{"max_wal_senders", "many"}}));
+    CHECK_FALSE(check_parameters({{"Port", "1"}}));
+    CHECK_FALSE(check_parameters({{"work_mem", "1\nfsync = off"}}));
+    CHECK_FALSE(check_parameters({{"work_mem = 1\nfsync", "off"}}));
+    CHECK_FALSE(check_parameters({{"", "x"}}));
+}
+
+TEST_CASE("sync rules as PostgreSQL spells them: names always quoted (R14)") {
+    const SyncRule both{1, {IncarnationId{"00000000000000bb"}, IncarnationId{"00000000000000cc"}}};
+    const std::string names = "\"pgaf_default_node2_00000000000000bb\", \"pgaf_default_node-3_00000000000000cc\"";
+    CHECK(*standby_names(both, some_layout()) == "ANY 1 (" + names + ")");
+    CHECK(*padded_standby_names(both, some_layout()) == "FIRST 1 (\"pgaf pad\", " + names + ")");
+    CHECK(standby_names({0, {}}, some_layout())->empty());
+    // Writes wait until the rule has grown, or for a member whose folder is gone.
+    CHECK(*standby_names({3, both.members}, some_layout()) == "ANY 3 (" + names + ")");
+    CHECK(*standby_names({1, {}}, some_layout()) == closed_rule);
+    CHECK(*padded_standby_names({1, {}}, some_layout()) == "FIRST 1 (\"pgaf pad\")");
+    CHECK(*standby_names({1, {IncarnationId{"00000000000000ff"}}}, some_layout()) ==
+          "ANY 1 (\"pgaf_default_gone_00000000000000ff\")");
+}
+
+TEST_CASE("upstream: the password stays in its file") {
+    const std::string conninfo = upstream_conninfo(some_config(), some_layout().peers[1], "me", "postgres");
+    CHECK(conninfo.find("host='10.0.0.2' port=5432 user=pgaf_replicator passfile='/srv/data.pgaf/pgpass'") == 0);
+    CHECK(conninfo.find("dbname='postgres'") != std::string::npos);
+    CHECK(conninfo.find("password") == std::string::npos);
+    CHECK(passfile_text("a:b\\c") == "*:*:*:pgaf_replicator:a\\:b\\\\c\n");
+}
+
+TEST_CASE("a configuration that can't work is told at once") {
+    const test::TempDir dir;
+    PostgresConfig config = some_config();
+    config.replication_password_file = dir / "password";
+    CHECK(check_postgres_config(config).error().message.find("No such file") != std::string::npos);
+    test::write_text(config.replication_password_file, "secret\n");
+    ::chmod(config.replication_password_file.c_str(), 0644);
+    CHECK(check_postgres_config(config).error().message.find("chmod 600") != std::string::npos);
+    ::chmod(config.replication_password_file.c_str(), 0600);
+    CHECK(check_postgres_config(config));
+    config.socket_dir = "/" + std::string(100, 'x');
+    CHECK(check_postgres_config(config).error().message.find("socket_dir") != std::string::npos);
+    config.socket_dir = "/tmp";
+    config.state_dir = "/srv/data/pgaf";
+    CHECK(check_postgres_config(config).error().message.find("state_dir") != std::string::npos);
+    config.state_dir = "/srv/data.pgaf";
+    config.hba = {"nonsense"};
+    CHECK_FALSE(check_postgres_config(config));
+    test::write_text(config.replication_password_file, "\n");
+    config.hba.clear();
+    CHECK(check_postgres_config(config).error().message.find("empty") != std::string::npos);
+}
+
+}  // namespace pgaf::keeper

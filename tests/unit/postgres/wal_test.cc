@@ -1,0 +1,217 @@
+// WAL files: names, damaged and foreign contents; the rest of the reader is held against pg_waldump on real servers.
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "keeper/postgres/control_file.h"
+#include "keeper/postgres/crc32c.h"
+#include "keeper/postgres/kept_wal.h"
+#include "keeper/postgres/files.h"
+#include "keeper/postgres/wal_files.h"
+#include "keeper/postgres/wal_scan.h"
+#include "tests/support/live.h"
+#include "tests/support/print.h"
+
+namespace pgaf::keeper {
+namespace {
+
+constexpr std::uint64_t megabyte = 1U << 20;
+
+template <class T>
+void put(std::string& page, std::size_t at, T value) {
+    std::memcpy(page.data() + at, &value, sizeof value);
+}
+
+/// A segment of 1 MB with a first page header and records of `length` bytes one after the other.
+std::string segment(std::uint64_t start, int records, std::uint32_t length, std::uint64_t prev = 0) {
+    std::string bytes(megabyte, '\0');
+    put<std::uint16_t>(bytes, 0, 0xD110);
+    put<std::uint16_t>(bytes, 2, 0x0002);
+    put<std::uint64_t>(bytes, 8, start);
+    put<std::uint64_t>(bytes, 24, 42);
+    std::size_t at = 40;
+    for (int i = 0; i < records; ++i) {
+        put<std::uint32_t>(bytes, at, length);
+        put<std::uint64_t>(bytes, at + 8, prev);
+        bytes[at + 17] = 1;
+        for (std::size_t b = 24; b < length; ++b) bytes[at + b] = static_cast<char>(b + static_cast<std::size_t>(i));
+        Crc32c crc;
+        const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+        crc.add(data + at + 24, length - 24);
+        crc.add(data + at, 20);
+        put<std::uint32_t>(bytes, at + 20, crc.value());
+        prev = start + at;
+        at += (length + 7) & ~std::size_t{7};
+    }
+    return bytes;
+}
+
+WalScan scan_of(const test::TempDir& dir, std::uint64_t from) {
+    WalScan scan;
+    scan.wal_dir = dir.path();
+    scan.timeline = Timeline{1};
+    scan.anchor = scan.from = Lsn{from};
+    return scan;
+}
+
+}  // namespace
+
+TEST_CASE("the CRC is Castagnoli's") {
+    Crc32c crc;
+    crc.add(reinterpret_cast<const unsigned char*>("123456789"), 9);
+    CHECK(crc.value() == 0xE3069283U);
+    Crc32c pieces;
+    pieces.add(reinterpret_cast<const unsigned char*>("1234"), 4);
+    pieces.add(reinterpret_cast<const unsigned char*>("56789"), 5);
+    CHECK(pieces.value() == crc.value());
+}
+
+TEST_CASE("segment names") {
+    CHECK(segment_name(Timeline{2}, 0x1FF, 16 * megabyte) == "0000000200000001000000FF");
+    SegmentName parsed;
+    REQUIRE(parse_segment_name("0000000200000001000000FF", parsed));
+    CHECK(segment_start(parsed, 16 * megabyte) == Lsn{0x1FF000000});
+    CHECK_FALSE(parse_segment_name("0000000200000001000000FF.partial", parsed));
+    CHECK_FALSE(parse_segment_name("0000000200000001000000FX", parsed));
+}
+
+TEST_CASE("the last complete record is found; torn, stale and damaged ones are not taken for it") {
+    const test::TempDir dir;
+    const std::uint64_t start = 3 * megabyte;
+    const std::string name = dir / segment_name(Timeline{1}, 3, megabyte);
+    const std::string good = segment(start, 5, 100);
+    test::write_text(name, good);
+    const auto end = find_wal_end(scan_of(dir, start + 40));
+    REQUIRE(end);
+    CHECK(end->complete == Lsn{start + 40 + 5 * 104});
+    CHECK(end->last_record == Lsn{start + 40 + 4 * 104});
+    CHECK(end->timeline == Timeline{1});
+    CHECK(end->torn.empty());
+    CHECK(end->segment_bytes == megabyte);
+    // From the end of what is known already: the same.
+    CHECK(find_wal_end(scan_of(dir, start + 40 + 5 * 104))->complete == end->complete);
+
+    std::string torn = good;
+    torn[40 + 4 * 104 + 60] ^= 1;
+    test::write_text(name, torn);
+    CHECK(find_wal_end(scan_of(dir, start + 40))->complete == Lsn{start + 40 + 4 * 104});
+    // A good CRC in the wrong place: the prev link tells (a recycled segment's old record).
+    std::string stale = good;
+    put<std::uint64_t>(stale, 40 + 3 * 104 + 8, 12345);
+    Crc32c crc;
+    const auto* data = reinterpret_cast<const unsigned char*>(stale.data());
+    crc.add(data + 40 + 3 * 104 + 24, 76);
+    crc.add(data + 40 + 3 * 104, 20);
+    put<std::uint32_t>(stale, 40 + 3 * 104 + 20, crc.value());
+    test::write_text(name, stale);
+    CHECK(find_wal_end(scan_of(dir, start + 40))->complete == Lsn{start + 40 + 3 * 104});
+    CHECK(find_wal_end(scan_of(dir, start + 40 + 3 * 104))->complete == Lsn{start + 40 + 3 * 104});
+
+    WalScan foreign = scan_of(dir, start + 40);
+    foreign.system_id = SystemId{"43"};
+    CHECK_FALSE(find_wal_end(foreign));
+    CHECK_FALSE(find_wal_end(scan_of(dir, start + 2 * megabyte)));
+    const test::TempDir empty;
+    CHECK_FALSE(find_wal_end(scan_of(empty, start)));
+}
+
+TEST_CASE("a torn record that fills its segment reaches into the next one (R6)") {
+    const test::TempDir dir;
+    const std::uint64_t start = 3 * megabyte;
+    std::string bytes = segment(start, 1, 100);
+    // A record of 2 MB begins after it; its pages go to the segment's end.
+    const std::size_t at = 144;
+    put<std::uint32_t>(bytes, at, 2 * megabyte);
+    put<std::uint64_t>(bytes, at + 8, start + 40);
+    std::uint64_t left = 2 * megabyte - (8192 - at);
+    for (std::size_t page = 8192; page < megabyte; page += 8192) {
+        put<std::uint16_t>(bytes, page, 0xD110);
+        put<std::uint16_t>(bytes, page + 2, 0x0001);
+        put<std::uint64_t>(bytes, page + 8, start + page);
+        put<std::uint32_t>(bytes, page + 16, static_cast<std::uint32_t>(left));
+        left -= 8192 - 24;
+    }
+    const std::string name = dir / segment_name(Timeline{1}, 3, megabyte);
+    test::write_text(name, bytes);
+    const auto end = find_wal_end(scan_of(dir, start + 40));
+    REQUIRE(end);
+    CHECK(end->complete == Lsn{start + 144});
+    CHECK(end->torn == Lsn{start + megabyte});
+    // Torn inside the segment, it is asked for again from there: no hole.
+    put<std::uint64_t>(bytes, megabyte - 8192 + 8, 0);
+    test::write_text(name, bytes);
+    CHECK(find_wal_end(scan_of(dir, start + 40))->torn.empty());
+}
+
+TEST_CASE("kept WAL: a bounded copy, or a move, with a note") {
+    const test::TempDir wal;
+    const test::TempDir state;
+    for (int i = 1; i <= 6; ++i) test::write_text(wal / segment_name(Timeline{1}, i, megabyte), std::string(megabyte, 'x'));
+    KeepWal what;
+    what.wal_dir = wal.path();
+    what.kept_dir = state / "kept";
+    what.incarnation = IncarnationId{"00000000000000aa"};
+    what.from = Lsn{3 * megabyte + 5};
+    what.until = Lsn{5 * megabyte + 7};
+    what.why = "a test";
+    what.limit_bytes = 10 * megabyte;
+    const auto kept = keep_wal(what);
+    REQUIRE(kept);
+    CHECK(kept->find("WAL 0/300005 to 0/500007 is kept in ") == 0);
+    REQUIRE(list_folder(what.kept_dir).size() == 1);
+    const std::string folder = what.kept_dir + "/" + list_folder(what.kept_dir)[0];
+    CHECK(list_folder(folder).size() == 4);  // three segments and the note
+    CHECK(test::read_text(folder + "/README").find("a test") != std::string::npos);
+    CHECK(list_folder(wal.path()).size() == 6);
+    CHECK(has_kept_wal(what.kept_dir, what.incarnation));
+    CHECK_FALSE(has_kept_wal(what.kept_dir, IncarnationId{"00000000000000bb"}));
+
+    what.incarnation = IncarnationId{"00000000000000bb"};
+    what.limit_bytes = 4 * megabyte;
+    REQUIRE(keep_wal(what));
+    CHECK_FALSE(has_kept_wal(what.kept_dir, IncarnationId{"00000000000000aa"}));  // the oldest made room
+    what.limit_bytes = 2 * megabyte;
+    what.incarnation = IncarnationId{"00000000000000cc"};
+    CHECK(keep_wal(what)->find("more than the limit") != std::string::npos);
+
+    what.move = true;
+    what.until = {};
+    REQUIRE(keep_wal(what));
+    CHECK(list_folder(wal.path()).size() == 2);
+}
+
+TEST_CASE("pg_control: short, unknown and nonsensical ones are refused") {
+    std::string bytes(8192, '\0');
+    put<std::uint64_t>(bytes, 0, 7000000000000000001ULL);
+    put<std::uint32_t>(bytes, 8, 1300);
+    put<std::uint32_t>(bytes, 16, 1);
+    put<std::uint64_t>(bytes, 32, 0x3000028);
+    put<std::uint64_t>(bytes, 40, 0x3000000);
+    put<std::uint32_t>(bytes, 48, 2);
+    const auto control = parse_control_file(bytes);
+    REQUIRE(control);
+    CHECK(control->system_id == SystemId{"7000000000000000001"});
+    CHECK(control->clean());
+    CHECK(control->checkpoint == Lsn{0x3000028});
+    CHECK(control->redo == Lsn{0x3000000});
+    CHECK(control->timeline == Timeline{2});
+    put<std::uint32_t>(bytes, 16, 6);
+    CHECK_FALSE(parse_control_file(bytes)->clean());
+    put<std::uint32_t>(bytes, 16, 99);
+    CHECK_FALSE(parse_control_file(bytes));
+    put<std::uint32_t>(bytes, 16, 6);
+    put<std::uint32_t>(bytes, 8, 1201);
+    CHECK(parse_control_file(bytes).error().message.find("13 to 18") != std::string::npos);
+    CHECK_FALSE(parse_control_file("short"));
+}
+
+TEST_CASE("backup_label says where recovery begins") {
+    const auto label = parse_backup_label(
+        "START WAL LOCATION: 0/2000028 (file 000000030000000000000002)\nCHECKPOINT LOCATION: 0/2000060\nBACKUP METHOD: x\n");
+    REQUIRE(label);
+    CHECK(label->timeline == Timeline{3});
+    CHECK(label->checkpoint == Lsn{0x2000060});
+    CHECK_FALSE(parse_backup_label(""));
+    CHECK_FALSE(parse_backup_label("START WAL LOCATION: 0/2000028 (file 00)\nCHECKPOINT LOCATION: x\n"));
+}
+
+}  // namespace pgaf::keeper
