@@ -129,6 +129,20 @@ std::optional<Choice> old_primary(const World& world, const std::string& evidenc
     return Choice{p->name, true, complete_end(*r), evidence};
 }
 
+/// What any node has ever been heard to have, for the record of what may be lost (R12).
+std::string furthest_known(const World& world, const Candidate& chosen) {
+    const NodeRecord* furthest = chosen.node;
+    WalPosition end = complete_end(*chosen.report);
+    for (const auto& [name, n] : world.record.nodes) {
+        const Report* r = world.report(name);
+        if (!r || !on_history(world.record, *r) || !before(world.record, end, flushed_end(*r))) continue;
+        furthest = &n;
+        end = flushed_end(*r);
+    }
+    if (furthest == chosen.node) return "no node was heard to have more";
+    return furthest->name.v + " was heard to have WAL up to " + text(end) + ": what lies between may be lost";
+}
+
 std::string evidence(const Completeness& complete, const Candidate& c, const WalPosition& needed) {
     const std::string how = complete.by_fences ? "enough members of every rule are fenced"
                             : complete.by_exit ? "the old primary has exited"
@@ -173,7 +187,7 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     const std::vector<Candidate> candidates = fenced_candidates(world);
     if (candidates.empty()) return {};
     const Candidate& best = candidates.front();
-    return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor)}, std::nullopt};
+    return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)}, std::nullopt};
 }
 
 bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen) {

@@ -57,7 +57,7 @@ Verdict failover(World& world, const Command& c) {
         return refused(c.node.v + " may not be promoted (candidate priority 0, maintenance, or leaving)");
     if (world.record.phase == Phase::electing && !c.allow_data_loss)
         return refused("an election is under way and waits: " + missing(world) + "; --allow-data-loss goes on without them");
-    if (!reachable_nodes_can_complete(world) && !world.primary_live() && !c.allow_data_loss)
+    if (!reachable_nodes_can_complete(world) && !world.in_reach(world.record.primary) && !c.allow_data_loss)
         return refused("no node can be promoted without risk to acknowledged commits: " + missing(world) + "; --allow-data-loss goes on without them");
     if (c.dry_run) return done("would fail over from " + world.record.primary.v);
     begin_operation(world, c);
@@ -65,7 +65,7 @@ Verdict failover(World& world, const Command& c) {
     const Row row{"operator-failover", nullptr, nullptr, "an operator asked for it"};
     // Asked before the epoch begins: what a fence of the new epoch would have to prove (R12).
     const std::string at_stake = missing(world);
-    const std::string loss = c.allow_data_loss ? "; DATA LOSS ALLOWED: commits after " + text(world.record.floor) + " may be lost" : "";
+    const std::string loss = c.allow_data_loss ? "; DATA LOSS ALLOWED: commits that only nodes out of reach have may be lost" : "";
     begin_election(world, row, Trigger::command, "failover asked for by an operator" + loss, at_stake);
     return accepted("failing over");
 }
@@ -77,6 +77,11 @@ std::string writes_would_wait(const World& world, const NodeRecord& n) {
     if (!rule.contains(n.incarnation) || rule.members.size() > rule.k || wanted == 0) return {};
     return "without " + n.name.v + " fewer than number-sync-standbys = " + std::to_string(wanted) +
            " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(wanted - 1);
+}
+
+std::string waiting_for(const World& world, const NodeRecord& n) {
+    if (n.name == world.record.primary) return "waiting until " + n.name.v + " has handed over to another node";
+    return "waiting until " + n.name.v + (world.in_any_rule(n) ? " has left the sync rule" : " has stopped");
 }
 
 Verdict enable_maintenance(World& world, const Command& c) {
@@ -94,7 +99,7 @@ Verdict enable_maintenance(World& world, const Command& c) {
     n.maintenance_wanted = true;
     begin_operation(world, c);
     world.log("maintenance_asked", n.name, "maintenance of " + n.name.v + " asked for");
-    return accepted("waiting until " + n.name.v + " has left the sync rule");
+    return accepted(waiting_for(world, n));
 }
 
 Verdict disable_maintenance(World& world, const Command& c) {
@@ -133,7 +138,7 @@ Verdict drop_node(World& world, const Command& c) {
     n.drop_forced = c.force;
     begin_operation(world, c);
     world.log("drop_asked", n.name, n.name.v + " is to be dropped");
-    return accepted("waiting until " + n.name.v + " has left the sync rule");
+    return accepted(waiting_for(world, n));
 }
 
 Verdict set_node(World& world, const Command& c) {

@@ -6,6 +6,12 @@
 namespace pgaf::fsm {
 namespace {
 
+/// Keepers come back after at most a second and a bit.
+constexpr std::int64_t reconnect_ms = 1500;
+/// For this long after a reset the looks follow each other this closely.
+constexpr std::int64_t just_reset_ms = 1000;
+constexpr std::int64_t close_looks_ms = 50;
+
 std::int64_t timeout(const World& world) { return static_cast<std::int64_t>(world.record.settings.node_timeout_ms); }
 std::int64_t heartbeat(const World& world) { return static_cast<std::int64_t>(world.record.settings.heartbeat_ms); }
 
@@ -13,19 +19,26 @@ std::int64_t heartbeat(const World& world) { return static_cast<std::int64_t>(wo
 std::int64_t probe_after(const World& world) { return timeout(world) * 7 / 10; }
 std::int64_t probe_limit(const World& world) { return std::max<std::int64_t>(timeout(world) / 5, 50); }
 
+bool primary_heard(const World& world) {
+    const NodeView* v = world.view(world.record.primary);
+    return v && v->heard;
+}
+
 bool session_reset(const World& world) {
     const NodeView* v = world.view(world.record.primary);
     return v && !v->connected && v->closed.has_value();
 }
 
-/// A whole cluster that boots waits a while for its last primary before it elects (R9).
-bool booting(const World& world) {
-    const NodeView* v = world.view(world.record.primary);
-    return !(v && v->heard) && !world.memory.found_running;
+std::int64_t patience(const World& world) {
+    return !primary_heard(world) && booting(world) ? static_cast<std::int64_t>(world.record.settings.boot_wait_ms) : timeout(world);
 }
 
-std::int64_t patience(const World& world) {
-    return booting(world) ? static_cast<std::int64_t>(world.record.settings.boot_wait_ms) : timeout(world);
+/// How soon a standby looks again. A node that is being killed is seen half dead at first: right after the reset of its
+/// session the looks follow each other closely, for a moment; each waits for the answer to the one before.
+std::int64_t look_again_after(const World& world, const NodeView& witness) {
+    const NodeView* primary = world.view(world.record.primary);
+    const bool just_reset = session_reset(world) && (world.now - *primary->closed).v < just_reset_ms;
+    return just_reset && witness.probe_answered >= witness.probe_asked ? std::min(heartbeat(world), close_looks_ms) : heartbeat(world);
 }
 
 /// Standbys that can say something about the primary.
@@ -66,6 +79,16 @@ Testimony testimony(const World& world) {
 
 }  // namespace
 
+bool booting(const World& world) { return !world.memory.found_running; }
+
+bool reconnecting(const World& world) {
+    if ((world.now - world.memory.started).v >= reconnect_ms) return false;
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        const NodeView* v = world.view(entry.first);
+        return !entry.second.maintenance && !(v && v->report);
+    });
+}
+
 Verdict primary_verdict(const World& world) {
     if (world.record.primary.empty()) return {};
     const std::int64_t silent = world.silence(world.record.primary).v;
@@ -76,7 +99,6 @@ Verdict primary_verdict(const World& world) {
     verdict.evidence = std::string(reset ? "its keeper's session was reset" : "no heartbeat") + ", silent for " +
                        seconds(Millis{silent}) + "; " + (t.text.empty() ? "no standby in reach has looked" : t.text);
     if (t.alive > 0) return verdict;
-    if (booting(world) && silent < patience(world)) return verdict;
     verdict.lost = (reset && t.refused > 0) || (silent >= patience(world) && t.refused + t.gone > 0);
     return verdict;
 }
@@ -93,8 +115,12 @@ void look_at_primary(World& world) {
     for (const NodeName& name : witnesses(world)) {
         NodeView& v = world.memory.views[name];
         // One look each heartbeat; the first one at once, also when the session ended after an earlier look.
-        const bool looked = v.probe_asked >= (reset ? std::max(heard, *pv->closed) : heard) && v.probe_asked.v != 0;
-        if (looked && (world.now - v.probe_asked).v < heartbeat(world)) continue;
+        const bool looked = v.probe_asked >= heard && v.probe_asked.v != 0;
+        const Millis next = v.probe_asked + Millis{look_again_after(world, v)};
+        if (looked && world.now < next) {
+            world.wake_at(next);
+            continue;
+        }
         v.probe_asked = world.now;
         const std::uint64_t id = ++world.memory.last_probe;
         if (!looked) {

@@ -60,15 +60,6 @@ bool is_told(const World& world, const NodeRecord& n) {
     return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
 }
 
-/// How many times switchover-timeout the old primary may take to stop before the standbys are fenced without its exit.
-constexpr std::int64_t stops_at_most = 2;
-
-/// A switchover lets the standbys stream until the old primary has gone down, unless it does not get there.
-bool waits_for_exit(const World& world) {
-    const std::int64_t limit = stops_at_most * static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
-    return world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary) && (world.now - world.memory.phase_since).v < limit;
-}
-
 void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
     as(goal, Role::stop, NodeState::draining);
     const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
@@ -110,15 +101,19 @@ bool must_wait_for_fork(const World& world, const NodeRecord& n) {
     const Report* r = world.report(n.name);
     const Report* chosen = world.report(world.record.primary);
     if (n.goal.role == Role::standby && n.goal.stamp.epoch == world.record.epoch && n.goal.incarnation == n.incarnation) return false;
-    return !r || !chosen || !fenced(world, n) || !follows_without_hole(world, *r, *chosen);
+    // One that was told to stop and has stopped is as good as fenced.
+    const bool final_end = fenced(world, n) || (r && n.goal.role == Role::stop && r->status == PgStatus::stopped && r->promised == n.goal.stamp);
+    return !chosen || !final_end || !follows_without_hole(world, *r, *chosen);
 }
 
 /// The goal that the node should have now; nothing: leave it as it is.
 std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
     Goal goal = common_part(world, n);
     const bool told = is_told(world, n);
-    // As long as it is in a rule it takes part in elections and streams: first out of the rule, then dropped (R3).
-    if (n.drop_wanted && !told && !world.in_any_rule(n)) {
+    // As long as it is in a rule it takes part in elections and streams: first out of the rule, then dropped (R3). An
+    // election counts on every node that there is.
+    const bool calm = world.record.phase == Phase::steady || world.record.phase == Phase::draining;
+    if (n.drop_wanted && !told && calm && !world.in_any_rule(n)) {
         as(goal, Role::dropped, NodeState::dropped);
         return goal;
     }
@@ -155,6 +150,18 @@ std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
 
 }  // namespace
 
+namespace {
+
+/// How many times switchover-timeout the old primary may take to stop before the standbys are fenced without its exit.
+constexpr std::int64_t stops_at_most = 2;
+
+}  // namespace
+
+bool waits_for_exit(const World& world) {
+    const std::int64_t limit = stops_at_most * static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
+    return world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary) && (world.now - world.memory.phase_since).v < limit;
+}
+
 NodeState primary_word(const ClusterRecord& record) {
     if (record.nodes.size() == 1) return NodeState::single;
     return record.rules.back().rule.asynchronous() ? NodeState::wait_primary : NodeState::primary;
@@ -174,6 +181,7 @@ void update_goals(World& world) {
         const Report* r = world.live(name);
         if (!r || n.goal.stamp.version.empty() || (v.sent && *v.sent == n.goal.stamp)) continue;
         v.sent = n.goal.stamp;
+        v.told = true;
         world.out.goals.push_back(n.goal);
     }
 }

@@ -127,8 +127,9 @@ struct NodeView {
     std::optional<Millis> closed;
     /// The last report of this monitor's life, of the record's incarnation.
     std::optional<Report> report;
-    /// The newest goal sent in this session.
+    /// The newest goal sent in this session; one has been sent in this monitor's life.
     std::optional<Stamp> sent;
+    bool told = false;
     /// Highest end of complete records that this incarnation has reported in this monitor's life.
     WalPosition high;
     /// Since when the primary's walsenders have not shown it streaming; unset while they do.
@@ -150,7 +151,8 @@ struct Memory {
     Millis started;
     std::map<NodeName, NodeView> views;
     std::uint64_t last_probe = 0;
-    /// A standby was found running in this monitor's life: not the whole cluster has gone down with it (R9).
+    /// A server was found running in this monitor's life, or the primary has run: the cluster does not boot as a whole
+    /// (R9).
     bool found_running = false;
     /// When the phase under way was entered, or first seen in this monitor's life.
     Millis phase_since;

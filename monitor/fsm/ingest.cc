@@ -116,6 +116,9 @@ void ingest(World& world, const SessionClosed& input) {
     if (found == world.memory.views.end() || found->second.boot != input.boot || !found->second.connected) return;
     found->second.connected = false;
     found->second.closed = world.now;
+    // Whatever the standbys saw before, they look again now.
+    if (input.node == world.record.primary)
+        for (auto& [name, v] : world.memory.views) v.probe_asked = {};
     world.log("keeper_lost", input.node, "the session with the keeper of " + input.node.v + " ended");
 }
 
@@ -169,8 +172,8 @@ void ingest(World& world, const ReportReceived& input) {
         v.report = r;
         return;
     }
-    // What runs before this monitor has told it so was running already: this is no cluster that boots as a whole.
-    if (!v.sent && !v.report && n.name != world.record.primary && r.status == PgStatus::running && r.in_recovery) world.memory.found_running = true;
+    // What runs before this monitor has told it so was running already. Standbys that it has told to start prove nothing.
+    if (r.status == PgStatus::running && (!v.told || !r.in_recovery)) world.memory.found_running = true;
     v.report = r;
     n.said.promised = r.promised;
     if (r.fenced) raise(n.said.end, complete_end(r));

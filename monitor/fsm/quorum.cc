@@ -64,13 +64,11 @@ std::string missing(const World& world) {
     const NodeRecord* p = world.primary();
     const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
     const std::string primary = world.record.primary.v + (primary_is_there ? "" : " with the data folder that it had");
+    if (std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& named) { return named.rule.asynchronous(); }))
+        return "needs " + primary + ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have them all";
     std::string text;
     for (const NamedRule& named : world.record.rules) {
         const SyncRule& rule = named.rule;
-        if (rule.k == 0) {
-            text += "commits may have been acknowledged without a standby, so only " + primary + " has them all; ";
-            continue;
-        }
         std::vector<NodeName> waited;
         std::size_t have = 0;
         for (const IncarnationId& member : rule.members) {
@@ -81,9 +79,9 @@ std::string missing(const World& world) {
         }
         if (have >= fences_needed(rule)) continue;
         const std::size_t more = fences_needed(rule) - have;
-        text += "needs " + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited)) + "; ";
+        text += (text.empty() ? "needs " : ", ") + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
     }
-    return text.empty() ? text : text + "or " + primary + " itself, the last primary";
+    return text.empty() ? text : text + "; or " + primary + " itself, the last primary";
 }
 
 }  // namespace pgaf::fsm

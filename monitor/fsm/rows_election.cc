@@ -3,6 +3,7 @@
 #include <array>
 
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/detection.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
@@ -65,6 +66,8 @@ Outcome outcome(const World& world) {
     // A primary that promised and runs goes on at once. Otherwise survivors get a moment to join the opening rule.
     const bool runs_on = choice.goes_on && !world.primary_exited();
     if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice)) return {};
+    // Whoever is to go on, or opens alone, does so only when those that can do better have had time to come back.
+    if (!runs_on && reconnecting(world) && !enough_for_opening(world, choice)) return {};
     // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
     if (world.record.planned && choice.node != world.record.preferred && world.in_reach(world.record.preferred) && waited < confirm_limit_ms) return {};
     return outcome;
@@ -119,7 +122,8 @@ void carry_out_choice(World& world, const Row& row) {
     if (choice.goes_on) {
         const Report* r = world.primary_live();
         record.permit = StartPermit{r->boot, r->exits};
-        world.log(record.planned ? "switchover_undone" : "false_alarm", choice.node, choice.node.v + " goes on as primary", choice.evidence, row.name);
+        const char* kind = record.planned ? "switchover_undone" : r->status == PgStatus::running ? "false_alarm" : "primary_chosen_again";
+        world.log(kind, choice.node, choice.node.v + " goes on as primary", choice.evidence, row.name);
     } else {
         promote(world, row, choice);
     }
@@ -137,10 +141,20 @@ bool opened(const World& world) { return world.record.phase == Phase::promoting 
 /// Nothing was promoted in this epoch: the primary is the one from before.
 bool went_on(const ClusterRecord& record) { return record.history.empty() || record.history.back().epoch != record.epoch; }
 
-std::string told_result(const ClusterRecord& record, bool undone, Millis pause) {
-    if (!undone) return record.primary.v + " is primary, writes paused for " + seconds(pause);
-    const std::string why = record.planned ? "the candidate could not confirm the last WAL in time" : "no other node has all of its WAL";
-    return why + ": " + record.primary.v + " goes on as primary in a new epoch";
+/// The answer to the command under way.
+struct Result {
+    bool ok = true;
+    std::string message;
+};
+Result result_of(const ClusterRecord& record, bool undone, Millis pause) {
+    const Operation& operation = *record.operation;
+    if (undone) {
+        const std::string why = record.planned ? "the candidate could not confirm the last WAL in time" : "no other node has all of its WAL";
+        return {false, why + ": " + record.primary.v + " goes on as primary in a new epoch"};
+    }
+    const std::string is = record.primary.v + " is primary, writes paused for " + seconds(pause);
+    if (operation.node.empty() || operation.node == record.primary) return {true, is};
+    return {false, operation.node.v + " could not take over in time: " + is};
 }
 
 void finish_takeover(World& world, const Row& row) {
@@ -159,7 +173,8 @@ void finish_takeover(World& world, const Row& row) {
     world.enter(Phase::steady);
     if (record.operation) {
         const bool goes_on = record.operation->kind == "enable-maintenance" || record.operation->kind == "drop-node";
-        if (!goes_on || (undone && record.operation->node == record.primary)) finish_operation(world, !undone, told_result(record, undone, pause), pause);
+        const Result result = result_of(record, undone, pause);
+        if (!goes_on || (undone && record.operation->node == record.primary)) finish_operation(world, result.ok, result.message, pause);
     }
     record.planned = record.exclude_primary = false;
     record.reason.clear();

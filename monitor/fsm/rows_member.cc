@@ -59,6 +59,7 @@ void begin_maintenance(World& world, const Row& row) {
 // ---- drop ----
 
 const NodeRecord* ready_to_forget(const World& world) {
+    if (world.record.phase != Phase::steady) return nullptr;
     for (const auto& [name, n] : world.record.nodes) {
         if (!n.drop_wanted || name == world.record.primary || world.in_any_rule(n)) continue;
         const Report* r = world.live(name);

@@ -46,8 +46,12 @@ bool exited_unanswered(const World& world) {
     return !world.record.permit || *world.record.permit != StartPermit{r->boot, r->exits};
 }
 
+/// A cluster that boots as a whole waits for its last primary so that it goes on. A server that does not come up exits
+/// again, and then a standby is taken.
+bool comes_back_with_its_cluster(const World& world) { return booting(world) && world.primary_live()->exits <= 1; }
+
 bool primary_exited_with_candidates(const World& world) {
-    return exited_unanswered(world) && failover_can_complete(world) && !too_many_failovers(world);
+    return exited_unanswered(world) && !comes_back_with_its_cluster(world) && failover_can_complete(world) && !too_many_failovers(world);
 }
 void fail_over_from_exit(World& world, const Row& row) {
     const Report* r = world.primary_live();
@@ -63,9 +67,10 @@ bool primary_exited_without_candidates(const World& world) {
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
     world.record.permit = StartPermit{r->boot, r->exits};
-    world.log("primary_restarted", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start again in place",
-              too_many_failovers(world) ? "the limit of automatic failovers in ten minutes is reached" : "no standby in reach can take over with every commit",
-              row.name);
+    const char* why = comes_back_with_its_cluster(world) ? "the whole cluster comes up, and it is the last primary"
+                      : too_many_failovers(world)        ? "the limit of automatic failovers in ten minutes is reached"
+                                                         : "no standby in reach can take over with every commit";
+    world.log("primary_restarted", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start again in place", why, row.name);
 }
 
 // ---- primary-lost ----
@@ -118,6 +123,8 @@ void choose_another(World& world, const Row& row) {
 
 // ---- R3 ----
 
+std::string shown(const ClusterRecord& record, const SyncRule& rule) { return rule.asynchronous() ? "asynchronous" : standby_names(record, rule); }
+
 bool rule_applied(const World& world) {
     const Report* r = world.primary_live();
     return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 && r->promised.epoch == world.record.epoch &&
@@ -125,7 +132,7 @@ bool rule_applied(const World& world) {
 }
 void drop_older_rules(World& world, const Row& row) {
     world.record.rules.erase(world.record.rules.begin(), world.record.rules.end() - 1);
-    world.log("sync_rule_applied", world.record.primary, "sync rule " + standby_names(world.record, world.newest_rule().rule) + " is in force", "the primary has proved it (R3)", row.name);
+    world.log("sync_rule_applied", world.record.primary, "sync rule " + shown(world.record, world.newest_rule().rule) + " is in force", "the primary has proved it (R3)", row.name);
 }
 
 /// Two rules of the same content that the primary has both promised are one: the older adds nothing to R4.
@@ -156,8 +163,8 @@ void change_rule(World& world, const Row& row) {
     const SyncRule before = world.newest_rule().rule;
     world.record.last_rule = RuleId{world.record.last_rule.v + 1};
     world.record.rules.push_back({world.record.last_rule, wanted});
-    const auto shown = [&](const SyncRule& rule) { return rule.k == 0 ? std::string("asynchronous") : standby_names(world.record, rule); };
-    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary, "sync rule changes to " + shown(wanted), "was " + shown(before), row.name);
+    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary, "sync rule changes to " + shown(world.record, wanted),
+              "was " + shown(world.record, before), row.name);
 }
 
 // ---- switchover ----
@@ -202,6 +209,7 @@ bool draining_failed(const World& world) {
     if (world.record.phase != Phase::draining) return false;
     // A checkpoint of a busy server may take long; the database serves all the while.
     const bool late = (world.now - world.memory.phase_since).v > 120'000;
+    if (reconnecting(world)) return false;
     return late || switchover_target(world, world.record.preferred).node.empty();
 }
 void give_up_draining(World& world, const Row& row) {

@@ -67,6 +67,8 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
         s.pg_version = r->pg_version;
     }
     if (!s.connected && s.problem.empty()) s.problem = "its keeper is not connected";
+    if (s.problem.empty() && world.silence(n.name).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
+        s.problem = "its keeper has not been heard for " + seconds(world.silence(n.name));
     return s;
 }
 
@@ -119,6 +121,8 @@ NodeState reported_state(const World& world, const NodeRecord& n) {
 
 namespace {
 
+/// A standby that has just been pointed at its primary is on its way; nobody need be told that writes wait for it.
+constexpr std::int64_t connects_within_ms = 1000;
 constexpr const char* without = "'pgafctl perform failover --allow-data-loss' goes on without";
 
 /// Why the last primary can't go on by itself; empty when it may well.
@@ -137,6 +141,7 @@ std::string trouble_with_primary(const World& world) {
 
 std::string waiting_in_election(const World& world) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
+    if (waits_for_exit(world)) return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
     if (!world.memory.complete_since && here > 1000)
         return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + ". Bring one of them back; " + without;
     if (world.memory.complete_since && here > 2000)
@@ -150,7 +155,7 @@ std::string waiting_for_standbys(const World& world) {
     const SyncRule& rule = world.newest_rule().rule;
     const auto streaming = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) {
         const NodeView* v = world.view(e.first);
-        return rule.contains(e.second.incarnation) && v && !v->not_streaming_since;
+        return rule.contains(e.second.incarnation) && v && (!v->not_streaming_since || (world.now - *v->not_streaming_since).v < connects_within_ms);
     });
     if (!world.primary_runs() || rule.k <= streaming) return {};
     return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) + " stream; bring a standby back, or lower number-sync-standbys";

@@ -117,6 +117,7 @@ void Script::declare(const Words& words) {
     settings.failover_limit = static_cast<std::uint32_t>(number(option(words, "failover-limit", "5")));
     lab_ = std::make_unique<Lab>(settings);
     printer_ = {};
+    written_.clear();
     listen();
     lab_->start_monitor();
     for (std::size_t i = 1; i < words.size(); ++i)

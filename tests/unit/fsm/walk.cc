@@ -34,7 +34,9 @@ Walk::Walk(std::uint64_t seed, std::size_t size) : rng_(seed), lab_(settings_of(
     lab_.start_monitor();
     for (std::size_t i = 0; i < size; ++i) {
         const auto priority = static_cast<std::uint32_t>(i > 1 && chance(20) ? 0 : 50 + below(3) * 10);
-        lab_.add(NodeName{std::string(1, static_cast<char>('a' + i))}, priority, i < 2 || !chance(20), {});
+        // As many as the setting asks for, and the primary, always count.
+        const bool quorum = i <= lab_.stored.settings.number_sync_standbys.value_or(1) || i < 2 || !chance(20);
+        lab_.add(NodeName{std::string(1, static_cast<char>('a' + i))}, priority, quorum, {});
     }
     if (!run_until_healthy(30'000)) failure_ = "does not form";
 }
