@@ -259,7 +259,9 @@ Async<void> FactsReader::end_impostors(Facts& facts, const ServerView& view) {
 Async<void> FactsReader::advance_slots(Facts& facts, const ServerView& view) {
     if (node_.peer_positions.empty() || Clock::now() - slots_advanced_ < slot_interval) co_return;
     slots_advanced_ = Clock::now();
-    for (const auto& [peer, position] : node_.peer_positions) {
+    // A copy: the next acknowledgement replaces the positions while the queries wait for their answers.
+    const auto positions = node_.peer_positions;
+    for (const auto& [peer, position] : positions) {
         const std::string name = slot_name(peer);
         const Lsn target = std::min(position, view.replayed);
         for (const SlotRow& slot : view.slots) {
