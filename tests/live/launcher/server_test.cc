@@ -122,6 +122,7 @@ TEST_CASE_METHOD(LauncherTest, "a fast stop goes on until its limit, then ends t
         // The shutdown went to its end, but no standby has confirmed it: no clean handover.
         CHECK_FALSE(stopped->clean);
         CHECK_THAT(launcher_output(), Catch::Contains("walsenders=1"));
+        CHECK_THAT(launcher_output(), Catch::Contains("terminating connection due to administrator command"));
         CHECK(in_data().empty());
     }
     SECTION("without one it waits, and an immediate stop takes over") {
