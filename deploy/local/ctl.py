@@ -11,11 +11,11 @@ class Ctl:
     def __init__(self, cluster):
         self.cluster = cluster
 
-    def run(self, *words, timeout=60):
+    def run(self, *words, timeout=60, cluster=None):
         """Runs one command; returns the finished process."""
         environment = {**os.environ, "PGAF_MONITOR": f"127.0.0.1:{self.cluster.monitor.port}", "NO_COLOR": "1"}
         return subprocess.run(
-            [str(self.cluster.programs / "pgafctl"), "--cluster", self.cluster.name, *map(str, words)],
+            [str(self.cluster.programs / "pgafctl"), "--cluster", cluster or self.cluster.name, *map(str, words)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=environment,
         )
 

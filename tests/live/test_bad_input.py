@@ -76,7 +76,7 @@ class Programs(unittest.TestCase):
             superuser_password_file = "{secret}"
             replication_password_file = "{secret}"
         ''')
-        self.refuse(2, (str(secret), "0600"), "pgaf-keeper", "run", "--config", path, "--check-config")
+        self.refuse(2, (str(secret), "chmod 600"), "pgaf-keeper", "run", "--config", path, "--check-config")
 
     def test_monitor_port_in_use(self):
         with socket.socket() as other:
@@ -110,7 +110,7 @@ class Programs(unittest.TestCase):
     def test_pgafctl(self):
         self.refuse(3, f"127.0.0.1:{self.port + 3}", "pgafctl", "--monitor", f"127.0.0.1:{self.port + 3}", "--timeout", "2",
                     "show", "state")
-        self.refuse(2, "nonsense", "pgafctl", "show", "nonsense")
+        self.refuse(2, "pgafctl --help", "pgafctl", "show", "nonsense")
         self.refuse(2, "xml", "pgafctl", "-o", "xml", "show", "state")
 
 
@@ -125,19 +125,19 @@ class Clusters(LiveCase):
     def test_commands_that_make_no_sense(self):
         primary = self.cluster.primary().name
         self.ctl_refuses("nobody", "perform", "switchover", "--to", "nobody")
-        self.ctl_refuses(primary, "perform", "switchover", "--to", primary)
+        self.assertIn("already", self.cluster.ctl.do("perform", "switchover", "--to", primary))
         self.ctl_refuses("nobody", "drop", "node", "nobody", "--yes")
         self.ctl_refuses("nobody", "enable", "maintenance", "--name", "nobody")
         self.ctl_refuses("number", "set", "cluster", "number-sync-standbys", "9")
-        self.ctl_refuses("node_timeout", "set", "cluster", "node-timeout-ms", "1")
+        self.ctl_refuses("node-timeout", "set", "cluster", "node-timeout-ms", "1")
         self.ctl_refuses("nonsense", "set", "cluster", "nonsense", "1")
         done = self.cluster.ctl.run("drop", "node", primary)
         self.assertEqual(done.returncode, 5, "without a terminal it has to be said: --yes")
         self.assertTrue(self.cluster.is_healthy())
 
     def test_cluster_that_does_not_exist(self):
-        done = self.cluster.ctl.run("--cluster", "other", "show", "state")
-        self.assertEqual(done.returncode, 1)
+        done = self.cluster.ctl.run("show", "state", cluster="other")
+        self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("other", done.stderr)
 
     def wait_problem(self, node, *words):
@@ -160,7 +160,9 @@ class Clusters(LiveCase):
                            stdout=subprocess.DEVNULL, cwd="/", **self.cluster.account.popen_options())
             before = (node.data / "global" / "pg_control").read_bytes()
             node.start()
-            self.wait_problem(node, "system identifier", "another cluster")
+            self.assertTrue(node.keeper.wait_gone(20), "the keeper gives up")
+            self.assertIn("belongs to PostgreSQL system", node.keeper.last_words())
+            self.assertIsNone(node.postmaster)
             self.assertEqual((node.data / "global" / "pg_control").read_bytes(), before)
             node.stop_without_handover()
             shutil.rmtree(node.data)

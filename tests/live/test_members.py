@@ -22,6 +22,14 @@ class Grows(LiveCase):
         self.assertIs(self.cluster.primary(), primary)
         self.assertEqual(self.epoch(), epoch)
 
+    def need(self, count):
+        """An earlier scenario has made the nodes, unless it failed and the cluster is a new one."""
+        missing = count - len(self.cluster.nodes)
+        for _ in range(missing):
+            self.cluster.add_node().start()
+        if missing > 0:
+            self.cluster.wait_healthy(120)
+
     def test_1_one_node_starts_again_in_place(self):
         node = self.cluster.nodes[0]
         self.assertEqual(self.status(node)["state"], "single")
@@ -37,6 +45,7 @@ class Grows(LiveCase):
         self.assertTrue(self.state()["failover_ready"])
 
     def test_3_two_nodes_fail_over_and_degrade(self):
+        self.need(2)
         old = self.cluster.primary()
         with self.under_load() as load:
             old.kill()
@@ -54,6 +63,7 @@ class Grows(LiveCase):
 
     def test_4_degraded_primary_lost_is_not_replaced(self):
         """The standby lacks what the primary acknowledged alone, so it may not take over; the cluster says so (R12)."""
+        self.need(2)
         primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
         with self.under_load(90) as load:
             standby.kill()
@@ -73,6 +83,7 @@ class Grows(LiveCase):
         self.assertEqual(len(self.cluster.nodes), 5)
 
     def test_6_five_nodes_lose_two(self):
+        self.need(5)
         old = self.cluster.primary()
         other = self.cluster.standbys()[-1]
         with self.under_load(90):
@@ -85,6 +96,7 @@ class Grows(LiveCase):
             old.start()
 
     def test_7_switchover_to_each_standby(self):
+        self.need(3)
         for standby in self.cluster.standbys()[:2]:
             with self.under_load():
                 said = self.cluster.ctl.do("perform", "switchover", "--to", standby.name)
@@ -93,6 +105,7 @@ class Grows(LiveCase):
             self.assertLess(self.report["outage"]["ms"], 5000)
 
     def test_8_standby_dropped(self):
+        self.need(3)
         primary, standby = self.cluster.primary(), self.cluster.standbys()[-1]
         with self.under_load():
             self.cluster.ctl.do("drop", "node", standby.name, "--yes")
@@ -103,6 +116,7 @@ class Grows(LiveCase):
         standby.stop_without_handover()
 
     def test_9_primary_dropped(self):
+        self.need(3)
         old = self.cluster.primary()
         with self.under_load():
             self.cluster.ctl.do("drop", "node", old.name, "--yes")
