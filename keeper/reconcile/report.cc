@@ -20,6 +20,18 @@ Report without_positions(Report r) {
     return r;
 }
 
+/// What is left of facts when there is no data folder, or none that counts.
+Facts without_folder(const Facts& facts) {
+    Facts none;
+    none.status = PgStatus::absent;
+    none.exits = facts.exits;
+    none.leaving = facts.leaving;
+    none.launcher_connected = facts.launcher_connected;
+    none.pg_version = facts.pg_version;
+    none.trouble = facts.trouble;
+    return none;
+}
+
 }  // namespace
 
 bool is_fenced(const Promise& promise, const Run& run, const Facts& facts) {
@@ -39,13 +51,8 @@ Facts meanwhile(Facts facts, const Step& step) {
                           std::holds_alternative<Initialise>(step);
     if (replaces) {
         // initdb's own server is none that anybody should count on either.
-        Facts none;
-        none.status = PgStatus::absent;
-        none.exits = facts.exits;
-        none.leaving = facts.leaving;
-        none.launcher_connected = facts.launcher_connected;
-        none.pg_version = facts.pg_version;
-        return none;
+        facts.trouble.clear();
+        return without_folder(facts);
     }
     if (starts && (facts.status == PgStatus::stopped || facts.status == PgStatus::absent)) {
         facts.status = PgStatus::starting;
@@ -61,8 +68,9 @@ bool is_writable(const Run& run, const Facts& facts) {
     return !run.rule_applied.empty() || facts.standby_names.find(closed_name) == std::string::npos;
 }
 
-Report make_report(const Promise& promise, const Run& run, const Facts& facts, std::string doing,
-                   std::string problem) {
+Report make_report(const Promise& promise, const Run& run, const Facts& seen, std::string doing, std::string problem) {
+    // Another cluster's WAL is nobody's: it must not be taken for what this node has acknowledged.
+    const Facts facts = foreign_folder(promise, seen).empty() ? seen : without_folder(seen);
     Report r;
     r.cluster = promise.cluster;
     r.node = promise.node;

@@ -23,7 +23,7 @@ namespace pgaf::keeper {
 [[nodiscard]] bool is_writable(const Run& run, const Facts& facts);
 
 /// `doing`, `problem`: for people. seq is left 0: the sender counts.
-[[nodiscard]] Report make_report(const Promise& promise, const Run& run, const Facts& facts, std::string doing,
+[[nodiscard]] Report make_report(const Promise& promise, const Run& run, const Facts& seen, std::string doing,
                                  std::string problem);
 
 /// Whether `now` says something that the monitor may wait for and `sent` did not; positions of a server that runs on,

@@ -65,12 +65,6 @@ void Loop::Impl::launch(Async<void> work) {
     });
 }
 
-void Loop::Impl::fail(std::string why) {
-    outcome = error(std::move(why));
-    stopping = true;
-    end_bell.ring();
-}
-
 // ---- looking ----------------------------------------------------------------------------------------------------------
 
 Async<void> Loop::Impl::look_for_ever() {
@@ -123,22 +117,13 @@ void Loop::Impl::took(Facts seen) {
     if (!under_way) unsettled.reset();
     if (run.peers_put_off && options.clock() >= peers_again_at) run.peers_put_off = false;
     note_facts(run, promise(), facts);
-    first_look();
-    if (stopping) return;
+    if (!session_asked && facts.status != PgStatus::unknown) open_session();
     if (session_asked && session_incarnation != promise().incarnation) open_session();
     check_folder();
     think();
     consider_let_go();
     if (report_due) send_report();
     else report_if_news();
-}
-
-/// What is found at the start may show that this keeper must not go on at all.
-void Loop::Impl::first_look() {
-    if (known_once || facts.status == PgStatus::unknown) return;
-    known_once = true;
-    if (const std::string why = foreign_folder(promise(), facts); !why.empty()) return fail(why);
-    open_session();
 }
 
 void Loop::Impl::check_folder() {
@@ -293,7 +278,7 @@ Async<Result<>> Loop::run(StateFile::Loaded loaded) {
     const Millis until = impl->options.clock() + end_limit;
     while (impl->at_work > 0 && impl->options.clock() < until)
         co_await impl->end_bell.wait(impl->end_bell.rings(), Millis{100});
-    co_return impl->outcome;
+    co_return Result<>{};
 }
 
 void Loop::stop() {

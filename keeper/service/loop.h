@@ -61,8 +61,7 @@ class Loop {
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    /// Runs until stop(), or until it turns out at the start that this node can't be what it is configured as (a data
-    /// folder of another cluster): then an error. PostgreSQL is left as it is.
+    /// Runs until stop(); an error when the first promise can't be written. PostgreSQL is left as it is.
     Async<Result<>> run(StateFile::Loaded loaded);
     void stop();
     [[nodiscard]] LoopView view() const;

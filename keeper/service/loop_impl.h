@@ -24,7 +24,6 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     /// The facts of a look that is begun after this call, or the newest there are when `limit` is over.
     Async<Facts> fresh_facts(Millis limit);
     void took(Facts facts);
-    void first_look();
     void check_folder();
     void think();
     void think_under_way();
@@ -36,7 +35,6 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     [[nodiscard]] Millis next_look() const;
     [[nodiscard]] bool on_hold(const Step& step) const;
     void launch(Async<void> work);
-    void fail(std::string why);
 
     // ---- loop_monitor.cc: what the monitor says and is told ----
     void listen();
@@ -94,7 +92,6 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     Bell looked_bell;
     std::uint64_t look_number = 0;
     std::uint64_t looked = 0;
-    bool known_once = false;
     Millis restless_until;
     Millis progress_at;
     boost::asio::cancellation_signal cancel_look;
@@ -132,7 +129,6 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     Bell end_bell;
     bool stopping = false;
     int at_work = 0;
-    Result<> outcome;
 };
 
 }  // namespace pgaf::keeper

@@ -188,7 +188,8 @@ void Loop::Impl::open_session() {
     Hello hello = options.self;
     hello.incarnation = session_incarnation = promise().incarnation;
     hello.boot = run.boot;
-    hello.system_id = promise().has_folder ? promise().system_id : facts.system_id;
+    hello.system_id = report_now().system_id;
+    if (hello.system_id.empty() && promise().has_folder) hello.system_id = promise().system_id;
     session_asked = true;
     link.open(hello);
 }

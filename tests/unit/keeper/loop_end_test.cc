@@ -79,17 +79,29 @@ TEST_CASE("positions from the monitor go to the slots") {
     CHECK(bench.control.peers[NodeName{"node1"}] == Lsn{0x9000});
 }
 
-TEST_CASE("a data folder of another cluster ends the keeper, and is not touched") {
+TEST_CASE("a data folder of another cluster is refused, said and not touched; moved away it is cloned") {
     Bench bench;
     Promise promise;
     make_standby(bench, promise, PgStatus::stopped);
     bench.control.facts.system_id = SystemId{"88"};
     bench.start(promise);
-    REQUIRE(bench.until([&] { return bench.outcome.has_value(); }));
-    REQUIRE_FALSE(bool(*bench.outcome));
-    CHECK_THAT(bench.outcome->error().message, Catch::Contains("88") && Catch::Contains("77") && Catch::Contains("pgdata"));
+    bench.control.facts.folder_incarnation = {};
+    REQUIRE(bench.until([&] { return bench.link.hellos.size() == 2; }));
+    bench.say(bench.goal(Role::standby, 1));
+    REQUIRE(bench.until([&] { return bench.link.last().promised.version == Version{1}; }));
+    bench.pass(100);
+    const Report& report = bench.link.last();
+    CHECK_THAT(report.problem, Catch::Contains("88") && Catch::Contains("77") && Catch::Contains("pgdata"));
+    // Its WAL and its system are nobody's: the monitor must not count on them.
+    CHECK(report.status == PgStatus::absent);
+    CHECK(report.system_id.empty());
+    CHECK(report.end.empty());
+    for (const Hello& hello : bench.link.hellos) CHECK(hello.system_id != SystemId{"88"});
     CHECK(bench.control.steps.empty());
-    CHECK(bench.link.hellos.empty());
+    bench.control.facts = Facts{};
+    bench.control.facts.launcher_connected = true;
+    bench.control.facts.status = PgStatus::absent;
+    REQUIRE(bench.until([&] { return bench.did("Clone"); }));
 }
 
 TEST_CASE("the keeper's end breaks a step off and touches nothing else") {
