@@ -83,9 +83,12 @@ Required required(const World& world, const Completeness& complete) {
     Required need{world.record.floor, world.record.floor};
     if (complete.by_fences) need.hard = required_by_fences(world);
     // Where only the old primary's exit completes R4, or where it went down in order, nothing of its tail may be left
-    // behind.
+    // behind; unless it leaves, and nobody can confirm it: then what the fences prove has to do.
     const Report* old = world.primary_live();
-    if (complete.by_exit && (!complete.by_fences || (world.record.planned && old->clean_shutdown))) raise(world, need.hard, complete_end(*old));
+    const std::optional<Millis> since = world.memory.complete_since;
+    const bool given_up = complete.by_exit && old->leaving && since && (world.now - *since).v >= confirm_limit_ms;
+    const bool in_order = complete.by_exit && world.record.planned && old->clean_shutdown && !given_up;
+    if (complete.by_exit && (!complete.by_fences || in_order)) raise(world, need.hard, complete_end(*old));
     need.all = need.hard;
     for (const auto& [name, n] : world.record.nodes)
         if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name))) raise(world, need.all, complete_end(*world.report(name)));
@@ -96,16 +99,20 @@ bool has(const World& world, const Candidate& c, const WalPosition& point) {
     return contains(world.record, *c.report, point) && contains(world.record, *c.report, world.record.floor);
 }
 
-/// A fenced node that runs, and has what the candidate lacks.
+/// A fenced node that has what the candidate lacks, one that runs rather than one that has to be started for it.
 std::optional<FastForward> forward_for(const World& world, const Candidate& c, const WalPosition& point) {
-    for (const auto& [name, n] : world.record.nodes) {
-        if (name == c.node->name || !world.in_reach(name) || !fenced(world, n)) continue;
-        const Report& r = *world.report(name);
-        if (r.status != PgStatus::running || !contains(world.record, r, point) || complete_end(r).lsn <= complete_end(*c.report).lsn) continue;
-        return FastForward{c.node->name, c.node->incarnation, name, complete_end(r).lsn};
+    for (const PgStatus status : {PgStatus::running, PgStatus::stopped}) {
+        for (const auto& [name, n] : world.record.nodes) {
+            if (name == c.node->name || is_told(world, n) || !world.in_reach(name) || !fenced(world, n)) continue;
+            const Report& r = *world.report(name);
+            if (r.status != status || !contains(world.record, r, point) || complete_end(r).lsn <= complete_end(*c.report).lsn) continue;
+            return FastForward{c.node->name, c.node->incarnation, name, n.incarnation, status == PgStatus::stopped, complete_end(r).lsn};
+        }
     }
     return std::nullopt;
 }
+
+}  // namespace
 
 bool forward_under_way(const World& world) {
     const std::optional<FastForward>& forward = world.record.forward;
@@ -114,6 +121,8 @@ bool forward_under_way(const World& world) {
     if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) || !world.in_reach(forward->source)) return false;
     return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
 }
+
+namespace {
 
 /// So little is missing that streaming it costs less than the operator's order of candidates is worth.
 bool lacks_little(const World& world, const Candidate& c, const WalPosition& point) {
@@ -157,9 +166,9 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
     // At first only those are let stream that lack little; when nobody has what is needed, anybody.
     for (const bool anybody : {false, true}) {
         for (const Candidate& c : candidates) {
-            const bool had_its_turn = world.record.forward && world.record.forward->node == c.node->name;
-            if (!has(world, c, need.all) && !had_its_turn && (anybody || lacks_little(world, c, need.all))) {
-                if (const auto forward = forward_for(world, c, need.all)) return {std::nullopt, forward};
+            if (!has(world, c, need.all) && (anybody || lacks_little(world, c, need.all))) {
+                // The one of the record has had its time.
+                if (const auto forward = forward_for(world, c, need.all); forward && forward != world.record.forward) return {std::nullopt, forward};
             }
             if (has(world, c, need.hard)) return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
         }
@@ -188,6 +197,18 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     if (candidates.empty()) return {};
     const Candidate& best = candidates.front();
     return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)}, std::nullopt};
+}
+
+std::vector<NodeName> complete_but_no_candidates(const World& world) {
+    const Completeness complete = completeness(world);
+    std::vector<NodeName> names;
+    if (!complete.by_fences && !complete.by_exit) return names;
+    const Required need = required(world, complete);
+    for (const auto& [name, n] : world.record.nodes) {
+        if (is_told(world, n) || world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
+        if (has(world, {&n, world.report(name)}, need.hard)) names.push_back(name);
+    }
+    return names;
 }
 
 bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen) {

@@ -3,11 +3,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "monitor/fsm/quorum.h"
 #include "monitor/fsm/world.h"
 
 namespace pgaf::fsm {
+
+/// How long a switchover's candidate may take to confirm the old primary's last WAL (protocol: "Switchover order").
+constexpr std::int64_t confirm_limit_ms = 1000;
 
 struct Choice {
     NodeName node;
@@ -28,6 +32,12 @@ struct Outcome {
 /// Empty while R4 is not complete, or nobody suitable is fenced. `data_loss_allowed`: the operator accepts that R4 stays
 /// incomplete, or that the floor is missing (R12).
 [[nodiscard]] Outcome choose(const World& world, bool data_loss_allowed);
+
+/// The fast-forward of the record goes on, and has not taken too long.
+[[nodiscard]] bool forward_under_way(const World& world);
+
+/// Fenced nodes that have all that is needed and are no candidates: what an operator may want to change.
+[[nodiscard]] std::vector<NodeName> complete_but_no_candidates(const World& world);
 
 /// The rule that `chosen` opens with: the survivors that can follow it without a hole (R6).
 [[nodiscard]] SyncRule opening_rule(const World& world, const NodeName& chosen);

@@ -73,6 +73,22 @@ bool is_stray_primary(const World& world, const NodeRecord& n) {
     return r && r->status == PgStatus::running && !r->in_recovery && !is_told(world, n);
 }
 
+/// The node that streams what it lacks; and the one that it streams from, when that is down (R5).
+bool takes_part_in_forward(const World& world, const NodeRecord& n, Goal& goal) {
+    const std::optional<FastForward>& forward = world.record.forward;
+    if (!forward || !world.in_reach(forward->node) || !world.in_reach(forward->source)) return false;
+    if (forward->node == n.name && forward->incarnation == n.incarnation) {
+        as(goal, Role::fast_forward, NodeState::fast_forward);
+        goal.upstream = forward->source;
+        goal.stream_until = forward->until;
+        return true;
+    }
+    if (!forward->start_source || forward->source != n.name || forward->source_incarnation != n.incarnation) return false;
+    as(goal, Role::standby, NodeState::report_lsn);
+    goal.upstream = forward->node;
+    return true;
+}
+
 bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
     if (is_told(world, n) && (world.record.planned || world.record.exclude_primary)) {
         as_stopping_primary(world, n, goal);
@@ -84,12 +100,7 @@ bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
         return true;
     }
     if (waits_for_exit(world) && !has_fence_of_this_epoch(world, n)) return false;
-    if (const auto& forward = world.record.forward; forward && forward->node == n.name && forward->incarnation == n.incarnation && world.in_reach(forward->source)) {
-        as(goal, Role::fast_forward, NodeState::fast_forward);
-        goal.upstream = forward->source;
-        goal.stream_until = forward->until;
-        return true;
-    }
+    if (takes_part_in_forward(world, n, goal)) return true;
     as(goal, Role::fence, NodeState::report_lsn);
     return true;
 }

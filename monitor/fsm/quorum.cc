@@ -15,7 +15,11 @@ bool fenced(const World& world, const NodeRecord& node) {
 
 bool forwarding(const World& world, const NodeRecord& node) {
     const std::optional<FastForward>& forward = world.record.forward;
-    return forward && forward->node == node.name && forward->incarnation == node.incarnation && world.in_reach(node.name) && !fenced(world, node);
+    if (!forward || !world.in_reach(node.name) || fenced(world, node)) return false;
+    // What it has promised says which epochs it may follow: only goals of this one or a later one.
+    if (world.report(node.name)->promised.epoch != world.record.epoch) return false;
+    if (forward->node == node.name) return forward->incarnation == node.incarnation;
+    return forward->start_source && forward->source == node.name && forward->source_incarnation == node.incarnation;
 }
 
 std::size_t fences_needed(const SyncRule& rule) {
@@ -63,7 +67,7 @@ bool reachable_nodes_can_complete(const World& world) { return enough(world, rea
 std::string missing(const World& world) {
     const NodeRecord* p = world.primary();
     const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
-    const std::string primary = world.record.primary.v + (primary_is_there ? "" : " with the data folder that it had");
+    const std::string primary = primary_is_there ? world.record.primary.v : "the lost data folder of " + world.record.primary.v;
     if (std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& named) { return named.rule.asynchronous(); }))
         return "needs " + primary + ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have them all";
     std::string text;
@@ -81,7 +85,7 @@ std::string missing(const World& world) {
         const std::size_t more = fences_needed(rule) - have;
         text += (text.empty() ? "needs " : ", ") + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
     }
-    return text.empty() ? text : text + "; or " + primary + " itself, the last primary";
+    return text.empty() ? text : text + "; or " + primary + ", the last primary";
 }
 
 }  // namespace pgaf::fsm

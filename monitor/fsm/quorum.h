@@ -12,8 +12,8 @@ namespace pgaf::fsm {
 /// it.
 [[nodiscard]] bool fenced(const World& world, const NodeRecord& node);
 
-/// A node that was fenced and now streams what it lacks from another fenced node (R5). Its promise holds, so it counts
-/// for R4; it can't be chosen before it is fenced again.
+/// A node that was fenced and now streams what it lacks from another fenced node, or was started for that (R5). Its
+/// promise holds, so it counts for R4; it can't be chosen before it is fenced again.
 [[nodiscard]] bool forwarding(const World& world, const NodeRecord& node);
 
 /// For one rule: how many of its members must be fenced, |S| - k + 1.

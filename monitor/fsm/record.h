@@ -86,6 +86,9 @@ struct FastForward {
     NodeName node;
     IncarnationId incarnation;
     NodeName source;
+    IncarnationId source_incarnation;
+    /// The source is down and is started as a standby of the candidate, for the candidate to stream from it.
+    bool start_source = false;
     Lsn until;
     friend bool operator==(const FastForward&, const FastForward&) = default;
 };
@@ -146,7 +149,7 @@ BOOST_DESCRIBE_STRUCT(NodeRecord, (),
                       (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
                        maintenance_wanted, drop_wanted, drop_forced, goal, said))
 BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
-BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, until))
+BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, source_incarnation, start_source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen, preferred,

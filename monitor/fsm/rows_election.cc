@@ -13,8 +13,6 @@ namespace {
 
 /// How long survivors that are in reach may delay a choice that R4 already permits: their fences make the opening rule.
 constexpr std::int64_t survivors_grace_ms = 300;
-/// How long a switchover's candidate may take to confirm the old primary's last WAL (protocol: "Switchover order").
-constexpr std::int64_t confirm_limit_ms = 1000;
 
 bool electing(const World& world) { return world.record.phase == Phase::electing; }
 

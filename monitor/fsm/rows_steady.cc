@@ -31,12 +31,6 @@ bool somebody_can_take_over(const World& world) {
 
 bool failover_can_complete(const World& world) { return reachable_nodes_can_complete(world) && somebody_can_take_over(world); }
 
-bool too_many_failovers(const World& world) {
-    const auto recent = std::count_if(world.memory.recent_failovers.begin(), world.memory.recent_failovers.end(),
-                                      [&](Millis t) { return (world.now - t).v < 600'000; });
-    return static_cast<std::uint32_t>(recent) >= world.record.settings.failover_limit;
-}
-
 // ---- primary-exited ----
 
 /// The primary's PostgreSQL is down, and this exit has not been answered with a permit yet.
@@ -51,7 +45,7 @@ bool exited_unanswered(const World& world) {
 bool comes_back_with_its_cluster(const World& world) { return booting(world) && world.primary_live()->exits <= 1; }
 
 bool primary_exited_with_candidates(const World& world) {
-    return exited_unanswered(world) && !comes_back_with_its_cluster(world) && failover_can_complete(world) && !too_many_failovers(world);
+    return exited_unanswered(world) && !comes_back_with_its_cluster(world) && failover_can_complete(world) && !world.too_many_failovers();
 }
 void fail_over_from_exit(World& world, const Row& row) {
     const Report* r = world.primary_live();
@@ -68,7 +62,7 @@ void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
     world.record.permit = StartPermit{r->boot, r->exits};
     const char* why = comes_back_with_its_cluster(world) ? "the whole cluster comes up, and it is the last primary"
-                      : too_many_failovers(world)        ? "the limit of automatic failovers in ten minutes is reached"
+                      : world.too_many_failovers()        ? "the limit of automatic failovers in ten minutes is reached"
                                                          : "no standby in reach can take over with every commit";
     world.log("primary_restarted", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start again in place", why, row.name);
 }
@@ -76,7 +70,7 @@ void restart_in_place(World& world, const Row& row) {
 // ---- primary-lost ----
 
 bool primary_lost(const World& world) {
-    return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost && !too_many_failovers(world);
+    return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost && !world.too_many_failovers();
 }
 void fail_over_from_loss(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, world.record.primary.v + " is lost", primary_verdict(world).evidence);
@@ -92,7 +86,7 @@ void fail_over_from_lost_folder(World& world, const Row& row) {
 
 bool primary_forgot(const World& world) {
     const NodeView* v = world.view(world.record.primary);
-    return has_primary(world) && failover_can_complete(world) && v && !v->distrust.empty() && !too_many_failovers(world);
+    return has_primary(world) && failover_can_complete(world) && v && !v->distrust.empty() && !world.too_many_failovers();
 }
 void fail_over_from_amnesia(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, world.record.primary.v + " has forgotten what it said", world.view(world.record.primary)->distrust);
@@ -102,7 +96,7 @@ void fail_over_from_amnesia(World& world, const Row& row) {
 
 bool primary_stuck(const World& world) {
     const Report* r = world.primary_live();
-    return has_primary(world) && r && r->status == PgStatus::stuck && failover_can_complete(world) && !too_many_failovers(world);
+    return has_primary(world) && r && r->status == PgStatus::stuck && failover_can_complete(world) && !world.too_many_failovers();
 }
 void fail_over_from_stuck(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " answers no query", "its keeper's own connection has waited longer than its limit");
@@ -114,7 +108,7 @@ bool promotion_failed(const World& world) {
     const Report* r = world.primary_live();
     if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->problem.empty() || r->promised.epoch != world.record.epoch) return false;
     const bool had_time = (world.now - world.memory.chosen_at).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
-    return had_time && failover_can_complete(world) && !too_many_failovers(world);
+    return had_time && failover_can_complete(world) && !world.too_many_failovers();
 }
 void choose_another(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted", world.primary_live()->problem);

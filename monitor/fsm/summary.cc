@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "monitor/fsm/choice.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/quorum.h"
@@ -81,10 +82,11 @@ void readiness(const World& world, Summary& s) {
     }
     const bool asynchronous = std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& n) { return n.rule.k == 0; });
     if (world.record.nodes.size() < 2) s.why_not_ready = "the cluster has only one node";
+    else if (world.record.phase != Phase::steady) s.why_not_ready = "a change of primary is under way";
     else if (s.candidates.empty()) s.why_not_ready = "no standby that may be promoted runs and is in reach";
     else if (asynchronous) s.why_not_ready = "commits are acknowledged without a standby until one has caught up and is in the sync rule";
     else if (!reachable_nodes_can_complete(world)) s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
-    else if (world.record.phase != Phase::steady) s.why_not_ready = "a change of primary is under way";
+    else if (world.too_many_failovers()) s.why_not_ready = "as many failovers as failover-limit allows in ten minutes have been made";
     s.failover_ready = s.why_not_ready.empty();
     if (!s.failover_ready) s.candidates.clear();
 }
@@ -144,6 +146,10 @@ std::string waiting_in_election(const World& world) {
     if (waits_for_exit(world)) return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
     if (!world.memory.complete_since && here > 1000)
         return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + ". Bring one of them back; " + without;
+    if (const auto& forward = world.record.forward; forward_under_way(world) && here > 1000)
+        return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " + forward->until.text();
+    if (const auto names = complete_but_no_candidates(world); !names.empty() && here > 2000)
+        return join(names) + " has all that is needed and may not be promoted (candidate-priority 0, or leaving), and no candidate can get it; raise its candidate-priority";
     if (world.memory.complete_since && here > 2000)
         return "no fenced node may be promoted: each lacks WAL that may have been acknowledged, or may not be a candidate (needed: " +
                (world.record.floor.timeline.empty() ? std::string("all of ") + world.record.primary.v : text(world.record.floor)) + "). Bring the others back; " + without;
@@ -168,6 +174,8 @@ std::string waiting_text(const World& world) {
     if (record.phase == Phase::forming) return record.nodes.empty() ? "no node has registered yet" : "";
     if (record.phase == Phase::electing) return waiting_in_election(world);
     if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {
+        if (world.too_many_failovers())
+            return trouble + ", and as many failovers as failover-limit allows in ten minutes have been made: look for what kills primaries, then 'pgafctl perform failover'";
         if (reachable_nodes_can_complete(world)) return {};
         return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " + without;
     }

@@ -41,6 +41,8 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     if (!member)
         return r && world.in_reach(node.name) && r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
                has_slots_for_peers(world, node, *r) && streams_and_caught_up(*p, node);
+    // What it says counts for nothing (R4), so neither does what it confirms.
+    if (!v->distrust.empty()) return false;
     // PostgreSQL itself says that it is gone: no reason to wait.
     if (r && v->connected && r->status == PgStatus::stopped && r->boot == v->boot) return false;
     return !v->not_streaming_since || (world.now - *v->not_streaming_since).v < patience;

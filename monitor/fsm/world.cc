@@ -60,6 +60,11 @@ bool World::primary_exited() const {
     return r && r->promised.epoch == record.epoch && r->status == PgStatus::stopped;
 }
 
+bool World::too_many_failovers() const {
+    const auto recent = std::count_if(memory.recent_failovers.begin(), memory.recent_failovers.end(), [&](Millis t) { return (now - t).v < 600'000; });
+    return static_cast<std::uint32_t>(recent) >= record.settings.failover_limit;
+}
+
 bool World::may_be_candidate(const NodeRecord& n) const { return can_be_candidate(n) && !n.maintenance_wanted && !n.drop_wanted; }
 
 bool World::can_be_candidate(const NodeRecord& n) const {
@@ -87,7 +92,7 @@ std::uint32_t World::number_sync_standbys() const {
 NodeName World::name_of(const IncarnationId& incarnation) const {
     for (const auto& [name, n] : record.nodes)
         if (n.incarnation == incarnation) return name;
-    return NodeName{"gone(" + incarnation.v + ")"};
+    return NodeName{"a data folder that is gone (" + incarnation.v + ")"};
 }
 
 void World::log(const std::string& kind, const NodeName& about, const std::string& message, const std::string& evidence,

@@ -39,6 +39,9 @@ struct World {
     /// That, and it has exited (R13).
     [[nodiscard]] bool primary_exited() const;
 
+    /// As many automatic failovers as are allowed in ten minutes have been made (R15).
+    [[nodiscard]] bool too_many_failovers() const;
+
     /// May be promoted as far as operators are concerned: priority, maintenance, drop, leaving.
     [[nodiscard]] bool may_be_candidate(const NodeRecord& n) const;
     /// The same when there is nobody else: one that still waits for maintenance or to be dropped goes on until it can.

@@ -1,5 +1,6 @@
 // The ideal keeper: obeys R2, carries out goals at once and without mistakes, and reports facts.
 #include <algorithm>
+#include <utility>
 
 #include "tests/unit/fsm/lab.h"
 
@@ -38,18 +39,23 @@ void Lab::receive_goals(Node& n) {
     }
 }
 
-bool Lab::set_problem(Node& n, const std::string& text) {
-    const bool news = n.problem != text;
-    n.problem = text;
-    return news;
-}
-
 bool Lab::act(Node& n) {
     if (!n.keeper || !n.responsive() || !n.state.goal) return false;
+    const std::string before = std::exchange(n.problem, {});
+    const bool changed = carry_out(n);
+    return changed || n.problem != before;
+}
+
+/// The goal can't be reached, and this is why.
+bool Lab::set_problem(Node& n, const std::string& text) {
+    n.problem = text;
+    return false;
+}
+
+bool Lab::carry_out(Node& n) {
     const Goal goal = *n.state.goal;
     if (n.folder.present && !goal.system_id.empty() && goal.system_id != n.folder.system)
         return set_problem(n, "the data folder belongs to PostgreSQL system " + n.folder.system.v);
-    n.problem.clear();
     // A server that answers nothing can only be stopped; a standby is, so that fencing does not depend on it.
     if (n.running && n.stuck && goal.role != Role::stop && goal.role != Role::maintenance && goal.role != Role::dropped) {
         if (goal.role != Role::fence || !n.in_recovery) return set_problem(n, "PostgreSQL lives but answers no query");
@@ -72,7 +78,7 @@ bool Lab::act(Node& n) {
 bool Lab::begin_primary(Node& n, const Goal& goal) {
     if (!n.folder.present) {
         if (!goal.initialise || !goal.system_id.empty() || !n.goal_received)
-            return set_problem(n, "told to be primary, but there is no data folder: another node has to be promoted"), false;
+            return set_problem(n, "told to be primary, but there is no data folder: another node has to be promoted");
         initialise(n);
     }
     const bool own_timeline = goal.timeline.empty() || goal.timeline == n.folder.timeline;
@@ -82,7 +88,7 @@ bool Lab::begin_primary(Node& n, const Goal& goal) {
         start_primary(n);
         return true;
     }
-    if (!takes_timeline(n, goal)) return set_problem(n, "told to be primary on a timeline that does not continue its WAL"), false;
+    if (!takes_timeline(n, goal)) return set_problem(n, "told to be primary on a timeline that does not continue its WAL");
     if (!n.running) start_standby(n, {});
     promote(n, goal);
     return true;

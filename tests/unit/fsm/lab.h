@@ -182,6 +182,8 @@ class Lab {
     void start_primary(Node& n);
     void start_standby(Node& n, const NodeName& upstream);
     void promote(Node& n, const Goal& goal);
+    /// Somebody promotes a standby past the cluster: PostgreSQL takes the next timeline id that it knows of.
+    void promote_by_hand(Node& n);
     void rebuild(Node& n, const Node& source, const std::string& how);
     void initialise(Node& n);
     void wipe(Node& n);
@@ -209,6 +211,7 @@ class Lab {
     Millis next_event(Millis end) const;
     void run_links();
     void acknowledge();
+    bool carry_out(Node& n);
     bool act_primary(Node& n, const Goal& goal);
     bool serve(Node& n, const Goal& goal);
     bool prove_rule(Node& n);

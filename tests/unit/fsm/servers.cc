@@ -159,6 +159,17 @@ void Lab::promote(Node& n, const Goal& goal) {
     pump();
 }
 
+void Lab::promote_by_hand(Node& n) {
+    n.upstream = {};
+    n.link.reset();
+    n.in_recovery = false;
+    n.folder.fork_to(Timeline{n.folder.timeline.v + 1});
+    n.folder.append(++last_record_, 50);
+    n.folder.standby_signal = false;
+    n.writable = true;
+    watch.begun.insert(n.folder.timeline);
+}
+
 void Lab::rebuild(Node& n, const Node& source, const std::string& how) {
     // An incarnation that never had a folder keeps its id for the one that is made now.
     const bool first = !n.folder.present;
