@@ -50,7 +50,7 @@ Layout Situation::layout() const { return {promise.cluster, promise.node, promis
 
 Decision reconcile(const Promise& promise, const Run& run, const Facts& facts) {
     const Goal& goal = goal_of(promise);
-    const Situation situation{promise, run, facts, goal, stand(facts, goal.history, run.flushed)};
+    const Situation situation{promise, run, facts, goal, stand(facts, goal.history)};
     for (const auto rows : all_rows()) {
         for (const Row& row : rows) {
             if (!row.matches(situation)) continue;

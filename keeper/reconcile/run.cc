@@ -22,8 +22,6 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
         run.rule_applied = {};
         run.fence_held = false;
     }
-    if (facts.end_exact && (facts.timeline != run.flushed.timeline || facts.end > run.flushed.lsn))
-        run.flushed = {facts.timeline, facts.end};
     if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
     if (facts.status == PgStatus::running && !facts.in_recovery && promise.goal && promise.goal->role == Role::primary)
         run.served = promise.promised.epoch;
@@ -52,7 +50,6 @@ void note_done(Run& run, const Step& step) {
             if constexpr (std::is_same_v<T, Fence>) run.fence_held = true;
             if constexpr (std::is_same_v<T, Promote> || std::is_same_v<T, ApplyRule>) run.rule_applied = s.rule.id;
             if constexpr (std::is_same_v<T, Checkpoint>) run.checkpoint_done = s.request;
-            if constexpr (std::is_same_v<T, DropTornTail>) run.flushed = {};
             if constexpr (std::is_same_v<T, UpdatePeers>) put_off_peers(run, s);
             if constexpr (std::is_same_v<T, Rewind> || std::is_same_v<T, Clone>) run.rewind_failed.clear();
         },

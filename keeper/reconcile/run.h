@@ -30,8 +30,6 @@ struct Run {
     RuleId rule_applied;
     /// A Fence was carried out, and nothing was followed since.
     bool fence_held = false;
-    /// Furthest flushed end that was read exactly: the files of a stopped server do not show part of a record (R6).
-    WalPosition flushed;
     /// The connection to the upstream has to be made anew: the incarnation in its name has changed.
     bool follow_due = false;
 

@@ -50,8 +50,7 @@ Standing compare_fork(const History& history, const TimelineFork& left, Timeline
 }
 
 /// The node's newest timeline: does its WAL end before the history left that timeline?
-Standing compare_end(const History& history, const Facts& facts, Iterator own, const WalPosition& flushed) {
-    const Lsn end = flushed.timeline == facts.timeline ? std::max(facts.end, flushed.lsn) : facts.end;
+Standing compare_end(const History& history, const Facts& facts, Iterator own) {
     const Lsn complete = facts.complete.empty() ? facts.end : facts.complete;
     if (own + 1 == history.end()) return {Standing::Kind::prefix, {}, {}, {}};
     const Iterator real = next_known(history, own);
@@ -68,16 +67,16 @@ Standing compare_end(const History& history, const Facts& facts, Iterator own, c
     const std::uint64_t segment = std::max<std::uint64_t>(facts.wal_segment_bytes, 1);
     // A receiver would ask for the segment in which its WAL ends: anything torn that touches a later one than the
     // fork's leaves a hole (an end exactly on the boundary too).
-    if (end.v / segment > fork.v / segment)
+    if (facts.end.v / segment > fork.v / segment)
         return {Standing::Kind::torn_tail, own->timeline, fork,
-                "part of a record reaches to " + end.text() + ", into a later segment than the fork at " +
+                "part of a record reaches to " + facts.end.text() + ", into a later segment than the fork at " +
                     fork.text()};
     return {Standing::Kind::prefix, {}, {}, {}};
 }
 
 }  // namespace
 
-Standing stand(const Facts& facts, const History& history, const WalPosition& flushed) {
+Standing stand(const Facts& facts, const History& history) {
     if (facts.timeline.empty()) return {Standing::Kind::unknown, {}, {}, "its timeline is not known"};
     if (facts.end.empty() && facts.complete.empty())
         return {Standing::Kind::unknown, {}, {}, "its end of WAL is not known"};
@@ -90,7 +89,7 @@ Standing stand(const Facts& facts, const History& history, const WalPosition& fl
     const Iterator own = find(history, facts.timeline);
     if (own == history.end())
         return diverged({}, {}, "its " + timeline_text(facts.timeline) + " is none of the cluster's");
-    return compare_end(history, facts, own, flushed);
+    return compare_end(history, facts, own);
 }
 
 }  // namespace pgaf::keeper

@@ -25,8 +25,7 @@ struct Standing {
     std::string why;
 };
 
-/// Compares a node with the history that its goal carries. `flushed`: the furthest end of WAL known of it, beyond what
-/// the facts of this moment show; only a torn tail can lie there.
-[[nodiscard]] Standing stand(const Facts& facts, const std::vector<HistoryEntry>& history, const WalPosition& flushed = {});
+/// Compares a node with the history that its goal carries.
+[[nodiscard]] Standing stand(const Facts& facts, const std::vector<HistoryEntry>& history);
 
 }  // namespace pgaf::keeper

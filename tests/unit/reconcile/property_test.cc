@@ -166,7 +166,7 @@ void check_step(const World& w, const OpenToClients& s) {
 void check_step(const World& w, const Rewind& s) {
     const Goal& g = *w.promise.goal;
     REQUIRE((g.role == Role::standby && w.run.goal_received && g.rewind_allowed));
-    REQUIRE(stand(w.facts, g.history, w.run.flushed).kind == Standing::Kind::diverged);
+    REQUIRE(stand(w.facts, g.history).kind == Standing::Kind::diverged);
     REQUIRE(w.facts.status == PgStatus::stopped);
     REQUIRE(s.next == w.run.next);
     REQUIRE_FALSE(s.why.empty());

@@ -60,9 +60,6 @@ TEST_CASE("a torn tail counts from the segment after the fork's on, its boundary
     CHECK(stand(node(1, 0x1500, 0x2000), history).kind == Kind::torn_tail);
     CHECK(stand(node(1, 0x1500, 0x2800), history).kind == Kind::torn_tail);
     CHECK(stand(node(1, 0x1500, 0x2800), history).fork == Lsn{0x1500});
-    // Remembered, though the files of a stopped server do not show it; but not of another timeline.
-    CHECK(stand(node(1, 0x1500, 0x1500), history, {Timeline{1}, Lsn{0x2000}}).kind == Kind::torn_tail);
-    CHECK(stand(node(1, 0x1500, 0x1500), history, {Timeline{3}, Lsn{0x2000}}).kind == Kind::prefix);
     // A fork on the boundary itself: everybody asks for the segment that begins there.
     const History boundary{entry(1, std::nullopt), entry(2, 0x2000)};
     CHECK(stand(node(1, 0x2000, 0x2800), boundary).kind == Kind::prefix);
