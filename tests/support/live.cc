@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,6 +92,8 @@ Child::Child(const std::vector<std::string>& command, const std::string& output)
         ::dup2(fd, STDOUT_FILENO);
         ::dup2(fd, STDERR_FILENO);
     }
+    // A test that crashes leaves nothing running: a launcher that dies takes PostgreSQL along.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     // Not the test's own connections: their other ends would never see them closed.
     ::close_range(3, ~0U, 0);
     ::execv(argv[0], argv.data());

@@ -15,16 +15,9 @@
 
 #include "keeper/postgres/launcher_client.h"
 #include "tests/support/live.h"
+#include "tests/support/print.h"
 
 struct pg_conn;
-
-/// How Catch prints a result that it finds wrong.
-template <class T>
-struct Catch::StringMaker<boost::system::result<T, pgaf::Error>> {
-    static std::string convert(const boost::system::result<T, pgaf::Error>& result) {
-        return result ? "no error" : "error: " + result.error().message;
-    }
-};
 
 namespace pgaf::test {
 
