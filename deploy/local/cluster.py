@@ -166,6 +166,21 @@ class Cluster:
         for node in self.nodes:
             node.start()
 
+    def check_running(self):
+        """A program that gave up says why at once, instead of being waited for."""
+        programs = [self.monitor.process] + [each for node in self.nodes for each in (node.launcher, node.keeper)]
+        for program in programs:
+            if program.pid is None:
+                raise LocalError(f"the {program.name} does not run; {program.last_words()}")
+
+    def wait_up(self, limit=120):
+        """After start(): healthy, with all programs running."""
+        def look():
+            self.check_running()
+            return self.is_healthy()
+
+        return self.wait_for(look, limit, "a healthy cluster")
+
     def stop(self):
         """An orderly end of everything: standbys and primary without a handover, the monitor last."""
         for node in self.nodes:

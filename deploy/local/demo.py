@@ -87,6 +87,7 @@ def wait_healthy(cluster, limit, nodes=None):
     progress = Progress()
 
     def look():
+        cluster.check_running()
         progress(summary(cluster.state()))
         return cluster.is_healthy(nodes)
 

@@ -55,7 +55,7 @@ class LiveCase(unittest.TestCase):
         cls.cluster = Cluster(cls.folder / "c", free_ports(24), settings=cls.settings)
         cls.cluster.make(cls.size)
         cls.cluster.start()
-        cls.cluster.wait_healthy(120)
+        cls.cluster.wait_up()
         cls.load = Load(cls.cluster, cls.folder / "load.log")
         cls.broken = False
 
@@ -147,6 +147,14 @@ class LiveCase(unittest.TestCase):
             return self.cluster.node(found[0]) if found else None
 
         return self.cluster.wait_for(look, limit, f"one of {', '.join(sorted(names))} to be the primary")
+
+    def wait_waiting_for(self, *nodes, limit=30):
+        """Waits until the cluster says that it waits for one of these nodes, by its name (R12)."""
+        def look():
+            waiting = self.state().get("waiting", "")
+            return any(node.name in waiting for node in nodes)
+
+        self.cluster.wait_for(look, limit, f"the cluster to wait for {' or '.join(node.name for node in nodes)}")
 
     def events(self, kind=None):
         found = self.cluster.ctl.json("show", "events", "--limit", 2000)["events"]

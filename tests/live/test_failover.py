@@ -92,8 +92,7 @@ class Failover(LiveCase):
             primary.kill()
             standby.kill()
             # What is left can't know what the two had acknowledged to each other: the cluster waits, and says for whom.
-            waiting = self.cluster.wait_for(lambda: self.state().get("waiting"), 30, "the cluster to say that it waits")
-            self.assertTrue(primary.name in waiting or standby.name in waiting, waiting)
+            self.wait_waiting_for(primary, standby)
             standby.start()
             self.wait_primary([node for node in self.cluster.nodes if node is not primary])
             primary.start()
