@@ -63,6 +63,12 @@ Facts meanwhile(Facts facts, const Step& step) {
     return facts;
 }
 
+bool lacks_stream(const Promise& promise, const Facts& facts) {
+    if (!promise.goal || promise.goal->role != Role::standby || promise.goal->upstream.empty()) return false;
+    if (facts.status != PgStatus::running || !facts.in_recovery) return false;
+    return !facts.receiver.streaming || facts.receiver.upstream != promise.goal->upstream;
+}
+
 bool is_writable(const Run& run, const Facts& facts) {
     if (facts.status != PgStatus::running || facts.in_recovery || !facts.open_to_clients) return false;
     return !run.rule_applied.empty() || facts.standby_names.find(closed_name) == std::string::npos;

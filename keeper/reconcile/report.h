@@ -19,6 +19,9 @@ namespace pgaf::keeper {
 /// be answered with facts that are about to change: "fenced", "exited".
 [[nodiscard]] Facts meanwhile(Facts facts, const Step& step);
 
+/// A standby that runs as its goal says, but does not stream from the upstream named there.
+[[nodiscard]] bool lacks_stream(const Promise& promise, const Facts& facts);
+
 /// Running read-write, open to clients, and not under the closed rule.
 [[nodiscard]] bool is_writable(const Run& run, const Facts& facts);
 

@@ -8,6 +8,9 @@ namespace {
 
 using Kind = Standing::Kind;
 
+/// PostgreSQL connects anew several times a second; what has not worked for so long needs somebody to look.
+constexpr Millis stream_expected{10'000};
+
 // Every role but standby has been dealt with by the rows before.
 
 bool goal_without_upstream(const Situation& s) { return s.goal.upstream.empty() && (s.no_data() || s.stopped()); }
@@ -85,7 +88,13 @@ bool streams(const Situation& s) { return s.streams_from_upstream() || (s.runnin
 Decision content(const Situation&) { return settled(); }
 
 bool connects(const Situation& s) { return s.running_standby(); }
-Decision wait_for_stream(const Situation& s) { return wait_for("replication from " + s.goal.upstream.v); }
+Decision wait_for_stream(const Situation& s) {
+    if (s.run.without_stream < stream_expected) return wait_for("replication from " + s.goal.upstream.v);
+    return problem("PostgreSQL could not stream from " + s.goal.upstream.v + " for more than " +
+                   std::to_string(stream_expected.v / 1000) +
+                   " s; its log says why. If the WAL that it needs has been removed there, stop this node, empty its data "
+                   "folder and start it: it makes a new clone");
+}
 
 // ---- down ----
 

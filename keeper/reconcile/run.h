@@ -42,6 +42,8 @@ struct Run {
     std::optional<Layout> layout_tried;
     /// For those, not again yet: a peer that gets no slot must not keep more important steps waiting.
     bool peers_put_off = false;
+    /// For how long a standby has run without streaming from the upstream of its goal; 0 while it does.
+    Millis without_stream;
     /// Why pg_rewind could not help this incarnation; empty when it has not been tried.
     std::string rewind_failed;
     /// The step that failed last, with its error; empty after a success.

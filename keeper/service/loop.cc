@@ -52,7 +52,7 @@ Loop::Impl::Impl(asio::any_io_executor on, PostgresControl& c, Link& l, const St
     run.boot = BootId{random_id()};
     run.next = IncarnationId{random_id()};
     run.node_timeout = options.node_timeout;
-    progress_at = time_passed_at = options.clock();
+    progress_at = time_passed_at = streamed_at = options.clock();
 }
 
 /// Starts a part of the loop; stop() waits for its end. An exception is a broken program and ends the process.
@@ -116,6 +116,8 @@ void Loop::Impl::took(Facts seen) {
     facts = std::move(seen);
     if (!under_way) unsettled.reset();
     if (run.peers_put_off && options.clock() >= peers_again_at) run.peers_put_off = false;
+    if (!lacks_stream(promise(), facts)) streamed_at = options.clock();
+    run.without_stream = options.clock() - streamed_at;
     note_facts(run, promise(), facts);
     if (!session_asked && facts.status != PgStatus::unknown) open_session();
     if (session_asked && session_incarnation != promise().incarnation) open_session();

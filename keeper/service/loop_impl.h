@@ -94,6 +94,7 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     std::uint64_t looked = 0;
     Millis restless_until;
     Millis progress_at;
+    Millis streamed_at;
     boost::asio::cancellation_signal cancel_look;
 
     // The monitor.

@@ -109,6 +109,8 @@ std::string Script::run(const std::string& command) {
         run_.monitor_in_reach = words.at(1) == "back";
         run_.monitor_away = {};
         if (!run_.monitor_in_reach) run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
+    } else if (verb == "without-stream") {
+        run_.without_stream = Millis{std::stoll(words.at(1))};
     } else if (verb == "acknowledged") {
         acknowledged_ = make_report(promise_, run_, facts_, {}, {});
     } else if (verb == "restart") {

@@ -9,6 +9,7 @@
 //   failed WHY                  it has failed
 //   cancelled                   it was broken off because it was obsolete
 //   monitor away=MS | back      how long the monitor has been out of reach
+//   without-stream MS           how long a standby has run without streaming
 //   acknowledged                the monitor has acknowledged a report on the present facts
 //   restart boot=ID             the keeper is started again: only the promise is left
 //
