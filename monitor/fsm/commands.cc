@@ -244,6 +244,7 @@ bool overtakes(const World& world, const Command& c) {
 }
 
 Verdict carry_out(World& world, const Command& c) {
+    if (!world.memory.store_behind.empty()) return refused(world.memory.store_behind);
     const bool may_lack_node = c.kind == "set-cluster" || c.kind == "switchover" || c.kind == "failover";
     if (c.node.empty() && !may_lack_node) return refused("'" + c.kind + "' needs the name of a node");
     if (!c.node.empty() && !world.node(c.node)) return refused("no node is called '" + c.node.v + "'");

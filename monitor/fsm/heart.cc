@@ -69,9 +69,12 @@ Output Heart::step(const Input& input, Millis now) {
             else if constexpr (!std::is_same_v<In, Tick>) ingest(world, in);
         },
         input);
-    decide(world);
-    update_goals(world);
-    look_at_primary(world);
+    // R11: whoever is behind what a node has heard guesses nothing.
+    if (memory_.store_behind.empty()) {
+        decide(world);
+        update_goals(world);
+        look_at_primary(world);
+    }
     say_why_it_waits(world);
     plan_wake_up(world);
     check(before, record_);

@@ -165,6 +165,8 @@ struct Memory {
     Millis forward_since;
     /// When failovers began, newest last (R15).
     std::vector<Millis> recent_failovers;
+    /// How a node showed that this record is older than what it has promised; then nothing is decided (R11).
+    std::string store_behind;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.
     std::string last_waiting;
     std::map<NodeName, std::string> last_refusals;

@@ -40,6 +40,20 @@ std::string refusal(const World& world, const Hello& hello) {
     return {};
 }
 
+/// R11: the node has heard of more than the record knows, so the record is not the newest; empty when all is well.
+std::string promised_more(const ClusterRecord& record, const Report& r) {
+    const Stamp& p = r.promised;
+    const bool epoch = p.epoch > record.epoch;
+    const bool term = p.epoch == record.epoch && p.term > record.term;
+    const bool monitor = p.epoch == record.epoch && p.term == record.term && !p.monitor.empty() && p.monitor != record.monitor;
+    if (!epoch && !term && !monitor) return {};
+    const auto said = [](Epoch e, Term t) { return "epoch " + std::to_string(e.v) + ", monitor term " + std::to_string(t.v); };
+    return "node " + r.node.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " + record.name.v + " knows of " +
+           said(record.epoch, record.term) + (monitor ? " by another monitor" : "") +
+           ": the store is older than the cluster, or another one. Nothing is decided and no goal is sent. Restore the newest store; or, to set the cluster up"
+           " anew, stop all keepers, remove their state folders, and start the node with the newest data first";
+}
+
 /// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too: what
 /// would shorten it (a rewind, a clone) makes another incarnation.
 void raise(WalPosition& mark, const WalPosition& seen) {
@@ -165,6 +179,10 @@ void ingest(World& world, const ReportReceived& input) {
         return turn_away(world, r.node, r.boot, foreign_folder(world.record, r.node, r.system_id));
     }
     v.heard = world.now;
+    if (const std::string why = promised_more(world.record, r); !why.empty() && world.memory.store_behind.empty()) {
+        world.memory.store_behind = why;
+        world.log("store_behind", r.node, why, {}, "R11");
+    }
     const std::string before = v.distrust;
     v.distrust = amnesia(n, v, r);
     if (!v.distrust.empty()) {

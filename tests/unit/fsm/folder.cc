@@ -29,7 +29,9 @@ bool is_prefix(const Folder& a, const Folder& b) {
 
 namespace {
 
-std::uint64_t segment_of(Lsn lsn) { return lsn.v / segment_bytes; }
+std::uint64_t segment_of(Lsn lsn) {
+    return lsn.v / segment_bytes;
+}
 
 /// The torn part belongs to the record that the upstream has there, or lies in a segment that is asked for again.
 bool tail_is_harmless(const Folder& standby, const Folder& upstream) {
@@ -91,7 +93,8 @@ Standing stand(const Folder& folder, const std::vector<HistoryEntry>& history) {
         if (!next || !parent) return Standing::diverged;
         const HistoryEntry* real = next_known(history, parent);
         if (real && real < next) return Standing::diverged;
-        if (next->fork ? *next->fork != folder.forks[i].end : folder.forks[i].end < next->floor) return Standing::diverged;
+        if (next->fork ? *next->fork != folder.forks[i].end : folder.forks[i].end < next->floor)
+            return Standing::diverged;
     }
     const HistoryEntry* own = find(history, folder.timeline);
     if (!own) return Standing::diverged;

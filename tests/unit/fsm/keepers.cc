@@ -17,8 +17,8 @@ Report without_positions(Report r) {
 }
 
 bool takes_timeline(const Node& n, const Goal& goal) {
-    return goal.timeline > n.folder.timeline && !goal.history.empty() && goal.history.back().timeline == goal.timeline &&
-           stand(n.folder, goal.history) != Standing::diverged;
+    return goal.timeline > n.folder.timeline && !goal.history.empty() &&
+           goal.history.back().timeline == goal.timeline && stand(n.folder, goal.history) != Standing::diverged;
 }
 
 }  // namespace
@@ -28,7 +28,9 @@ void Lab::receive_goals(Node& n) {
     for (; !n.inbox.empty(); n.inbox.pop_front()) {
         const Goal& goal = n.inbox.front();
         if (goal.incarnation != n.state.incarnation || !may_follow(n.state.promised, goal.stamp)) {
-            tell("   " + n.name.v + " refuses: " + (goal.incarnation != n.state.incarnation ? "for incarnation " + goal.incarnation.v : "has promised more"));
+            tell("   " + n.name.v + " refuses: " +
+                 (goal.incarnation != n.state.incarnation ? "for incarnation " + goal.incarnation.v
+                                                          : "has promised more"));
             n.said.reset();
             continue;
         }
@@ -57,19 +59,26 @@ bool Lab::carry_out(Node& n) {
     if (n.folder.present && !goal.system_id.empty() && goal.system_id != n.folder.system)
         return set_problem(n, "the data folder belongs to PostgreSQL system " + n.folder.system.v);
     // A server that answers nothing can only be stopped; a standby is, so that fencing does not depend on it.
-    if (n.running && n.stuck && goal.role != Role::stop && goal.role != Role::maintenance && goal.role != Role::dropped) {
+    if (n.running && n.stuck && goal.role != Role::stop && goal.role != Role::maintenance &&
+        goal.role != Role::dropped) {
         if (goal.role != Role::fence || !n.in_recovery) return set_problem(n, "PostgreSQL lives but answers no query");
         return exit_server(n), true;
     }
     switch (goal.role) {
-        case Role::wait: return false;
-        case Role::primary: return act_primary(n, goal);
-        case Role::standby: return act_standby(n, goal);
-        case Role::fence: return act_fence(n, goal);
-        case Role::fast_forward: return act_fast_forward(n, goal);
+        case Role::wait:
+            return false;
+        case Role::primary:
+            return act_primary(n, goal);
+        case Role::standby:
+            return act_standby(n, goal);
+        case Role::fence:
+            return act_fence(n, goal);
+        case Role::fast_forward:
+            return act_fast_forward(n, goal);
         case Role::stop:
         case Role::maintenance:
-        case Role::dropped: return act_stop(n, goal);
+        case Role::dropped:
+            return act_stop(n, goal);
     }
     return false;
 }
@@ -88,7 +97,8 @@ bool Lab::begin_primary(Node& n, const Goal& goal) {
         start_primary(n);
         return true;
     }
-    if (!takes_timeline(n, goal)) return set_problem(n, "told to be primary on a timeline that does not continue its WAL");
+    if (!takes_timeline(n, goal))
+        return set_problem(n, "told to be primary on a timeline that does not continue its WAL");
     if (!n.running) start_standby(n, {});
     promote(n, goal);
     return true;
@@ -153,7 +163,8 @@ bool Lab::act_standby(Node& n, const Goal& goal) {
     if (n.running) {
         const Standing standing = stand(n.folder, goal.history);
         const bool streams = n.link && n.link->upstream == goal.upstream;
-        if (streams || (standing != Standing::diverged && standing != Standing::torn_tail)) return run_standby(n, goal) || changed;
+        if (streams || (standing != Standing::diverged && standing != Standing::torn_tail))
+            return run_standby(n, goal) || changed;
         stop_server(n, StopMode::fast);
         changed = true;
     }
@@ -186,12 +197,17 @@ bool Lab::start_stopped_standby(Node& n, const Goal& goal) {
         return act_standby(n, goal), true;
     }
     switch (stand(n.folder, goal.history)) {
-        case Standing::unknown: return false;
-        case Standing::torn_tail: n.folder.torn_bytes = 0; break;
-        case Standing::prefix: break;
+        case Standing::unknown:
+            return false;
+        case Standing::torn_tail:
+            n.folder.torn_bytes = 0;
+            break;
+        case Standing::prefix:
+            break;
         case Standing::diverged:
             if (!can_copy || !goal.rewind_allowed) return false;
-            if (source.folder.checkpoint_timeline != source.folder.timeline) violation(n.name.v + " was allowed to rewind before the checkpoint");
+            if (source.folder.checkpoint_timeline != source.folder.timeline)
+                violation(n.name.v + " was allowed to rewind before the checkpoint");
             rebuild(n, source, "rewinds");
             return true;
     }
@@ -236,7 +252,9 @@ Report Lab::report_of(Node& n) {
     r.incarnation = n.state.incarnation;
     r.boot = n.boot;
     r.promised = n.state.promised;
-    r.status = n.running ? n.stuck ? PgStatus::stuck : PgStatus::running : n.folder.present ? PgStatus::stopped : PgStatus::absent;
+    r.status = n.running          ? n.stuck ? PgStatus::stuck : PgStatus::running
+               : n.folder.present ? PgStatus::stopped
+                                  : PgStatus::absent;
     r.in_recovery = n.running ? n.in_recovery : n.folder.standby_signal;
     r.writable = n.read_write() && n.writable && !n.stuck;
     r.exits = n.exits;

@@ -65,8 +65,8 @@ struct Node {
 
     // ---- session with the monitor, as the keeper sees it ----
     bool session = false;
-    bool held = false;         ///< the script keeps the session closed
-    std::string turned_away;   ///< why the monitor does not want it
+    bool held = false;        ///< the script keeps the session closed
+    std::string turned_away;  ///< why the monitor does not want it
     std::deque<Goal> inbox;
     std::deque<Report> outbox;
     std::optional<Report> said;
@@ -207,7 +207,9 @@ class Lab {
 
   private:
     void route(const fsm::Output& out);
-    void tell(const std::string& line) const { if (say) say(line); }
+    void tell(const std::string& line) const {
+        if (say) say(line);
+    }
     Millis next_event(Millis end) const;
     void run_links();
     void acknowledge();

@@ -13,13 +13,19 @@ constexpr std::int64_t wal_timeout_ms = 2500;
 
 void Lab::cut(const std::string& a, const std::string& b, bool apart) {
     const auto pair = std::minmax(a, b);
-    if (apart) cuts_.insert(pair);
-    else cuts_.erase(pair);
+    if (apart)
+        cuts_.insert(pair);
+    else
+        cuts_.erase(pair);
 }
 
-bool Lab::connected(const std::string& a, const std::string& b) const { return !cuts_.contains(std::minmax(a, b)); }
+bool Lab::connected(const std::string& a, const std::string& b) const {
+    return !cuts_.contains(std::minmax(a, b));
+}
 
-bool Lab::reaches_monitor(const Node& n) const { return heart && n.responsive() && connected(n.name.v, "monitor"); }
+bool Lab::reaches_monitor(const Node& n) const {
+    return heart && n.responsive() && connected(n.name.v, "monitor");
+}
 
 bool Lab::reach(const Node& a, const Node& b) const {
     return a.responsive() && b.responsive() && connected(a.name.v, b.name.v);
@@ -27,7 +33,8 @@ bool Lab::reach(const Node& a, const Node& b) const {
 
 void Lab::run_links() {
     for (auto& [name, s] : nodes) {
-        const bool wants = s.running && s.in_recovery && !s.upstream.empty() && nodes.contains(s.upstream) && s.upstream != name;
+        const bool wants =
+            s.running && s.in_recovery && !s.upstream.empty() && nodes.contains(s.upstream) && s.upstream != name;
         if (s.link && (!wants || s.link->upstream != s.upstream)) s.link.reset();
         if (!wants) continue;
         Node& u = nodes.at(s.upstream);
@@ -52,8 +59,8 @@ void Lab::acknowledge() {
         const Node& p = nodes.at(c.by);
         if (!p.read_write() || p.state.incarnation != c.incarnation) continue;  // its session is gone
         const bool released = p.responsive() && std::any_of(p.live.begin(), p.live.end(), [&](const NamedRule& r) {
-            return confirmed(p, r.rule, c.lsn) >= r.rule.k;
-        });
+                                  return confirmed(p, r.rule, c.lsn) >= r.rule.k;
+                              });
         (released ? done : waiting).push_back(c);
     }
     pending = waiting;
@@ -69,7 +76,8 @@ void Lab::pump() {
 std::size_t Lab::confirmed(const Node& primary, const SyncRule& rule, Lsn lsn) const {
     return static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), [&](const auto& entry) {
         const Node& s = entry.second;
-        return s.link && s.link->upstream == primary.name && rule.contains(s.state.incarnation) && s.link->flushed >= lsn;
+        return s.link && s.link->upstream == primary.name && rule.contains(s.state.incarnation) &&
+               s.link->flushed >= lsn;
     }));
 }
 

@@ -22,8 +22,10 @@ std::string history_text(const std::vector<HistoryEntry>& history) {
     std::string text;
     for (const HistoryEntry& entry : history) {
         text += (text.empty() ? "" : ", ") + std::to_string(entry.timeline.v);
-        if (!entry.fork) text += " from " + entry.floor.text() + " or later";
-        else if (!entry.fork->empty()) text += " from " + entry.fork->text();
+        if (!entry.fork)
+            text += " from " + entry.floor.text() + " or later";
+        else if (!entry.fork->empty())
+            text += " from " + entry.fork->text();
     }
     return text.empty() ? "none" : text;
 }
@@ -37,27 +39,38 @@ std::string Printer::goal_text(const Goal& goal, const ClusterRecord& record) {
             if (goal.initialise) text += ", initialise";
             if (!goal.timeline.empty()) text += ", timeline " + std::to_string(goal.timeline.v);
             text += ", rule " + rule_text(goal.rule, record);
-            if (goal.permit && goal.permit != before.permit) text += ", may start " + goal.permit->boot.v + " after exit " + std::to_string(goal.permit->exits);
-            if (goal.checkpoint_request != before.checkpoint_request) text += ", checkpoint " + std::to_string(goal.checkpoint_request);
+            if (goal.permit && goal.permit != before.permit)
+                text += ", may start " + goal.permit->boot.v + " after exit " + std::to_string(goal.permit->exits);
+            if (goal.checkpoint_request != before.checkpoint_request)
+                text += ", checkpoint " + std::to_string(goal.checkpoint_request);
             if (goal.irreplaceable) text += ", irreplaceable";
             break;
-        case Role::standby: text += " of " + goal.upstream.v + (goal.rewind_allowed ? ", may rewind" : ""); break;
-        case Role::fast_forward: text += " from " + goal.upstream.v + " up to " + goal.stream_until.text(); break;
-        case Role::stop: text += " " + std::string(word(goal.stop_mode)); break;
-        default: break;
+        case Role::standby:
+            text += " of " + goal.upstream.v + (goal.rewind_allowed ? ", may rewind" : "");
+            break;
+        case Role::fast_forward:
+            text += " from " + goal.upstream.v + " up to " + goal.stream_until.text();
+            break;
+        case Role::stop:
+            text += " " + std::string(word(goal.stop_mode));
+            break;
+        default:
+            break;
     }
     if (goal.history != before.history) text += ", history " + history_text(goal.history);
     if (goal.peers != before.peers) text += ", " + std::to_string(goal.peers.size()) + " peers";
     char stamp[64];
     std::snprintf(stamp, sizeof stamp, "  [e%llu t%llu v%llu]", static_cast<unsigned long long>(goal.stamp.epoch.v),
-                  static_cast<unsigned long long>(goal.stamp.term.v), static_cast<unsigned long long>(goal.stamp.version.v));
+                  static_cast<unsigned long long>(goal.stamp.term.v),
+                  static_cast<unsigned long long>(goal.stamp.version.v));
     return text + stamp;
 }
 
 std::vector<std::string> Printer::lines(const fsm::Output& out, const ClusterRecord& record) {
     std::vector<std::string> all;
     for (const fsm::LogEntry& entry : out.log) {
-        all.push_back("e" + std::to_string(entry.epoch.v) + " " + entry.kind + ": " + entry.message + (entry.rule.empty() ? "" : "  (" + entry.rule + ")"));
+        all.push_back("e" + std::to_string(entry.epoch.v) + " " + entry.kind + ": " + entry.message +
+                      (entry.rule.empty() ? "" : "  (" + entry.rule + ")"));
         if (!entry.evidence.empty()) all.push_back("     because " + entry.evidence);
     }
     for (const Goal& goal : out.goals) all.push_back(goal_text(goal, record));
@@ -68,9 +81,11 @@ std::vector<std::string> Printer::lines(const fsm::Output& out, const ClusterRec
     for (const fsm::Reply& reply : out.replies)
         all.push_back(std::string(reply.ok ? "ok" : "no") + (reply.done ? ": " : ", goes on: ") + reply.message);
     for (const fsm::TurnAway& away : out.turned_away)
-        if (std::exchange(turned_away_[away.node], away.message) != away.message) all.push_back("-> " + away.node.v + ": turned away: " + away.message);
+        if (std::exchange(turned_away_[away.node], away.message) != away.message)
+            all.push_back("-> " + away.node.v + ": turned away: " + away.message);
     for (const fsm::Takeover& t : out.takeovers)
-        all.push_back("takeover: " + t.kind + ", detection " + fsm::seconds(t.detection) + ", fencing " + fsm::seconds(t.fencing) + ", promotion " + fsm::seconds(t.promotion));
+        all.push_back("takeover: " + t.kind + ", detection " + fsm::seconds(t.detection) + ", fencing " +
+                      fsm::seconds(t.fencing) + ", promotion " + fsm::seconds(t.promotion));
     return all;
 }
 
@@ -78,14 +93,17 @@ std::vector<std::string> Printer::summary(const Heart& heart, Millis now) {
     const fsm::Summary s = summarize(heart, now);
     std::vector<std::string> all;
     char line[400];
-    std::snprintf(line, sizeof line, "epoch %llu, timeline %u, %s%s, failover: %s", static_cast<unsigned long long>(s.epoch.v), s.timeline.v,
-                  s.phase == fsm::Phase::steady ? "" : (std::string(word(s.phase)) + ", ").c_str(), s.healthy ? "healthy" : "not healthy",
+    std::snprintf(line, sizeof line, "epoch %llu, timeline %u, %s%s, failover: %s",
+                  static_cast<unsigned long long>(s.epoch.v), s.timeline.v,
+                  s.phase == fsm::Phase::steady ? "" : (std::string(word(s.phase)) + ", ").c_str(),
+                  s.healthy ? "healthy" : "not healthy",
                   s.failover_ready ? ("ready (" + fsm::join(s.candidates) + ")").c_str() : s.why_not_ready.c_str());
     all.emplace_back(line);
     for (const fsm::NodeSummary& n : s.nodes) {
-        std::snprintf(line, sizeof line, "%c %-3s %-17s %-17s %-10s %2u %s%s%s", n.primary ? '*' : ' ', n.name.v.c_str(), std::string(word(n.state)).c_str(),
-                      std::string(word(n.assigned)).c_str(), n.lsn.text().c_str(), n.timeline.v, n.in_sync_rule ? "sync" : "-",
-                      n.problem.empty() ? "" : "  ", n.problem.c_str());
+        std::snprintf(line, sizeof line, "%c %-3s %-17s %-17s %-10s %2u %s%s%s", n.primary ? '*' : ' ',
+                      n.name.v.c_str(), std::string(word(n.state)).c_str(), std::string(word(n.assigned)).c_str(),
+                      n.lsn.text().c_str(), n.timeline.v, n.in_sync_rule ? "sync" : "-", n.problem.empty() ? "" : "  ",
+                      n.problem.c_str());
         all.emplace_back(line);
     }
     if (!s.waiting.empty()) all.push_back("waiting: " + s.waiting);

@@ -8,7 +8,9 @@
 namespace pgaf::lab {
 namespace {
 
-bool blank(const std::string& line) { return line.find_first_not_of(" \t") == std::string::npos; }
+bool blank(const std::string& line) {
+    return line.find_first_not_of(" \t") == std::string::npos;
+}
 
 /// The value of "name=value" among the words; `otherwise` when it is not there.
 std::string option(const Script::Words& words, const std::string& name, const std::string& otherwise) {
@@ -17,9 +19,13 @@ std::string option(const Script::Words& words, const std::string& name, const st
     return otherwise;
 }
 
-bool has(const Script::Words& words, const std::string& word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+bool has(const Script::Words& words, const std::string& word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
 
-std::uint64_t number(const std::string& text) { return std::stoull(text); }
+std::uint64_t number(const std::string& text) {
+    return std::stoull(text);
+}
 
 }  // namespace
 
@@ -94,7 +100,8 @@ std::vector<std::string> Script::run(const std::vector<std::string>& commands) {
         quiet_ = text.starts_with("quiet ");
         began_ = noted_ = lab_->now;
         command(quiet_ ? text.substr(6) : text);
-        if (commands.size() > 1 && lines_.size() > before) lines_.insert(lines_.begin() + static_cast<std::ptrdiff_t>(before), "> " + text);
+        if (commands.size() > 1 && lines_.size() > before)
+            lines_.insert(lines_.begin() + static_cast<std::ptrdiff_t>(before), "> " + text);
     }
     return lines_;
 }
@@ -103,8 +110,8 @@ void Script::command(const std::string& text) {
     std::istringstream in(text);
     Words words;
     for (std::string w; in >> w;) words.push_back(w);
-    if (cluster_command(words) || time_command(words) || machine_command(words) || server_command(words) || report_command(words) ||
-        monitor_command(words))
+    if (cluster_command(words) || time_command(words) || machine_command(words) || server_command(words) ||
+        report_command(words) || monitor_command(words))
         return;
     throw std::runtime_error("no command: " + text);
 }
@@ -113,7 +120,8 @@ void Script::command(const std::string& text) {
 
 void Script::declare(const Words& words) {
     fsm::Settings settings;
-    if (const std::string nss = option(words, "nss", ""); !nss.empty()) settings.number_sync_standbys = static_cast<std::uint32_t>(number(nss));
+    if (const std::string nss = option(words, "nss", ""); !nss.empty())
+        settings.number_sync_standbys = static_cast<std::uint32_t>(number(nss));
     settings.failover_limit = static_cast<std::uint32_t>(number(option(words, "failover-limit", "5")));
     lab_ = std::make_unique<Lab>(settings);
     printer_ = {};
@@ -135,7 +143,8 @@ void Script::formed() {
 
 bool Script::cluster_command(const Words& words) {
     const std::string& verb = words.front();
-    if (verb == "cluster") declare(words);
+    if (verb == "cluster")
+        declare(words);
     else if (verb == "formed") {
         const bool quiet = std::exchange(quiet_, true);
         declare(words);
@@ -144,11 +153,14 @@ bool Script::cluster_command(const Words& words) {
         began_ = noted_ = lab_->now;
         show({});
     } else if (verb == "add") {
-        lab_->add(NodeName{words.at(1)}, static_cast<std::uint32_t>(number(option(words, "priority", "50"))), option(words, "quorum", "yes") == "yes",
-                  SystemId{option(words, "system", "")});
-    } else if (verb == "show") show(words);
-    else if (verb == "command") operate(words);
-    else return false;
+        lab_->add(NodeName{words.at(1)}, static_cast<std::uint32_t>(number(option(words, "priority", "50"))),
+                  option(words, "quorum", "yes") == "yes", SystemId{option(words, "system", "")});
+    } else if (verb == "show")
+        show(words);
+    else if (verb == "command")
+        operate(words);
+    else
+        return false;
     return true;
 }
 
@@ -167,7 +179,8 @@ void Script::operate(const Words& words) {
     c.allow_failover = has(words, "--allow-failover");
     c.force = has(words, "--force");
     c.dry_run = has(words, "--dry-run");
-    if (const std::string p = option(words, "priority", ""); !p.empty()) c.candidate_priority = static_cast<std::uint32_t>(number(p));
+    if (const std::string p = option(words, "priority", ""); !p.empty())
+        c.candidate_priority = static_cast<std::uint32_t>(number(p));
     if (const std::string q = option(words, "quorum", ""); !q.empty()) c.replication_quorum = q == "yes";
     lab_->command(c);
 }

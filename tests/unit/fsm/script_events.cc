@@ -7,21 +7,27 @@
 namespace pgaf::lab {
 namespace {
 
-Millis millis(const std::string& text) { return Millis{static_cast<std::int64_t>(std::stoull(text))}; }
+Millis millis(const std::string& text) {
+    return Millis{static_cast<std::int64_t>(std::stoull(text))};
+}
 
 }  // namespace
 
 bool Script::time_command(const Words& words) {
     const std::string& verb = words.front();
-    if (verb == "settle") lab_->settle();
-    else if (verb == "wait") lab_->pass(millis(words.at(1)), false);
-    else if (verb == "run") lab_->pass(millis(words.at(1)), true);
+    if (verb == "settle")
+        lab_->settle();
+    else if (verb == "wait")
+        lab_->pass(millis(words.at(1)), false);
+    else if (verb == "run")
+        lab_->pass(millis(words.at(1)), true);
     else if (verb == "obey") {
         for (std::size_t i = 1; i < words.size(); ++i) {
             lab_->connect(node(words[i]));
             lab_->obey(node(words[i]));
         }
-    } else return false;
+    } else
+        return false;
     return true;
 }
 
@@ -63,7 +69,8 @@ bool Script::server_command(const Words& words) {
         const std::uint64_t record = lab_->write(n, std::stoull(words.at(2)));
         if (record) written_[n.name].push_back(record);
         note(!record ? "   " + n.name.v + " takes no writes"
-                     : "   " + n.name.v + " " + n.folder.complete().text() + (lab_->is_acknowledged(record) ? " acknowledged" : " waits"));
+                     : "   " + n.name.v + " " + n.folder.complete().text() +
+                           (lab_->is_acknowledged(record) ? " acknowledged" : " waits"));
     } else if (verb == "tear") {
         std::map<NodeName, std::uint64_t> bytes;
         for (std::size_t i = 2; i < words.size(); ++i) {
@@ -79,21 +86,32 @@ bool Script::server_command(const Words& words) {
         // What became of the commits that a server took.
         Node& n = node(words.at(1));
         const auto& all = written_[n.name];
-        const auto acknowledged = std::count_if(all.begin(), all.end(), [&](std::uint64_t r) { return lab_->is_acknowledged(r); });
-        note("   " + n.name.v + " took " + std::to_string(all.size()) + ", acknowledged " + std::to_string(acknowledged));
-    } else return false;
+        const auto acknowledged =
+            std::count_if(all.begin(), all.end(), [&](std::uint64_t r) { return lab_->is_acknowledged(r); });
+        note("   " + n.name.v + " took " + std::to_string(all.size()) + ", acknowledged " +
+             std::to_string(acknowledged));
+    } else
+        return false;
     return true;
 }
 
 bool Script::report_command(const Words& words) {
     const std::string& verb = words.front();
-    if (verb == "keep") kept_reports_[NodeName{words.at(1)}] = lab_->report_of(node(words[1]));
-    else if (verb == "replay") {
+    if (verb == "keep")
+        kept_reports_[NodeName{words.at(1)}] = lab_->report_of(node(words[1]));
+    else if (verb == "copy") {
+        // A machine is cloned, with everything on its disk.
+        Node& to = node(words.at(2));
+        lab_->kill(to);
+        to.folder = node(words[1]).folder;
+        to.state = node(words[1]).state;
+    } else if (verb == "replay") {
         Report r = kept_reports_.at(NodeName{words.at(1)});
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
         lab_->step(fsm::ReportReceived{r});
-    } else if (verb == "snapshot") snapshots_[NodeName{words.at(1)}] = node(words[1]);
+    } else if (verb == "snapshot")
+        snapshots_[NodeName{words.at(1)}] = node(words[1]);
     else if (verb == "putback") {
         const Node& old = snapshots_.at(NodeName{words.at(1)});
         Node& n = node(words[1]);
@@ -101,21 +119,26 @@ bool Script::report_command(const Words& words) {
         n.folder = old.folder;
         n.folder.clean = false;
         n.state = old.state;
-    } else return false;
+    } else
+        return false;
     return true;
 }
 
 bool Script::monitor_command(const Words& words) {
     const std::string& verb = words.front();
-    if (verb == "restart-monitor" || verb == "start-monitor") lab_->start_monitor();
-    else if (verb == "stop-monitor") lab_->stop_monitor();
-    else if (verb == "backup-store") backup_ = lab_->stored;
+    if (verb == "restart-monitor" || verb == "start-monitor")
+        lab_->start_monitor();
+    else if (verb == "stop-monitor")
+        lab_->stop_monitor();
+    else if (verb == "backup-store")
+        backup_ = lab_->stored;
     else if (verb == "restore-store") {
         lab_->stop_monitor();
         lab_->stored = backup_.value();
         lab_->watch.epoch = backup_->epoch;
         lab_->start_monitor();
-    } else return false;
+    } else
+        return false;
     return true;
 }
 

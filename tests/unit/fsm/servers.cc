@@ -26,7 +26,8 @@ Node& Lab::add(const NodeName& name, std::uint32_t priority, bool quorum, const 
 
 void Lab::new_incarnation(Node& n) {
     // The epoch that was promised stays, over incarnations too, as long as the state file does (R2).
-    n.state = StateFile{IncarnationId{n.name.v + std::to_string(++n.incarnations)}, Stamp{n.state.promised.epoch, {}, {}, {}}, {}, {}};
+    n.state = StateFile{
+        IncarnationId{n.name.v + std::to_string(++n.incarnations)}, Stamp{n.state.promised.epoch, {}, {}, {}}, {}, {}};
     n.goal_received = false;
 }
 
@@ -97,7 +98,8 @@ void Lab::tear(Node& primary, const std::map<NodeName, std::uint64_t>& bytes) {
     const std::uint64_t record = ++last_record_;
     for (const auto& [name, flushed] : bytes) {
         Node& s = nodes.at(name);
-        const bool streams = s.link && s.link->upstream == primary.name && reach(s, primary) && !s.lagging && !s.folder.hole;
+        const bool streams =
+            s.link && s.link->upstream == primary.name && reach(s, primary) && !s.lagging && !s.folder.hole;
         if (!streams || s.folder.complete() != primary.folder.complete()) continue;
         s.folder.torn_bytes = flushed;
         s.folder.torn_id = record;
@@ -146,7 +148,8 @@ void Lab::start_standby(Node& n, const NodeName& upstream) {
 }
 
 void Lab::promote(Node& n, const Goal& goal) {
-    if (!watch.begun.insert(goal.timeline).second) violation("I10: timeline " + std::to_string(goal.timeline.v) + " begins twice");
+    if (!watch.begun.insert(goal.timeline).second)
+        violation("I10: timeline " + std::to_string(goal.timeline.v) + " begins twice");
     n.upstream = {};
     n.link.reset();
     n.in_recovery = false;
@@ -186,7 +189,8 @@ void Lab::rebuild(Node& n, const Node& source, const std::string& how) {
         n.inbox.clear();
         n.outbox.clear();
     }
-    tell("   " + n.name.v + " " + how + " from " + source.name.v + (first ? "" : ": incarnation " + n.state.incarnation.v));
+    tell("   " + n.name.v + " " + how + " from " + source.name.v +
+         (first ? "" : ": incarnation " + n.state.incarnation.v));
 }
 
 void Lab::initialise(Node& n) {

@@ -13,10 +13,17 @@ fsm::Settings settings_of(std::mt19937_64& rng, std::size_t size) {
     fsm::Settings s;
     s.failover_limit = 1000;
     switch (rng() % 4) {
-        case 0: s.number_sync_standbys = 0; break;
-        case 1: s.number_sync_standbys = 1; break;
-        case 2: if (size > 3) s.number_sync_standbys = 2; break;
-        default: break;
+        case 0:
+            s.number_sync_standbys = 0;
+            break;
+        case 1:
+            s.number_sync_standbys = 1;
+            break;
+        case 2:
+            if (size > 3) s.number_sync_standbys = 2;
+            break;
+        default:
+            break;
     }
     if (size == 1) s.number_sync_standbys.reset();
     return s;
@@ -50,10 +57,16 @@ std::string Walk::trace() const {
     std::string text;
     for (const std::string& line : trace_) text += line + "\n";
     for (const auto& [name, n] : lab_.nodes) {
-        text += name.v + (n.power ? "" : " off") + (n.frozen ? " frozen" : "") + (n.keeper ? "" : " no keeper") + (n.session ? "" : " no session") +
-                (n.running ? n.in_recovery ? " standby" : n.writable ? " read-write" : " read-write, closed" : " down") + " " + n.state.incarnation.v + " " + n.folder.complete().text() +
-                " timeline " + std::to_string(n.folder.timeline.v) + (n.link ? " streams from " + n.link->upstream.v : "") + " goal " +
-                (n.state.goal ? std::string(word(n.state.goal->role)) : "none") + " " + n.problem + n.turned_away + "\n";
+        text += name.v + (n.power ? "" : " off") + (n.frozen ? " frozen" : "") + (n.keeper ? "" : " no keeper") +
+                (n.session ? "" : " no session") +
+                (n.running ? n.in_recovery ? " standby"
+                             : n.writable  ? " read-write"
+                                           : " read-write, closed"
+                           : " down") +
+                " " + n.state.incarnation.v + " " + n.folder.complete().text() + " timeline " +
+                std::to_string(n.folder.timeline.v) + (n.link ? " streams from " + n.link->upstream.v : "") + " goal " +
+                (n.state.goal ? std::string(word(n.state.goal->role)) : "none") + " " + n.problem + n.turned_away +
+                "\n";
     }
     if (lab_.heart) {
         for (const std::string& line : Printer::summary(*lab_.heart, lab_.now)) text += line + "\n";
@@ -73,10 +86,14 @@ bool Walk::step() {
     if (!failure_.empty()) return false;
     lab_.slow_reports = true;
     const std::uint64_t kind = below(1000);
-    if (kind < 870) message_event();
-    else if (kind < 910) fault_event();
-    else if (kind < 975) repair_event();
-    else operator_event();
+    if (kind < 870)
+        message_event();
+    else if (kind < 910)
+        fault_event();
+    else if (kind < 975)
+        repair_event();
+    else
+        operator_event();
     lab_.pump();
     return lab_.watch.violations.empty();
 }
@@ -90,20 +107,27 @@ void Walk::message_event() {
             lab_.connect(n);
             lab_.obey(n);
             break;
-        case 3: lab_.receive_goals(n); break;
+        case 3:
+            lab_.receive_goals(n);
+            break;
         case 4:
-        case 5: lab_.deliver(n); break;
+        case 5:
+            lab_.deliver(n);
+            break;
         case 6:
         case 7:
         case 8:
         case 9:
             if (lab_.write(n, 1 + below(200))) note("write on " + n.name.v);
             break;
-        case 10: lab_.answer_probes(); break;
+        case 10:
+            lab_.answer_probes();
+            break;
         default: {
             lab_.pass(Millis{static_cast<std::int64_t>(below(chance(10) ? 3000 : 200))}, false);
             for (auto& [name, node] : lab_.nodes)
-                while (!node.outbox.empty() && lab_.reaches_monitor(node) && node.session && chance(90)) lab_.deliver(node);
+                while (!node.outbox.empty() && lab_.reaches_monitor(node) && node.session && chance(90))
+                    lab_.deliver(node);
         }
     }
 }
@@ -130,9 +154,12 @@ void Walk::wipe_one() {
 }
 
 void Walk::fault_of_server(Node& n) {
-    if (n.read_write() && chance(70)) note("tear " + n.name.v), tear(n);
-    else if (n.running && chance(30)) note("stuck " + n.name.v), n.stuck = true;
-    else wipe_one();
+    if (n.read_write() && chance(70))
+        note("tear " + n.name.v), tear(n);
+    else if (n.running && chance(30))
+        note("stuck " + n.name.v), n.stuck = true;
+    else
+        wipe_one();
 }
 
 void Walk::fault_event() {
@@ -144,17 +171,31 @@ void Walk::fault_event() {
             lab_.exit_server(n);
             lab_.report(n);
             break;
-        case 1: note("kill " + n.name.v), lab_.kill(n); break;
-        case 2: note("unplug " + n.name.v), lab_.unplug(n); break;
-        case 3: note("freeze " + n.name.v), n.frozen = true; break;
-        case 4: note("kill keeper " + n.name.v), lab_.kill_keeper(n); break;
+        case 1:
+            note("kill " + n.name.v), lab_.kill(n);
+            break;
+        case 2:
+            note("unplug " + n.name.v), lab_.unplug(n);
+            break;
+        case 3:
+            note("freeze " + n.name.v), n.frozen = true;
+            break;
+        case 4:
+            note("kill keeper " + n.name.v), lab_.kill_keeper(n);
+            break;
         case 5:
             note("cut " + n.name.v);
             lab_.cut(n.name.v, chance(50) || n.name == other.name ? "monitor" : other.name.v, true);
             break;
-        case 6: note("close " + n.name.v), lab_.close_session(n); break;
-        case 7: note("lag " + n.name.v), n.lagging = true; break;
-        case 8: fault_of_server(n); break;
+        case 6:
+            note("close " + n.name.v), lab_.close_session(n);
+            break;
+        case 7:
+            note("lag " + n.name.v), n.lagging = true;
+            break;
+        case 8:
+            fault_of_server(n);
+            break;
         default:
             note("restart monitor");
             lab_.start_monitor();
@@ -168,18 +209,26 @@ void Walk::repair_event() {
             if (!n.keeper) note("boot " + n.name.v);
             lab_.boot(n);
             break;
-        case 1: n.frozen = false; break;
-        case 2: n.lagging = false; break;
+        case 1:
+            n.frozen = false;
+            break;
+        case 2:
+            n.lagging = false;
+            break;
         case 3:
             for (auto& [name, other] : lab_.nodes) lab_.cut(n.name.v, name.v, false);
             lab_.cut(n.name.v, "monitor", false);
             break;
-        default: lab_.connect(n); break;
+        default:
+            lab_.connect(n);
+            break;
     }
 }
 
 void Walk::operator_event() {
-    static const char* const kinds[] = {"switchover", "failover", "promotion", "enable-maintenance", "disable-maintenance", "disable-maintenance", "set-node", "drop-node"};
+    static const char* const kinds[] = {
+        "switchover",          "failover", "promotion", "enable-maintenance", "disable-maintenance",
+        "disable-maintenance", "set-node", "drop-node"};
     if (!lab_.heart) return;
     fsm::Command c;
     c.id = 1;
@@ -240,7 +289,8 @@ bool Walk::heal() {
         lab_.command(c);
     }
     bool healthy = run_until_healthy(120'000);
-    if (!healthy && lab_.watch.violations.empty() && lost_disks_ > 0 && !summarize(*lab_.heart, lab_.now).waiting.empty()) {
+    if (!healthy && lab_.watch.violations.empty() && lost_disks_ > 0 &&
+        !summarize(*lab_.heart, lab_.now).waiting.empty()) {
         // A disk is gone: waiting may be right, and then the operator's word is the way out (R12).
         ++stuck_with_reason;
         fsm::Command c;
@@ -250,8 +300,10 @@ bool Walk::heal() {
         lab_.command(c);
         healthy = run_until_healthy(120'000);
     }
-    if (healthy) lost_disks_ = 0;
-    else failure_ = "I6, I9: not healthy 120 s after everything was repaired\n";
+    if (healthy)
+        lost_disks_ = 0;
+    else
+        failure_ = "I6, I9: not healthy 120 s after everything was repaired\n";
     return healthy && add_dropped_again() && lab_.watch.violations.empty();
 }
 

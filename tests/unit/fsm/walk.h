@@ -1,4 +1,5 @@
-// A random walk over the laboratory: faults, messages and commands in any order, with the invariants watched at each step.
+// A random walk over the laboratory: faults, messages and commands in any order, with the invariants watched at each
+// step.
 #pragma once
 
 #include <deque>

@@ -39,13 +39,16 @@ TEST_CASE("random walks keep the invariants, and the cluster heals") {
     }
     std::string seen;
     for (const auto& [row, count] : rows) seen += row + " " + std::to_string(count) + "\n";
-    INFO(epochs << " epochs, " << commits << " commits, " << stuck << " times the operator's word was needed\n" << seen);
+    INFO(epochs << " epochs, " << commits << " commits, " << stuck << " times the operator's word was needed\n"
+                << seen);
     // The walks would prove nothing if nothing happened on them.
     CHECK(epochs > 4 * walks);
     CHECK(commits > 40 * walks);
-    for (const char* row : {"checkpoint-made", "choice", "fast-forward", "first-primary", "maintenance-begins", "move-primary", "node-forgotten",
-                            "operator-failover", "primary-exited", "primary-folder-gone", "primary-lost", "primary-stuck", "restart-in-place",
-                            "rule-never-promised", "rule-proved", "switchover-given-up", "sync-rule", "takeover-finished"}) {
+    for (const char* row :
+         {"checkpoint-made", "choice", "fast-forward", "first-primary", "maintenance-begins", "move-primary",
+          "node-forgotten", "operator-failover", "primary-exited", "primary-folder-gone", "primary-lost",
+          "primary-stuck", "restart-in-place", "rule-never-promised", "rule-proved", "switchover-given-up", "sync-rule",
+          "takeover-finished"}) {
         INFO("never applied: " << row);
         CHECK((rows[row] > 0 || walks < 200));
     }

@@ -37,8 +37,8 @@ void Lab::watch_reign(Node& n) {
     for (const std::uint64_t record : watch.acknowledged)
         if (!n.folder.has(record)) lost.push_back(record);
     if (!lost.empty() && !watch.loss_allowed)
-        violation("I2: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v + ", primary of epoch " +
-                  std::to_string(epoch.v));
+        violation("I2: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v +
+                  ", primary of epoch " + std::to_string(epoch.v));
     lost_by_word += lost.size();
     std::erase_if(watch.acknowledged, [&](std::uint64_t record) { return !n.folder.has(record); });
     watch.loss_allowed = false;
@@ -51,8 +51,8 @@ void Lab::watch_acknowledged(const Commit& commit) {
     watch.acknowledged.push_back(commit.record);
     if (watch.reigning == commit.by || watch.reigning.empty() || watch.loss_allowed) return;
     if (!nodes.at(watch.reigning).folder.has(commit.record))
-        violation("I3: " + commit.by.v + ", primary of epoch " + std::to_string(by.reigned.v) + ", acknowledges beside " + watch.reigning.v +
-                  ", primary of epoch " + std::to_string(watch.reign.v));
+        violation("I3: " + commit.by.v + ", primary of epoch " + std::to_string(by.reigned.v) +
+                  ", acknowledges beside " + watch.reigning.v + ", primary of epoch " + std::to_string(watch.reign.v));
 }
 
 }  // namespace pgaf::lab
