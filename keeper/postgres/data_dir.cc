@@ -7,7 +7,6 @@
 
 #include "common/json.h"
 #include "keeper/postgres/conf_text.h"
-#include "keeper/postgres/files.h"
 #include "keeper/postgres/hba.h"
 #include "keeper/postgres/history.h"
 
@@ -68,9 +67,9 @@ Result<> DataDir::set_standby(bool standby) const {
 
 bool DataDir::is_standby() const { return file_exists(path("standby.signal")); }
 
-Result<> DataDir::write_settings(const Variable& variable, std::vector<std::string>* overridden) const {
+Result<> DataDir::write_settings(const Variable& variable, Write how, std::vector<std::string>* overridden) const {
     const std::string text = render_settings(config_, variable, version());
-    if (auto done = write_file_if_changed(path(settings_file), text); !done) return done;
+    if (auto done = write_file_if_changed(path(settings_file), text, 0600, how); !done) return done;
     const auto main = read_file(path("postgresql.conf"));
     const std::string with_include = conf_with_include_last(main ? *main : "", settings_file);
     if (auto done = write_file_if_changed(path("postgresql.conf"), with_include); !done) return done;
@@ -138,7 +137,7 @@ Layout DataDir::remembered_layout() const {
 }
 
 Result<> DataDir::remember_layout(const Layout& layout) const {
-    return write_file_if_changed(layout_file(config_), to_json(layout).dump(2) + "\n");
+    return write_file_if_changed(layout_file(config_), to_json(layout).dump(2) + "\n", 0600, Write::atomic);
 }
 
 }  // namespace pgaf::keeper

@@ -8,6 +8,7 @@
 
 #include "common/ids.h"
 #include "common/result.h"
+#include "keeper/postgres/files.h"
 #include "keeper/postgres/make.h"
 #include "keeper/postgres/settings.h"
 #include "keeper/reconcile/step.h"
@@ -39,7 +40,9 @@ class DataDir {
     [[nodiscard]] bool is_standby() const;
 
     /// pgaf.conf, the include line, and owned settings taken out of postgresql.auto.conf (names in `overridden`).
-    [[nodiscard]] Result<> write_settings(const Variable& variable, std::vector<std::string>* overridden = nullptr) const;
+    /// Not durable for a server that runs: they are written anew before each start.
+    [[nodiscard]] Result<> write_settings(const Variable& variable, Write how = Write::durable,
+                                          std::vector<std::string>* overridden = nullptr) const;
     /// What pgaf.conf says; nothing when there is none yet.
     [[nodiscard]] std::optional<Variable> settings() const;
     /// Owned settings that postgresql.auto.conf sets.

@@ -69,23 +69,23 @@ Result<> sync_folder(const std::string& path) {
     return {};
 }
 
-Result<> write_file(const std::string& path, const std::string& text, unsigned mode) {
+Result<> write_file(const std::string& path, const std::string& text, unsigned mode, Write how) {
     const std::string temp = path + ".new";
     {
         const Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
         if (!fd) return file_error("writing", temp, errno);
         if (::fchmod(fd.get(), mode) != 0) return file_error("setting the mode of", temp, errno);
         if (auto done = write_all(fd.get(), temp, text.data(), text.size()); !done) return done;
-        if (::fsync(fd.get()) != 0) return file_error("syncing", temp, errno);
+        if (how == Write::durable && ::fsync(fd.get()) != 0) return file_error("syncing", temp, errno);
     }
     if (::rename(temp.c_str(), path.c_str()) != 0) return file_error("replacing", path, errno);
-    return sync_folder(folder_of(path));
+    return how == Write::durable ? sync_folder(folder_of(path)) : Result<>{};
 }
 
-Result<> write_file_if_changed(const std::string& path, const std::string& text, unsigned mode) {
+Result<> write_file_if_changed(const std::string& path, const std::string& text, unsigned mode, Write how) {
     const auto old = read_file(path);
     if (old && *old == text) return {};
-    return write_file(path, text, mode);
+    return write_file(path, text, mode, how);
 }
 
 Result<> remove_file(const std::string& path) {

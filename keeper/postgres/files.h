@@ -13,10 +13,16 @@ namespace pgaf::keeper {
 [[nodiscard]] bool file_exists(const std::string& path);
 /// The whole file, at most 4 MiB.
 [[nodiscard]] Result<std::string> read_file(const std::string& path);
-/// Temp file beside it, fsync, rename, fsync of the folder.
-[[nodiscard]] Result<> write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
+///   durable  survives a power loss: fsync of the file and of the folder
+///   atomic   whole or not there for whoever reads it now; for what is written anew before it counts after a crash,
+///            since an fsync on a busy disk takes as long as the rest of a fence
+enum class Write { durable, atomic };
+/// Temp file beside it, then rename.
+[[nodiscard]] Result<> write_file(const std::string& path, const std::string& text, unsigned mode = 0600,
+                                  Write how = Write::durable);
 /// Does nothing when the file already holds that text.
-[[nodiscard]] Result<> write_file_if_changed(const std::string& path, const std::string& text, unsigned mode = 0600);
+[[nodiscard]] Result<> write_file_if_changed(const std::string& path, const std::string& text, unsigned mode = 0600,
+                                             Write how = Write::durable);
 /// Removes a file durably; one that is not there is well.
 [[nodiscard]] Result<> remove_file(const std::string& path);
 [[nodiscard]] Result<> sync_folder(const std::string& path);

@@ -99,7 +99,7 @@ Async<Result<Variable>> shown(Connection& connection) {
 Async<Result<std::shared_ptr<Connection>>> Node::put_in_force(Variable variable) {
     if (auto done = need_running(); !done) co_return done.error();
     std::vector<std::string> overridden;
-    if (auto done = data.write_settings(variable, &overridden); !done) co_return done.error();
+    if (auto done = data.write_settings(variable, Write::atomic, &overridden); !done) co_return done.error();
     for (const std::string& name : overridden)
         config.log.warning("setting_overridden", "taken out of postgresql.auto.conf: the cluster owns it", {{"setting", name}});
     if (auto done = co_await launcher.reload(); !done) co_return done.error();

@@ -55,14 +55,13 @@ Result<> reserve_timelines(const std::string& wal_dir, Timeline own, Timeline as
     if (file_exists(wal_dir + "/" + history_file_name(assigned)))
         return error("timeline " + std::to_string(assigned.v) + " was assigned, but " + wal_dir + "/" +
                      history_file_name(assigned) + " exists: somebody else has promoted a server to it");
-    bool made = false;
+    // They count in this promotion only: the next one begins at the id that this one takes.
     for (Timeline id{own.v + 1}; id < assigned; ++id.v) {
         const std::string path = wal_dir + "/" + history_file_name(id);
         if (file_exists(path)) continue;
-        if (auto done = write_file(path, ""); !done) return done;
-        made = true;
+        if (auto done = write_file(path, "", 0600, Write::atomic); !done) return done;
     }
-    return made ? sync_folder(wal_dir) : Result<>{};
+    return {};
 }
 
 Async<Result<>> promote(Node& node, const Promote& step, const Progress& progress) {

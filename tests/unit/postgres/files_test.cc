@@ -78,7 +78,7 @@ TEST_CASE("identity, signals and settings of a folder") {
     std::vector<std::string> overridden;
     Variable variable;
     variable.standby_names = "ANY 1 (\"x\")";
-    REQUIRE(f.data.write_settings(variable, &overridden));
+    REQUIRE(f.data.write_settings(variable, Write::durable, &overridden));
     CHECK(overridden == std::vector<std::string>{"fsync"});
     CHECK(*read_file(f.data.path("postgresql.auto.conf")) == "work_mem = '4MB'\n");
     CHECK(*read_file(f.data.path("postgresql.conf")) == "port = 1\ninclude 'pgaf.conf'\n");
