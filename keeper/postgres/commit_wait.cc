@@ -30,8 +30,9 @@ Async<Result<bool>> waits(std::shared_ptr<Commit> commit, Connection& connection
     const std::string pid = std::to_string(commit->connection->backend_pid());
     for (;;) {
         const auto rows = co_await connection.query(
-            "SELECT coalesce(bool_or(wait_event = 'SyncRep'), false) AS waits FROM pg_stat_activity WHERE pid = $1::int", parameters(pid),
-            query_limit);
+            "SELECT coalesce(bool_or(wait_event = 'SyncRep'), false) AS waits FROM pg_stat_activity WHERE pid = "
+            "$1::int",
+            parameters(pid), query_limit);
         if (!rows) co_return rows.error();
         if (rows->flag(0, "waits")) co_return true;
         if (commit->ended) co_return false;
@@ -62,7 +63,8 @@ Async<Result<>> see_commit_wait(Node& node, Connection& connection, Millis limit
     auto own = co_await node.connect();
     if (!own) co_return own.error();
     const CloseAtEnd close{*own};
-    if (const auto set = co_await (*own)->query("SET synchronous_commit = on", query_limit); !set) co_return set.error();
+    if (const auto set = co_await (*own)->query("SET synchronous_commit = on", query_limit); !set)
+        co_return set.error();
     for (Millis pause{2}; Clock::now() < deadline; pause = Millis{std::min<std::int64_t>(pause.v * 2, 100)}) {
         auto commit = std::make_shared<Commit>(*own);
         boost::asio::co_spawn(node.strand, make_commit(commit), boost::asio::detached);
@@ -72,8 +74,9 @@ Async<Result<>> see_commit_wait(Node& node, Connection& connection, Millis limit
         if (!commit->failure.empty()) co_return error(commit->failure).in("a commit of the keeper's own");
         co_await pause_for(pause);
     }
-    co_return error("commits still do not wait for standbys although the rule says so: the checkpointer has not turned it "
-                    "on yet; see what keeps it busy (a slow disk?)");
+    co_return error(
+        "commits still do not wait for standbys although the rule says so: the checkpointer has not turned it "
+        "on yet; see what keeps it busy (a slow disk?)");
 }
 
 }  // namespace pgaf::keeper

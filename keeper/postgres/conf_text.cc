@@ -7,7 +7,9 @@
 namespace pgaf::keeper {
 namespace {
 
-bool blank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+bool blank(char c) {
+    return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -37,8 +39,8 @@ std::string unquoted(std::string_view text) {
 }
 
 std::size_t name_length(std::string_view line) {
-    return static_cast<std::size_t>(std::find_if(line.begin(), line.end(), [](char c) { return blank(c) || c == '='; }) -
-                                    line.begin());
+    return static_cast<std::size_t>(
+        std::find_if(line.begin(), line.end(), [](char c) { return blank(c) || c == '='; }) - line.begin());
 }
 
 bool includes(std::string_view line, const std::string& file) {

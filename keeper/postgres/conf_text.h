@@ -1,5 +1,5 @@
-// Editing of PostgreSQL's configuration files as text: which lines set what, quoting, the include line. Knows nothing of
-// what settings mean.
+// Editing of PostgreSQL's configuration files as text: which lines set what, quoting, the include line. Knows nothing
+// of what settings mean.
 #pragma once
 
 #include <map>

@@ -20,7 +20,9 @@ using Clock = std::chrono::steady_clock;
 
 Rows::Rows(pg_result* result) : result_(result, PQclear) {}
 
-int Rows::size() const { return PQntuples(result_.get()); }
+int Rows::size() const {
+    return PQntuples(result_.get());
+}
 
 int Rows::column_index(const char* column) const {
     const int index = PQfnumber(result_.get(), column);
@@ -28,7 +30,9 @@ int Rows::column_index(const char* column) const {
     return index;
 }
 
-bool Rows::is_null(int row, const char* column) const { return PQgetisnull(result_.get(), row, column_index(column)); }
+bool Rows::is_null(int row, const char* column) const {
+    return PQgetisnull(result_.get(), row, column_index(column));
+}
 
 std::string Rows::text(int row, const char* column) const {
     return PQgetvalue(result_.get(), row, column_index(column));
@@ -41,7 +45,9 @@ std::int64_t Rows::number(int row, const char* column) const {
     return number;
 }
 
-Lsn Rows::lsn(int row, const char* column) const { return Lsn::parse(text(row, column)).value_or(Lsn{}); }
+Lsn Rows::lsn(int row, const char* column) const {
+    return Lsn::parse(text(row, column)).value_or(Lsn{});
+}
 
 namespace {
 
@@ -221,10 +227,9 @@ asio::awaitable<Result<Rows>> Connection::query(std::string sql, std::vector<std
     CloseUnlessKept guard{*this};
     std::vector<const char*> values;
     for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
-    const int sent = parameters.empty()
-                         ? PQsendQuery(impl_->conn, sql.c_str())
-                         : PQsendQueryParams(impl_->conn, sql.c_str(), static_cast<int>(values.size()), nullptr,
-                                             values.data(), nullptr, nullptr, 0);
+    const int sent = parameters.empty() ? PQsendQuery(impl_->conn, sql.c_str())
+                                        : PQsendQueryParams(impl_->conn, sql.c_str(), static_cast<int>(values.size()),
+                                                            nullptr, values.data(), nullptr, nullptr, 0);
     if (sent == 0) co_return impl_->failed("sending a query", PQerrorMessage(impl_->conn));
     if (auto flushed = co_await impl_->flush(deadline); !flushed) co_return flushed.error();
     auto rows = co_await impl_->collect(deadline);
@@ -233,12 +238,24 @@ asio::awaitable<Result<Rows>> Connection::query(std::string sql, std::vector<std
     co_return rows;
 }
 
-void Connection::close() { impl_->close(); }
-bool Connection::is_open() const { return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK; }
-int Connection::backend_pid() const { return impl_->conn == nullptr ? 0 : PQbackendPID(impl_->conn); }
-int Connection::server_version() const { return impl_->conn == nullptr ? 0 : PQserverVersion(impl_->conn); }
-const std::string& Connection::sqlstate() const { return impl_->state; }
-std::vector<std::string> Connection::take_notices() { return std::exchange(impl_->notices, {}); }
+void Connection::close() {
+    impl_->close();
+}
+bool Connection::is_open() const {
+    return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK;
+}
+int Connection::backend_pid() const {
+    return impl_->conn == nullptr ? 0 : PQbackendPID(impl_->conn);
+}
+int Connection::server_version() const {
+    return impl_->conn == nullptr ? 0 : PQserverVersion(impl_->conn);
+}
+const std::string& Connection::sqlstate() const {
+    return impl_->state;
+}
+std::vector<std::string> Connection::take_notices() {
+    return std::exchange(impl_->notices, {});
+}
 
 std::string conninfo_value(std::string_view text) {
     std::string quoted = "'";
@@ -251,8 +268,8 @@ std::string conninfo_value(std::string_view text) {
 
 Address address_of(const std::string& conninfo) {
     Address address;
-    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(conninfo.c_str(), nullptr),
-                                                                             PQconninfoFree);
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+        PQconninfoParse(conninfo.c_str(), nullptr), PQconninfoFree);
     if (!options) return address;
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         if (option->val == nullptr) continue;

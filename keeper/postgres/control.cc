@@ -95,7 +95,8 @@ constexpr std::size_t socket_path_limit = 107;
 
 Result<> check_postgres_config(const PostgresConfig& config) {
     if (config.data_dir.empty() || config.data_dir.front() != '/') return error("pgdata has to be an absolute path");
-    if (config.state_dir.empty() || config.state_dir.front() != '/') return error("state_dir has to be an absolute path");
+    if (config.state_dir.empty() || config.state_dir.front() != '/')
+        return error("state_dir has to be an absolute path");
     if ((config.state_dir + "/").starts_with(config.data_dir + "/"))
         return error("state_dir must not lie in the data folder, which clones replace");
     const std::string socket = socket_folder(config) + "/.s.PGSQL." + std::to_string(config.port);

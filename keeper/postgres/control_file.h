@@ -1,6 +1,6 @@
-// pg_control, as far as the keeper needs it of a stopped server: which system it is, whether it was shut down, where its
-// last checkpoint lies. Only the leading fields are read, which have kept their places from PostgreSQL 11 to 18; so no
-// process is started on the way of a failover. A test holds the result against pg_controldata.
+// pg_control, as far as the keeper needs it of a stopped server: which system it is, whether it was shut down, where
+// its last checkpoint lies. Only the leading fields are read, which have kept their places from PostgreSQL 11 to 18; so
+// no process is started on the way of a failover. A test holds the result against pg_controldata.
 #pragma once
 
 #include <optional>

@@ -12,13 +12,16 @@
 
 namespace pgaf::keeper {
 
-
 namespace {
 
 constexpr const char* incarnation_file = "pgaf.incarnation";
 
-std::string rebuilding_mark(const PostgresConfig& config) { return config.state_dir + "/rebuilding"; }
-std::string layout_file(const PostgresConfig& config) { return config.state_dir + "/layout.json"; }
+std::string rebuilding_mark(const PostgresConfig& config) {
+    return config.state_dir + "/rebuilding";
+}
+std::string layout_file(const PostgresConfig& config) {
+    return config.state_dir + "/layout.json";
+}
 
 }  // namespace
 
@@ -51,13 +54,18 @@ Result<> DataDir::write_incarnation(const IncarnationId& id) const {
     return write_file_if_changed(path(incarnation_file), id.v + "\n");
 }
 
-bool DataDir::rebuilding() const { return file_exists(rebuilding_mark(config_)); }
-
-Result<> DataDir::begin_rebuild(const std::string& why) const {
-    return write_file(rebuilding_mark(config_), "The data folder " + config_.data_dir + " is not complete: " + why + "\n");
+bool DataDir::rebuilding() const {
+    return file_exists(rebuilding_mark(config_));
 }
 
-Result<> DataDir::end_rebuild() const { return remove_file(rebuilding_mark(config_)); }
+Result<> DataDir::begin_rebuild(const std::string& why) const {
+    return write_file(rebuilding_mark(config_),
+                      "The data folder " + config_.data_dir + " is not complete: " + why + "\n");
+}
+
+Result<> DataDir::end_rebuild() const {
+    return remove_file(rebuilding_mark(config_));
+}
 
 Result<> DataDir::set_standby(bool standby) const {
     if (auto done = remove_file(path("recovery.signal")); !done) return done;
@@ -65,7 +73,9 @@ Result<> DataDir::set_standby(bool standby) const {
     return write_file_if_changed(path("standby.signal"), "");
 }
 
-bool DataDir::is_standby() const { return file_exists(path("standby.signal")); }
+bool DataDir::is_standby() const {
+    return file_exists(path("standby.signal"));
+}
 
 Result<> DataDir::write_settings(const Variable& variable, Write how, std::vector<std::string>* overridden) const {
     const std::string text = render_settings(config_, variable, version());
@@ -102,7 +112,8 @@ Result<> DataDir::write_access(const Layout& layout, bool open_to_clients) const
         if (auto done = write_file(hba + ".before-pgaf", *old); !done) return done;
     const std::string ident = path("pg_ident.conf");
     const auto maps = read_file(ident);
-    if (auto done = write_file_if_changed(ident, render_ident(maps ? *maps : "", system_user(), config_.superuser)); !done)
+    if (auto done = write_file_if_changed(ident, render_ident(maps ? *maps : "", system_user(), config_.superuser));
+        !done)
         return done;
     return write_file_if_changed(hba, render_hba(config_, layout, open_to_clients));
 }
@@ -122,9 +133,10 @@ Result<> DataDir::remove_placeholders_above(Timeline timeline) const {
 
 Result<> DataDir::refuse_tablespaces() const {
     if (list_folder(path("pg_tblspc")).empty()) return {};
-    return error("the data folder " + config_.data_dir +
-                 " has tablespaces outside of it (links in pg_tblspc), which a clone can't replace: stop PostgreSQL, move "
-                 "those folders away by hand, empty the data folder, and pgaf clones it");
+    return error(
+        "the data folder " + config_.data_dir +
+        " has tablespaces outside of it (links in pg_tblspc), which a clone can't replace: stop PostgreSQL, move "
+        "those folders away by hand, empty the data folder, and pgaf clones it");
 }
 
 Layout DataDir::remembered_layout() const {

@@ -26,7 +26,9 @@ timespec changed_at(const std::string& path) {
     return ::stat(path.c_str(), &info) == 0 ? info.st_mtim : timespec{};
 }
 
-bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+bool same(const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
 
 NodeName peer_at(const Layout& layout, const std::string& host, std::uint16_t port) {
     for (const Peer& peer : layout.peers)
@@ -146,18 +148,18 @@ Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
         connection_.close();
     }
     const std::string word = postmaster_word(node_.config.data_dir);
-    facts.status = word == "stopping" ? PgStatus::stopping
-                   : word == "ready"  ? PgStatus::running
-                                      : PgStatus::starting;
+    facts.status = word == "stopping" ? PgStatus::stopping : word == "ready" ? PgStatus::running : PgStatus::starting;
     if (!connection_.is_open()) {
-        const auto opened = co_await connection_.open(local_conninfo(node_.config, "pgaf-keeper observes"), query_limit);
+        const auto opened =
+            co_await connection_.open(local_conninfo(node_.config, "pgaf-keeper observes"), query_limit);
         if (!opened) {
             // Any refusal with a SQLSTATE is an answer: starting, stopping, out of slots, or a broken configuration.
             const std::string& state = connection_.sqlstate();
             if (!state.empty() || facts.status == PgStatus::starting) answered_ = Clock::now();
             // While it restarts after a backend's crash, postmaster.pid still says "ready".
             if (state == "57P03" && facts.status == PgStatus::running) facts.status = PgStatus::starting;
-            if (state != "57P03" && facts.status != PgStatus::starting) add_trouble(facts, explain_connection(opened.error(), state));
+            if (state != "57P03" && facts.status != PgStatus::starting)
+                add_trouble(facts, explain_connection(opened.error(), state));
             judge_silence(facts);
             co_return std::nullopt;
         }
@@ -234,7 +236,8 @@ void FactsReader::add_replication(Facts& facts, const ServerView& view) {
     for (const WalsenderRow& row : view.walsenders) {
         const auto member = parse_member_name(row.application, node_.config.cluster);
         if (!member || is_impostor(row, node_.config.cluster)) continue;
-        facts.standbys.push_back({member->incarnation, row.state == "streaming", row.flushed, row.replayed, row.replay_lag});
+        facts.standbys.push_back(
+            {member->incarnation, row.state == "streaming", row.flushed, row.replayed, row.replay_lag});
     }
     for (const SlotRow& slot : view.slots)
         if (!slot.lost) facts.slots.push_back(slot.name);
@@ -246,8 +249,8 @@ Async<void> FactsReader::end_impostors(Facts& facts, const ServerView& view) {
         if (!is_impostor(row, node_.config.cluster)) continue;
         const std::string who = "a connection of user " + row.user + " with the application_name " + row.application +
                                 " and " + (row.slot.empty() ? "no slot" : "the slot " + row.slot);
-        const auto ended =
-            co_await connection_.query("SELECT pg_terminate_backend($1::int)", parameters(std::to_string(row.pid)), query_limit);
+        const auto ended = co_await connection_.query("SELECT pg_terminate_backend($1::int)",
+                                                      parameters(std::to_string(row.pid)), query_limit);
         node_.config.log.warning("impostor_ended", "ended " + who + ": that name is a cluster member's (R14)");
         add_trouble(facts, (ended ? "ended " : "could not end ") + who +
                                ", which is not that node: find out who uses it, and give it another name" +

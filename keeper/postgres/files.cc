@@ -45,7 +45,9 @@ Error file_error(const std::string& what, const std::string& path, int error_num
     return error(std::move(message));
 }
 
-bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool file_exists(const std::string& path) {
+    return ::access(path.c_str(), F_OK) == 0;
+}
 
 Result<std::string> read_file(const std::string& path) {
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -58,7 +60,8 @@ Result<std::string> read_file(const std::string& path) {
         if (got < 0) return file_error("reading", path, errno);
         if (got == 0) return text;
         text.append(buffer, static_cast<std::size_t>(got));
-        if (text.size() > max_file_bytes) return error("reading " + path + ": larger than 4 MiB, that is not what it should be");
+        if (text.size() > max_file_bytes)
+            return error("reading " + path + ": larger than 4 MiB, that is not what it should be");
     }
 }
 
@@ -66,6 +69,13 @@ Result<> sync_folder(const std::string& path) {
     const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd) return file_error("opening", path, errno);
     if (::fsync(fd.get()) != 0) return file_error("syncing", path, errno);
+    return {};
+}
+
+Result<> sync_filesystem(const std::string& folder) {
+    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return file_error("opening", folder, errno);
+    if (::syncfs(fd.get()) != 0) return file_error("syncing the file system of", folder, errno);
     return {};
 }
 

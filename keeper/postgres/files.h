@@ -26,6 +26,9 @@ enum class Write { durable, atomic };
 /// Removes a file durably; one that is not there is well.
 [[nodiscard]] Result<> remove_file(const std::string& path);
 [[nodiscard]] Result<> sync_folder(const std::string& path);
+/// Makes all of the file system that holds a folder durable: one flush, where an fsync of each of a thousand files
+/// would be a thousand.
+[[nodiscard]] Result<> sync_filesystem(const std::string& folder);
 /// Makes a folder (0700) and its parents.
 [[nodiscard]] Result<> make_folder(const std::string& path);
 /// Removes all that a folder holds, not the folder: it may be a mount point.

@@ -40,7 +40,8 @@ Result<> check_hba_line(const std::string& line) {
     words >> type;
     static const char* const types[] = {"local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"};
     if (std::find(std::begin(types), std::end(types), type) == std::end(types))
-        return error("hba: \"" + line + "\" begins with none of local, host, hostssl, hostnossl, hostgssenc, hostnogssenc");
+        return error("hba: \"" + line +
+                     "\" begins with none of local, host, hostssl, hostnossl, hostgssenc, hostnogssenc");
     std::size_t fields = 1;
     for (std::string word; words >> word;) ++fields;
     if (fields < (type == "local" ? 4U : 5U))
@@ -72,7 +73,9 @@ std::string render_hba(const PostgresConfig& config, const Layout& layout, bool 
     return text;
 }
 
-bool hba_is_open(const std::string& text) { return text.find(std::string(open_mark) + "\n") != std::string::npos; }
+bool hba_is_open(const std::string& text) {
+    return text.find(std::string(open_mark) + "\n") != std::string::npos;
+}
 
 std::string render_ident(const std::string& old, const std::string& system_user, const std::string& superuser) {
     std::string text;

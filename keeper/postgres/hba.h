@@ -18,7 +18,8 @@ namespace pgaf::keeper {
 /// Whether a pg_hba.conf of render_hba() lets clients in.
 [[nodiscard]] bool hba_is_open(const std::string& text);
 /// pg_ident.conf with the keeper's map put in (again); other maps are kept.
-[[nodiscard]] std::string render_ident(const std::string& old, const std::string& system_user, const std::string& superuser);
+[[nodiscard]] std::string render_ident(const std::string& old, const std::string& system_user,
+                                       const std::string& superuser);
 /// A peer's address as pg_hba.conf wants it: IP addresses with their full mask, host names as they are.
 [[nodiscard]] std::string hba_address(const std::string& host);
 /// Whether a client line has a form that PostgreSQL reads; it checks the rest itself.

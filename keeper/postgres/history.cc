@@ -99,7 +99,8 @@ std::vector<Timeline> placeholders(const std::string& wal_dir) {
     return found;
 }
 
-std::vector<Leg> newest_way(const std::map<Timeline, std::vector<TimelineFork>>& histories, Timeline timeline, Lsn from) {
+std::vector<Leg> newest_way(const std::map<Timeline, std::vector<TimelineFork>>& histories, Timeline timeline,
+                            Lsn from) {
     for (auto it = histories.rbegin(); it != histories.rend() && it->first > timeline; ++it)
         if (passes(it->second, timeline, from)) return legs_of(it->second, it->first);
     const auto own = histories.find(timeline);

@@ -12,9 +12,16 @@ constexpr Millis start_limit{60000};
 Async<Result<>> run_initdb(Node& node) {
     Program program;
     program.name = "initdb";
-    program.args = {"--pgdata=" + node.config.data_dir, "--username=" + node.config.superuser, "--data-checksums",
-                    "--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"};
-    if (!node.config.superuser_password_file.empty()) program.args.push_back("--pwfile=" + node.config.superuser_password_file);
+    program.args = {"--pgdata=" + node.config.data_dir,
+                    "--username=" + node.config.superuser,
+                    "--data-checksums",
+                    "--no-sync",
+                    "--auth-local=peer",
+                    "--auth-host=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8"};
+    if (!node.config.superuser_password_file.empty())
+        program.args.push_back("--pwfile=" + node.config.superuser_password_file);
     co_return co_await run_program(node, std::move(program), {});
 }
 
@@ -23,7 +30,8 @@ Async<Result<>> run_initdb(Node& node) {
 Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& progress) {
     if (auto done = node.need_stopped(); !done) co_return done;
     if (node.data.has_content() && !node.data.rebuilding())
-        co_return error("the data folder " + node.config.data_dir + " is not empty: move its contents away, or set another one");
+        co_return error("the data folder " + node.config.data_dir +
+                        " is not empty: move its contents away, or set another one");
     if (const auto password = read_secret(node.config.replication_password_file); !password) co_return password.error();
     progress("initdb");
     if (auto done = node.data.begin_rebuild("its initialisation was begun"); !done) co_return done;
@@ -44,7 +52,7 @@ Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& p
     if (auto done = node.data.write_settings(Variable{}); !done) co_return done;
     if (auto done = node.data.write_access(step.layout, false); !done) co_return done;
     if (auto done = node.data.write_incarnation(step.layout.incarnation); !done) co_return done;
-    if (auto done = sync_folder(node.config.data_dir); !done) co_return done;
+    if (auto done = co_await make_durable(node); !done) co_return done;
     co_return node.data.end_rebuild();
 }
 

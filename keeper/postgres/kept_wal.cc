@@ -111,8 +111,9 @@ Result<std::string> keep_wal(const KeepWal& what) {
     std::string text = "WAL " + std::max(what.from, segments.front().start).text() + " to " +
                        (what.until.empty() ? last : std::min(what.until, last)).text() + " is kept in " + folder;
     if (cut) text += " (what follows it is more than the limit for kept WAL, and is not)";
-    const std::string note = text + "\nIt was in " + what.wal_dir + ", of incarnation " + what.incarnation.v + ".\nWhy: " +
-                             what.why + "\nRead it with pg_waldump; remove the folder when nobody misses anything.\n";
+    const std::string note = text + "\nIt was in " + what.wal_dir + ", of incarnation " + what.incarnation.v +
+                             ".\nWhy: " + what.why +
+                             "\nRead it with pg_waldump; remove the folder when nobody misses anything.\n";
     if (auto done = write_file(folder + "/README", note); !done) return done.error();
     if (auto done = sync_folder(folder); !done) return done.error();
     if (auto done = sync_folder(what.kept_dir); !done) return done.error();

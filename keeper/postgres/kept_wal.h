@@ -1,5 +1,5 @@
-// WAL that the history does not contain, kept aside before it is replaced (R12): in the state folder, bounded in size, with
-// a note that says what it is. Blocks while it copies: to be called on the file thread.
+// WAL that the history does not contain, kept aside before it is replaced (R12): in the state folder, bounded in size,
+// with a note that says what it is. Blocks while it copies: to be called on the file thread.
 #pragma once
 
 #include <cstdint>

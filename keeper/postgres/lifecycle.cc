@@ -30,10 +30,12 @@ Error start_failure(const Node& node) {
     for (std::size_t i = first; i < exit->last_lines.size(); ++i) message += "; " + exit->last_lines[i];
     for (const std::string& line : exit->last_lines) {
         if (line.find("Address already in use") != std::string::npos)
-            message += ". Port " + std::to_string(node.config.port) + " is taken: end what uses it, or set another port";
+            message +=
+                ". Port " + std::to_string(node.config.port) + " is taken: end what uses it, or set another port";
         if (line.find("No space left on device") != std::string::npos) message += ". Free some space on its disk";
         if (line.find("incompatible with server") != std::string::npos)
-            message += ". The data folder is of another major version: install that one, or set the launcher's --bin-dir";
+            message +=
+                ". The data folder is of another major version: install that one, or set the launcher's --bin-dir";
     }
     return error(std::move(message));
 }
@@ -41,7 +43,8 @@ Error start_failure(const Node& node) {
 /// Files as they must be before any start: whose folder it is, settings, access, the signal file.
 Result<> prepare(Node& node, const Layout& layout, const Variable& variable, bool standby, bool open_to_clients) {
     if (node.data.rebuilding())
-        return error("the data folder " + node.config.data_dir + " is half-made (a clone or rewind was interrupted): it has to be cloned");
+        return error("the data folder " + node.config.data_dir +
+                     " is half-made (a clone or rewind was interrupted): it has to be cloned");
     if (node.data.version() == 0) return error("there is no PostgreSQL data folder at " + node.config.data_dir);
     if (node.data.version() < 13)
         return error("the data folder has PostgreSQL " + std::to_string(node.data.version()) +
@@ -86,6 +89,17 @@ Async<Result<>> start_and_wait(Node& node, const Progress& progress, Millis limi
         if (Clock::now() >= deadline) co_return Result<>{};
         co_await node.changed.wait(seen, Millis{100});
     }
+}
+
+Async<Result<>> make_durable(Node& node) {
+    const std::string data = node.config.data_dir;
+    const std::string wal = node.data.wal_dir();
+    const auto sync_both = [data, wal]() -> Result<> {
+        if (auto done = sync_filesystem(data); !done) return done;
+        // pg_wal may be a link to another disk.
+        return sync_filesystem(wal);
+    };
+    co_return co_await node.blocking(sync_both);
 }
 
 Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progress& progress) {
@@ -185,7 +199,8 @@ Async<Result<>> stop(Node& node, const Stop& step, const Progress& progress) {
 }
 
 Async<Result<>> adopt(Node& node, const Adopt& step) {
-    if (node.data.version() == 0) co_return error("there is no PostgreSQL data folder at " + node.config.data_dir + " to adopt");
+    if (node.data.version() == 0)
+        co_return error("there is no PostgreSQL data folder at " + node.config.data_dir + " to adopt");
     if (node.data.rebuilding()) co_return error("the data folder is half-made: it has to be cloned, not adopted");
     if (auto done = node.know(step.layout); !done) co_return done;
     if (auto done = write_passfile(node); !done) co_return done;
@@ -209,10 +224,12 @@ Async<Result<>> update_peers(Node& node, const UpdatePeers& step) {
 Async<Result<>> align_slots(Node& node, const Layout& layout) {
     auto connection = co_await node.connect();
     if (!connection) co_return connection.error();
-    const auto rows = co_await (*connection)->query(
-        "SELECT slot_name, active, coalesce(wal_status = 'lost', false) OR restart_lsn IS NULL AS useless "
-        "FROM pg_replication_slots WHERE slot_type = 'physical' AND slot_name LIKE 'pgaf\\_%'",
-        slot_query_limit);
+    const auto rows =
+        co_await (*connection)
+            ->query(
+                "SELECT slot_name, active, coalesce(wal_status = 'lost', false) OR restart_lsn IS NULL AS useless "
+                "FROM pg_replication_slots WHERE slot_type = 'physical' AND slot_name LIKE 'pgaf\\_%'",
+                slot_query_limit);
     if (!rows) co_return rows.error();
     std::vector<std::string> wanted;
     for (const Peer& peer : layout.peers)
@@ -225,11 +242,14 @@ Async<Result<>> align_slots(Node& node, const Layout& layout) {
             if (found != wanted.end()) wanted.erase(found);
             continue;
         }
-        const auto dropped = co_await (*connection)->query("SELECT pg_drop_replication_slot($1)", parameters(name), slot_query_limit);
+        const auto dropped =
+            co_await (*connection)->query("SELECT pg_drop_replication_slot($1)", parameters(name), slot_query_limit);
         if (!dropped) co_return dropped.error().in("dropping the slot " + name);
     }
     for (const std::string& name : wanted) {
-        const auto made = co_await (*connection)->query("SELECT pg_create_physical_replication_slot($1, true)", parameters(name), slot_query_limit);
+        const auto made =
+            co_await (*connection)
+                ->query("SELECT pg_create_physical_replication_slot($1, true)", parameters(name), slot_query_limit);
         if (!made) co_return made.error().in("creating the slot " + name);
     }
     co_return Result<>{};

@@ -6,6 +6,9 @@
 
 namespace pgaf::keeper {
 
+/// After initdb, pg_rewind or pg_basebackup with --no-sync: what they have made is durable.
+Async<Result<>> make_durable(Node& node);
+
 Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progress& progress);
 Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progress& progress);
 Async<Result<>> follow(Node& node, const Follow& step);

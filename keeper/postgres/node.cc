@@ -66,7 +66,8 @@ Result<Variable> Node::following(const Layout& known, const NodeName& upstream, 
     if (upstream.empty()) return variable;
     const Peer* peer = find_peer(known.peers, upstream);
     if (peer == nullptr) return error("the upstream " + upstream.v + " is no peer of this node");
-    if (peer->host.empty() || peer->port == 0) return error("the address of the upstream " + upstream.v + " is not known");
+    if (peer->host.empty() || peer->port == 0)
+        return error("the address of the upstream " + upstream.v + " is not known");
     variable.conninfo =
         upstream_conninfo(config, *peer, application_name(known.cluster, known.self, known.incarnation), "");
     variable.slot = slot_name(known.self);
@@ -82,7 +83,8 @@ bool same_in_force(const Variable& a, const Variable& b) {
 
 Async<Result<Variable>> shown(Connection& connection) {
     auto rows = co_await connection.query(
-        "SELECT current_setting('synchronous_standby_names') AS names, current_setting('primary_conninfo') AS conninfo, "
+        "SELECT current_setting('synchronous_standby_names') AS names, current_setting('primary_conninfo') AS "
+        "conninfo, "
         "current_setting('primary_slot_name') AS slot, current_setting('restore_command') AS restore",
         Millis{5000});
     if (!rows) co_return rows.error();
@@ -101,7 +103,8 @@ Async<Result<std::shared_ptr<Connection>>> Node::put_in_force(Variable variable)
     std::vector<std::string> overridden;
     if (auto done = data.write_settings(variable, Write::atomic, &overridden); !done) co_return done.error();
     for (const std::string& name : overridden)
-        config.log.warning("setting_overridden", "taken out of postgresql.auto.conf: the cluster owns it", {{"setting", name}});
+        config.log.warning("setting_overridden", "taken out of postgresql.auto.conf: the cluster owns it",
+                           {{"setting", name}});
     if (auto done = co_await launcher.reload(); !done) co_return done.error();
     co_return co_await wait_in_force(std::move(variable));
 }
@@ -132,7 +135,8 @@ Async<Error> Node::explain_not_in_force(std::shared_ptr<Connection> connection, 
     auto rows = co_await connection->query(
         "SELECT coalesce(sourcefile, '') || ':' || coalesce(sourceline, 0) || ' ' || coalesce(name, '') || ' ' || "
         "coalesce(error, 'sets it') AS line FROM pg_file_settings WHERE error IS NOT NULL OR (applied AND name IN "
-        "('synchronous_standby_names', 'primary_conninfo', 'primary_slot_name', 'restore_command') AND sourcefile NOT LIKE '%/pgaf.conf')",
+        "('synchronous_standby_names', 'primary_conninfo', 'primary_slot_name', 'restore_command') AND sourcefile NOT "
+        "LIKE '%/pgaf.conf')",
         Millis{5000});
     if (rows && rows->size() > 0) message += " see " + rows->text(0, "line") + "; take that line out";
     co_return error(std::move(message));

@@ -11,8 +11,8 @@ constexpr Millis query_limit{5000};
 /// pg_control is written when recovery ends, and that rings; this is for systems without inotify, and for conflicts.
 constexpr Millis look_again{20};
 
-/// Sessions that replay waits for: it would wait for max_standby_streaming_delay, and does not see a reload meanwhile. By
-/// pg_locks, since pg_blocking_pids() does not know the startup process; it asks for locks of relations only.
+/// Sessions that replay waits for: it would wait for max_standby_streaming_delay, and does not see a reload meanwhile.
+/// By pg_locks, since pg_blocking_pids() does not know the startup process; it asks for locks of relations only.
 constexpr const char* end_conflicts = R"(
 SELECT count(pg_terminate_backend(a.pid)) AS ended
 FROM pg_stat_activity a, pg_stat_activity s

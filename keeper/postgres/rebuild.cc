@@ -6,6 +6,7 @@
 #include "keeper/postgres/facts_reader.h"
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/kept_wal.h"
+#include "keeper/postgres/lifecycle.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -14,7 +15,9 @@ using Clock = std::chrono::steady_clock;
 /// A source that is out of reach may only be busy; for so long the folder stays as it is.
 constexpr Millis source_limit{30000};
 
-std::string kept_dir(const Node& node) { return node.config.state_dir + "/wal-kept"; }
+std::string kept_dir(const Node& node) {
+    return node.config.state_dir + "/wal-kept";
+}
 
 Result<Peer> source_of(const Layout& layout, const NodeName& upstream) {
     const Peer* peer = find_peer(layout.peers, upstream);
@@ -87,13 +90,15 @@ Error with_remedy(const Error& bad) {
     if (bad.message.find("No space left on device") != std::string::npos)
         return error(bad.message + "; free some space, the step is tried again");
     if (bad.message.find("tablespace") != std::string::npos || bad.message.find("pg_tblspc") != std::string::npos)
-        return error(bad.message + "; tablespaces are copied to the same paths as on the source: they must exist here, empty");
+        return error(bad.message +
+                     "; tablespaces are copied to the same paths as on the source: they must exist here, empty");
     return bad;
 }
 
 /// Keeps the WAL from `from` on (0: from the last checkpoint on); says where, or that it was done before.
 Async<Result<>> keep_aside(Node& node, Lsn from, const std::string& why, const Progress& progress) {
-    KeepWal what{node.data.wal_dir(), kept_dir(node), node.data.incarnation(), {}, from, {}, why, node.config.kept_wal_bytes, false};
+    KeepWal what{node.data.wal_dir(),        kept_dir(node), node.data.incarnation(), {}, from, {}, why,
+                 node.config.kept_wal_bytes, false};
     const auto control = read_control_file(node.config.data_dir);
     if (control) {
         const WalScan scan{what.wal_dir, control->timeline, control->checkpoint, control->checkpoint, {}};
@@ -134,13 +139,15 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     if (auto done = co_await reach(node, *source, progress); !done) co_return done;
     const std::string why = "rewound against " + step.upstream.v + ": " + step.why;
     if (auto done = co_await keep_aside(node, step.fork, why, progress); !done) co_return done;
-    if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun"); !done) co_return done;
+    if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun"); !done)
+        co_return done;
     // pg_rewind ends an unclean server by a single-user start, which no standby can do.
     if (auto done = node.data.write_settings(Variable{}); !done) co_return done;
     if (auto done = node.data.set_standby(false); !done) co_return done;
     Program program;
     program.name = "pg_rewind";
-    program.args = {"--target-pgdata=" + node.config.data_dir, "--source-server=" + source_conninfo(node, *source), "--progress"};
+    program.args = {"--target-pgdata=" + node.config.data_dir, "--source-server=" + source_conninfo(node, *source),
+                    "--progress", "--no-sync"};
     auto no_need = std::make_shared<bool>(false);
     const auto percent = percentages("rewinding against " + step.upstream.v, progress);
     LauncherClient::OnLine on_line = [no_need, percent](std::string_view stream, std::string_view line) {
@@ -149,10 +156,11 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     };
     const auto done = co_await run_program(node, std::move(program), std::move(on_line));
     if (!done) co_return with_remedy(done.error());
-    // The record says that it diverged, and pg_rewind can't see it (one timeline id for two timelines, or no checkpoint on
-    // the source's newest yet): streaming now would build on rows that the cluster does not have.
+    // The record says that it diverged, and pg_rewind can't see it (one timeline id for two timelines, or no checkpoint
+    // on the source's newest yet): streaming now would build on rows that the cluster does not have.
     if (*no_need) co_return error("pg_rewind sees no divergence, but the cluster's history does (" + step.why + ")");
     if (auto ours = make_ours(node, step.layout, step.next); !ours) co_return ours;
+    if (auto durable = co_await make_durable(node); !durable) co_return durable;
     co_return node.data.end_rebuild();
 }
 
@@ -162,7 +170,8 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     if (!source) co_return source.error();
     progress("cloning from " + step.upstream.v + ": " + step.why);
     if (node.data.version() == 0 && node.data.has_content() && !node.data.rebuilding())
-        co_return error("the data folder " + node.config.data_dir + " is not empty, but holds no PostgreSQL: it is not emptied");
+        co_return error("the data folder " + node.config.data_dir +
+                        " is not empty, but holds no PostgreSQL: it is not emptied");
     if (auto done = node.data.refuse_tablespaces(); !done) co_return done;
     if (auto done = co_await reach(node, *source, progress); !done) co_return done;
     // A rewind that failed, or the clone before, has kept it already.
@@ -178,19 +187,33 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     if (auto done = co_await node.blocking(empty); !done) co_return done;
     Program program;
     program.name = "pg_basebackup";
-    program.args = {"--pgdata=" + data_dir, "--dbname=" + source_conninfo(node, *source), "--wal-method=stream",
-                    "--checkpoint=fast", "--progress", "--no-password", "--label=pgaf clone for " + node.config.node.v};
+    program.args = {"--pgdata=" + data_dir,
+                    "--dbname=" + source_conninfo(node, *source),
+                    "--wal-method=stream",
+                    "--checkpoint=fast",
+                    "--progress",
+                    "--no-password",
+                    "--no-sync",
+                    "--label=pgaf clone for " + node.config.node.v};
     auto on_line = percentages("cloning from " + step.upstream.v, progress);
     const auto done = co_await run_program(node, std::move(program), std::move(on_line));
     if (!done) co_return with_remedy(done.error());
     if (auto ours = make_ours(node, step.layout, step.next); !ours) co_return ours;
+    if (auto durable = co_await make_durable(node); !durable) co_return durable;
     co_return node.data.end_rebuild();
 }
 
 Async<Result<>> drop_torn_tail(Node& node, const DropTornTail& step, const Progress& progress) {
     if (auto done = node.need_stopped(); !done) co_return done;
-    const KeepWal what{node.data.wal_dir(), kept_dir(node), node.data.incarnation(), step.timeline, step.fork, {},
-                       "a torn record reached into a later segment than the fork's", node.config.kept_wal_bytes, true};
+    const KeepWal what{node.data.wal_dir(),
+                       kept_dir(node),
+                       node.data.incarnation(),
+                       step.timeline,
+                       step.fork,
+                       {},
+                       "a torn record reached into a later segment than the fork's",
+                       node.config.kept_wal_bytes,
+                       true};
     const auto move_it = [what] { return keep_wal(what); };
     const auto moved = co_await node.blocking(move_it);
     if (!moved) co_return moved.error();

@@ -1,5 +1,5 @@
-// Steps that replace data: rewind, clone, the torn tail (Rejoin, R6, R12). A mark outside the data folder is durable before
-// anything in it is touched and goes when it is whole again, so whatever interrupts them is noticed.
+// Steps that replace data: rewind, clone, the torn tail (Rejoin, R6, R12). A mark outside the data folder is durable
+// before anything in it is touched and goes when it is whole again, so whatever interrupts them is noticed.
 #pragma once
 
 #include "keeper/postgres/node.h"

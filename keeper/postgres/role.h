@@ -5,8 +5,8 @@
 
 namespace pgaf::keeper {
 
-/// Makes pgaf_replicator with the password of the replication password file, unless it is there: a folder that was adopted
-/// has none. Needs a server that runs read-write.
+/// Makes pgaf_replicator with the password of the replication password file, unless it is there: a folder that was
+/// adopted has none. Needs a server that runs read-write.
 Async<Result<>> ensure_role(Node& node);
 
 }  // namespace pgaf::keeper

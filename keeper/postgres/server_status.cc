@@ -21,8 +21,9 @@ std::string explain_connection(const Error& error, const std::string& sqlstate) 
     if (sqlstate == "53300") return error.message + " (no connection slot left; raise max_connections)";
     if (sqlstate == "3D000") return error.message + " (pgaf uses the database postgres; create it again)";
     if (sqlstate.substr(0, 2) == "28")
-        return error.message + " (pgaf-keeper has to run as the user that pg_ident.conf's map pgaf names, and \"superuser\" "
-                               "has to be the name of the superuser)";
+        return error.message +
+               " (pgaf-keeper has to run as the user that pg_ident.conf's map pgaf names, and \"superuser\" "
+               "has to be the name of the superuser)";
     return error.message;
 }
 

@@ -10,7 +10,9 @@
 namespace pgaf::keeper {
 namespace {
 
-std::string timeout_of(const PostgresConfig& config) { return std::to_string(config.node_timeout.v) + "ms"; }
+std::string timeout_of(const PostgresConfig& config) {
+    return std::to_string(config.node_timeout.v) + "ms";
+}
 
 /// Taken as they are from the user, who may want more than the default; never less than a cluster needs.
 struct Minimum {
@@ -64,14 +66,38 @@ Lines fixed_settings(const PostgresConfig& config, int version) {
 }  // namespace
 
 const std::set<std::string>& owned_settings() {
-    static const std::set<std::string> names = {
-        "port", "listen_addresses", "unix_socket_directories", "hba_file", "ident_file", "wal_level", "hot_standby",
-        "wal_log_hints", "fsync", "full_page_writes", "restart_after_crash", "wal_retrieve_retry_interval",
-        "wal_receiver_status_interval", "wal_sender_timeout", "wal_receiver_timeout", "restore_command",
-        "archive_cleanup_command", "recovery_end_command", "recovery_target_timeline", "recovery_target", "recovery_target_lsn", "recovery_target_name",
-        "recovery_target_time", "recovery_target_xid", "promote_trigger_file", "synchronous_standby_names",
-        "primary_conninfo", "primary_slot_name", "max_wal_senders", "max_replication_slots", "data_directory",
-        "config_file"};
+    static const std::set<std::string> names = {"port",
+                                                "listen_addresses",
+                                                "unix_socket_directories",
+                                                "hba_file",
+                                                "ident_file",
+                                                "wal_level",
+                                                "hot_standby",
+                                                "wal_log_hints",
+                                                "fsync",
+                                                "full_page_writes",
+                                                "restart_after_crash",
+                                                "wal_retrieve_retry_interval",
+                                                "wal_receiver_status_interval",
+                                                "wal_sender_timeout",
+                                                "wal_receiver_timeout",
+                                                "restore_command",
+                                                "archive_cleanup_command",
+                                                "recovery_end_command",
+                                                "recovery_target_timeline",
+                                                "recovery_target",
+                                                "recovery_target_lsn",
+                                                "recovery_target_name",
+                                                "recovery_target_time",
+                                                "recovery_target_xid",
+                                                "promote_trigger_file",
+                                                "synchronous_standby_names",
+                                                "primary_conninfo",
+                                                "primary_slot_name",
+                                                "max_wal_senders",
+                                                "max_replication_slots",
+                                                "data_directory",
+                                                "config_file"};
     return names;
 }
 
@@ -79,14 +105,16 @@ Result<> check_parameters(const std::map<std::string, std::string>& parameters) 
     for (const auto& [name, value] : parameters) {
         if (name.empty() || conf_name(name + " =") != name || name.find_first_of("\n'\"=#") != std::string::npos)
             return error("parameters: \"" + name + "\" is no name of a PostgreSQL setting (lower case, no blanks)");
-        if (value.find('\n') != std::string::npos) return error("parameters: the value of " + name + " has a line break");
+        if (value.find('\n') != std::string::npos)
+            return error("parameters: the value of " + name + " has a line break");
         if (name == "wal_level") {
             if (value != "replica" && value != "logical")
-                return error("parameters: wal_level may be replica or logical, not \"" + value + "\": standbys need it");
+                return error("parameters: wal_level may be replica or logical, not \"" + value +
+                             "\": standbys need it");
             continue;
         }
-        const auto minimum = std::find_if(std::begin(minimums), std::end(minimums),
-                                          [&](const Minimum& m) { return name == m.name; });
+        const auto minimum =
+            std::find_if(std::begin(minimums), std::end(minimums), [&](const Minimum& m) { return name == m.name; });
         if (minimum != std::end(minimums)) {
             int number = 0;
             const auto r = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -95,7 +123,8 @@ Result<> check_parameters(const std::map<std::string, std::string>& parameters) 
             continue;
         }
         if (name == "fsync" || name == "full_page_writes")
-            return error("parameters: " + name + " is always on: switched off, a crash loses what was acknowledged; "
+            return error("parameters: " + name +
+                         " is always on: switched off, a crash loses what was acknowledged; "
                          "take it out");
         if (owned_settings().contains(name))
             return error("parameters: " + name + " is set by pgaf itself; take it out");
@@ -120,6 +149,8 @@ std::string render_settings(const PostgresConfig& config, const Variable& variab
         "# Written by pgaf-keeper before each start and each change; what is edited here is lost.\n"
         "# Settings of your own belong into the table \"parameters\" of the keeper's configuration.\n";
     for (const auto& [name, value] : defaults) text += std::string(name) + " = " + conf_quoted(value) + "\n";
+    // After a crash the server makes its folder durable before anything else: by one flush, not one for each file.
+    if (version >= 14) text += "recovery_init_sync_method = 'syncfs'\n";
     for (const auto& [name, value] : config.parameters)
         if (!owned_settings().contains(name)) text += name + " = " + conf_quoted(value) + "\n";
     for (const auto& [name, value] : lines) text += name + " = " + conf_quoted(value) + "\n";
@@ -175,7 +206,9 @@ std::string socket_folder(const PostgresConfig& config) {
     return config.socket_dir.empty() ? config.state_dir : config.socket_dir;
 }
 
-std::string passfile_path(const PostgresConfig& config) { return config.state_dir + "/pgpass"; }
+std::string passfile_path(const PostgresConfig& config) {
+    return config.state_dir + "/pgpass";
+}
 
 std::string passfile_text(const std::string& password) {
     std::string escaped;
@@ -200,8 +233,8 @@ std::string upstream_conninfo(const PostgresConfig& config, const Peer& upstream
 std::string local_conninfo(const PostgresConfig& config, const std::string& application) {
     // Its own queries end at the server too when nobody waits for them any more, and tell errors in one language.
     return "host=" + conninfo_value(socket_folder(config)) + " port=" + std::to_string(config.port) +
-           " user=" + conninfo_value(config.superuser) + " dbname=postgres application_name=" +
-           conninfo_value(application) + " client_encoding=UTF8" +
+           " user=" + conninfo_value(config.superuser) +
+           " dbname=postgres application_name=" + conninfo_value(application) + " client_encoding=UTF8" +
            " options='-c statement_timeout=60s -c lc_messages=C -c synchronous_commit=local -c search_path=pg_catalog'";
 }
 

@@ -14,7 +14,9 @@ using Clock = std::chrono::steady_clock;
 constexpr Millis query_limit{5000};
 
 /// From 2 ms to 50 ms: not on the way of a failover, where the rule is opened with the promotion.
-Millis next_pause(Millis pause) { return Millis{std::min<std::int64_t>(pause.v * 2, 50)}; }
+Millis next_pause(Millis pause) {
+    return Millis{std::min<std::int64_t>(pause.v * 2, 50)};
+}
 
 std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -67,7 +69,8 @@ Async<Result<>> Proof::end_leaver(const WalsenderRow& row) {
     const auto told = ended.find(row.pid);
     if (told != ended.end() && Clock::now() - told->second < std::chrono::milliseconds(200)) co_return Result<>{};
     ended[row.pid] = Clock::now();
-    const auto done = co_await connection->query("SELECT pg_terminate_backend($1::int)", parameters(std::to_string(row.pid)), query_limit);
+    const auto done = co_await connection->query("SELECT pg_terminate_backend($1::int)",
+                                                 parameters(std::to_string(row.pid)), query_limit);
     if (!done) co_return done.error().in("ending the walsender of " + row.application);
     co_return Result<>{};
 }
@@ -110,8 +113,10 @@ Async<Result<>> wait_for_flush(const Node& node, Connection& connection, const S
         std::string missing;
         std::uint32_t count = 0;
         for (const std::string& name : *names) {
-            if (flushed.contains(name)) ++count;
-            else missing += (missing.empty() ? "" : ", ") + name;
+            if (flushed.contains(name))
+                ++count;
+            else
+                missing += (missing.empty() ? "" : ", ") + name;
         }
         if (count >= rule.k) co_return Result<>{};
         if (Clock::now() > deadline)
@@ -121,18 +126,20 @@ Async<Result<>> wait_for_flush(const Node& node, Connection& connection, const S
     }
 }
 
-/// Under the closed rule a commit of the keeper's own has been seen waiting: from now on every one waits. Before that the
-/// configuration says so, but only the checkpointer turns waiting on.
+/// Under the closed rule a commit of the keeper's own has been seen waiting: from now on every one waits. Before that
+/// the configuration says so, but only the checkpointer turns waiting on.
 Async<Result<std::shared_ptr<Connection>>> prove_closed(Node& node, const Layout& layout) {
     const auto closed = node.following(layout, {}, closed_rule);
     if (!closed) co_return closed.error();
     auto connection = co_await node.put_in_force(*closed);
     if (!connection) co_return connection;
-    if (auto done = co_await see_commit_wait(node, **connection, node.config.proof_limit); !done) co_return done.error();
+    if (auto done = co_await see_commit_wait(node, **connection, node.config.proof_limit); !done)
+        co_return done.error();
     co_return connection;
 }
 
-Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& layout, const Result<std::string>& names) {
+Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& layout,
+                                                    const Result<std::string>& names) {
     if (!names) co_return names.error();
     const auto variable = node.following(layout, {}, *names);
     if (!variable) co_return variable.error();
@@ -205,8 +212,9 @@ Async<Result<>> open_to_clients(Node& node, const OpenToClients& step, const Pro
         if (!done) co_return done;
     }
     if (auto done = co_await node.set_access(step.layout, true); !done) co_return done;
-    const auto bad = co_await (*connection)->query(
-        "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL LIMIT 1", query_limit);
+    const auto bad =
+        co_await (*connection)
+            ->query("SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL LIMIT 1", query_limit);
     if (!bad) co_return bad.error();
     if (bad->size() == 0) co_return Result<>{};
     if (auto done = co_await node.set_access(step.layout, false); !done) co_return done;

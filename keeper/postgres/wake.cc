@@ -30,11 +30,12 @@ struct FolderWatch::Impl : std::enable_shared_from_this<FolderWatch::Impl> {
     Impl(asio::any_io_executor strand, Bell& rung) : stream(std::move(strand)), bell(&rung) {}
 
     void read() {
-        stream.async_read_some(asio::buffer(buffer), [self = shared_from_this()](boost::system::error_code ec, std::size_t) {
-            if (ec || self->bell == nullptr) return;
-            self->bell->ring();
-            self->read();
-        });
+        stream.async_read_some(asio::buffer(buffer),
+                               [self = shared_from_this()](boost::system::error_code ec, std::size_t) {
+                                   if (ec || self->bell == nullptr) return;
+                                   self->bell->ring();
+                                   self->read();
+                               });
     }
 
     asio::posix::stream_descriptor stream;

@@ -50,7 +50,8 @@ std::string segment_name(Timeline timeline, std::uint64_t segment, std::uint64_t
 bool parse_segment_name(const std::string& name, SegmentName& out) {
     if (name.size() != 24) return false;
     const std::string_view text = name;
-    return hex(text.substr(0, 8), out.timeline.v) && hex(text.substr(8, 8), out.log) && hex(text.substr(16, 8), out.number);
+    return hex(text.substr(0, 8), out.timeline.v) && hex(text.substr(8, 8), out.log) &&
+           hex(text.substr(16, 8), out.number);
 }
 
 Lsn segment_start(const SegmentName& name, std::uint64_t segment_bytes) {

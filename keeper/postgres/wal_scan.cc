@@ -23,8 +23,12 @@ constexpr std::uint32_t longest_record = std::uint32_t{1021} << 20;
 /// How far back a record's beginning is looked for: a longer record there makes the scan give up.
 constexpr std::uint64_t farthest_back = std::uint64_t{256} << 20;
 
-constexpr std::uint64_t aligned(std::uint64_t v) { return (v + 7) & ~std::uint64_t{7}; }
-constexpr std::uint64_t page_of(std::uint64_t v) { return v / wal_page_bytes * wal_page_bytes; }
+constexpr std::uint64_t aligned(std::uint64_t v) {
+    return (v + 7) & ~std::uint64_t{7};
+}
+constexpr std::uint64_t page_of(std::uint64_t v) {
+    return v / wal_page_bytes * wal_page_bytes;
+}
 
 struct Record {
     Lsn start;
@@ -182,8 +186,9 @@ Result<WalEnd> find_wal_end(const WalScan& scan) {
         at = record->end;
     }
     if (!last || at < scan.from)
-        return error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() + " on: no complete record at " +
-                     at.text() + "; if it was removed or damaged, reset this node so that it is cloned anew");
+        return error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() +
+                     " on: no complete record at " + at.text() +
+                     "; if it was removed or damaged, reset this node so that it is cloned anew");
     WalEnd end{owner(files.way(), last->timeline, last->end), last->start, last->end, {}, *segment};
     if (reader.torn().v / *segment > last->end.v / *segment) end.torn = reader.torn();
     return end;

@@ -1,6 +1,6 @@
 // Finds where the last complete record of a pg_wal folder ends: what a server would recover to. Reads the files itself
-// (record headers, prev links, CRCs; the format is the same in PostgreSQL 13 to 18), so that a fence or an exit starts no
-// process and follows timeline switches, which pg_waldump does not. A test holds it against pg_waldump.
+// (record headers, prev links, CRCs; the format is the same in PostgreSQL 13 to 18), so that a fence or an exit starts
+// no process and follows timeline switches, which pg_waldump does not. A test holds it against pg_waldump.
 //
 // Blocks while it reads: to be called on a thread of its own.
 #pragma once

@@ -37,7 +37,8 @@ std::uint16_t free_port() {
 Sql::Sql(const std::string& conninfo) : connection_(PQconnectdb(conninfo.c_str())) {
     if (PQstatus(connection_) == CONNECTION_OK) {
         PQsetNoticeProcessor(
-            connection_, [](void* self, const char* text) { static_cast<Sql*>(self)->notices.emplace_back(text); }, this);
+            connection_, [](void* self, const char* text) { static_cast<Sql*>(self)->notices.emplace_back(text); },
+            this);
         return;
     }
     const std::string why = PQerrorMessage(connection_);
@@ -45,9 +46,12 @@ Sql::Sql(const std::string& conninfo) : connection_(PQconnectdb(conninfo.c_str()
     throw std::runtime_error("connecting: " + why);
 }
 
-Sql::~Sql() { PQfinish(connection_); }
+Sql::~Sql() {
+    PQfinish(connection_);
+}
 
-Sql::Sql(Sql&& other) noexcept : notices(std::move(other.notices)), connection_(std::exchange(other.connection_, nullptr)) {
+Sql::Sql(Sql&& other) noexcept
+    : notices(std::move(other.notices)), connection_(std::exchange(other.connection_, nullptr)) {
     PQsetNoticeProcessor(
         connection_, [](void* self, const char* text) { static_cast<Sql*>(self)->notices.emplace_back(text); }, this);
 }
@@ -74,24 +78,31 @@ bool Sql::answered(int limit_ms) {
             while (PGresult* result = PQgetResult(connection_)) PQclear(result);
             return true;
         }
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
         pollfd waiting{PQsocket(connection_), POLLIN, 0};
         if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) <= 0) return false;
     }
 }
 
-int Sql::backend() const { return PQbackendPID(connection_); }
+int Sql::backend() const {
+    return PQbackendPID(connection_);
+}
 
 // ---- TestNode ----
 
-pid_t TestNode::postmaster() const { return std::atoi(read_text(data("postmaster.pid")).c_str()); }
+pid_t TestNode::postmaster() const {
+    return std::atoi(read_text(data("postmaster.pid")).c_str());
+}
 
 Sql TestNode::sql(const std::string& more) const {
-    return Sql("host=" + config.socket_dir + " port=" + std::to_string(port) + " user=postgres dbname=postgres " + more);
+    return Sql("host=" + config.socket_dir + " port=" + std::to_string(port) + " user=postgres dbname=postgres " +
+               more);
 }
 
 pid_t TestNode::process(const std::string& backend_type) const {
-    return std::atoi(ask("SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE backend_type = '" + backend_type + "'").c_str());
+    return std::atoi(
+        ask("SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE backend_type = '" + backend_type + "'").c_str());
 }
 
 // ---- Cluster ----
@@ -118,9 +129,10 @@ Cluster::Cluster(int nodes) {
         ::chmod(config.replication_password_file.c_str(), 0600);
         config.proof_limit = Millis{2000};
         config.hba = {"host all all 127.0.0.1/32 scram-sha-256", "local all all peer map=pgaf"};
-        config.parameters = {{"shared_buffers", "16MB"}, {"max_connections", "20"}, {"dynamic_shared_memory_type", "mmap"}};
-        node->launcher = Child({program("pgaf-launcher"), "--pgdata", config.data_dir, "--socket", config.launcher_socket,
-                                "--bin-dir", postgres_bin()},
+        config.parameters = {
+            {"shared_buffers", "16MB"}, {"max_connections", "20"}, {"dynamic_shared_memory_type", "mmap"}};
+        node->launcher = Child({program("pgaf-launcher"), "--pgdata", config.data_dir, "--socket",
+                                config.launcher_socket, "--bin-dir", postgres_bin()},
                                node->dir + "/launcher.log");
         nodes_.push_back(std::move(node));
     }
@@ -152,7 +164,8 @@ void Cluster::run_until(const std::function<bool()>& done, int limit_ms) {
 Result<> Cluster::perform(TestNode& node, Step step, int limit_ms) {
     // Shared: what did not end within the limit may end later.
     const auto result = std::make_shared<std::optional<Result<>>>();
-    asio::co_spawn(io, node.control->perform(step, [&node](std::string text) { node.progress.push_back(std::move(text)); }),
+    asio::co_spawn(io,
+                   node.control->perform(step, [&node](std::string text) { node.progress.push_back(std::move(text)); }),
                    [result](std::exception_ptr failed, Result<> value) {
                        if (failed) std::rethrow_exception(failed);
                        *result = std::move(value);
@@ -164,7 +177,8 @@ Result<> Cluster::perform(TestNode& node, Step step, int limit_ms) {
 Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms) {
     std::optional<Result<>> result;
     asio::cancellation_signal signal;
-    asio::co_spawn(io, node.control->perform(step, [&node](std::string text) { node.progress.push_back(std::move(text)); }),
+    asio::co_spawn(io,
+                   node.control->perform(step, [&node](std::string text) { node.progress.push_back(std::move(text)); }),
                    asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr failed, Result<> value) {
                        if (failed) std::rethrow_exception(failed);
                        result = std::move(value);
@@ -198,7 +212,8 @@ void Cluster::restart_keeper(TestNode& node) {
 
 keeper::Layout Cluster::layout(const TestNode& node) const {
     keeper::Layout layout{ClusterName{"default"}, node.name, node.incarnation, {}};
-    for (const auto& other : nodes_) layout.peers.push_back({other->name, other->incarnation, "127.0.0.1", other->port});
+    for (const auto& other : nodes_)
+        layout.peers.push_back({other->name, other->incarnation, "127.0.0.1", other->port});
     return layout;
 }
 

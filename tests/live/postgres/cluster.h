@@ -1,5 +1,5 @@
-// Real servers behind real launchers, each driven by a PostgresControl as the keeper's loop would drive it; no monitor. The
-// test itself decides what happens. Every wait has a limit and every process of the test is gone at its end.
+// Real servers behind real launchers, each driven by a PostgresControl as the keeper's loop would drive it; no monitor.
+// The test itself decides what happens. Every wait has a limit and every process of the test is gone at its end.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>

@@ -12,7 +12,8 @@ namespace pgaf::test {
 using namespace keeper;
 namespace {
 
-/// Where pg_waldump sees the last complete record of a timeline end: the position that it says the next one should be at.
+/// Where pg_waldump sees the last complete record of a timeline end: the position that it says the next one should be
+/// at.
 Lsn waldump_end(const TestNode& node, Timeline timeline, Lsn from) {
     const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + node.data("pg_wal"), "--quiet",
                                       "--timeline=" + std::to_string(timeline.v), "--start=" + from.text()});
@@ -127,11 +128,13 @@ TEST_CASE("the end of WAL of a crashed server is where pg_waldump sees it, torn 
 
     // Tear the tail: the last page that was written loses its second half, as a crash in mid-write would leave it.
     const Lsn cut{before.complete.v - 3000};
-    std::fstream segment(a.data("pg_wal/0000000100000000" + [&] {
-        char name[16];
-        std::snprintf(name, sizeof name, "%08X", static_cast<unsigned>(cut.v >> 24));
-        return std::string(name);
-    }()), std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream segment(a.data("pg_wal/0000000100000000" +
+                                [&] {
+                                    char name[16];
+                                    std::snprintf(name, sizeof name, "%08X", static_cast<unsigned>(cut.v >> 24));
+                                    return std::string(name);
+                                }()),
+                         std::ios::in | std::ios::out | std::ios::binary);
     segment.seekp(static_cast<std::streamoff>(cut.v & 0xFFFFFF));
     segment << std::string(3000, '\0');
     segment.close();
@@ -145,8 +148,8 @@ TEST_CASE("the end of WAL of a crashed server is where pg_waldump sees it, torn 
 
     // PostgreSQL recovers to exactly there: its end-of-recovery checkpoint is the next record.
     REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
-    const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + a.data("pg_wal"), "--limit=1",
-                                      "--start=" + torn.complete.text()});
+    const Outcome dump = run_command(
+        {postgres_bin() + "/pg_waldump", "--path=" + a.data("pg_wal"), "--limit=1", "--start=" + torn.complete.text()});
     CHECK(dump.output.find("CHECKPOINT_SHUTDOWN") != std::string::npos);
     CHECK(dump.output.find("lsn: " + torn.complete.text().substr(0, 2)) != std::string::npos);
 }
@@ -178,8 +181,8 @@ TEST_CASE("a record that was torn at the end of a segment reaches into the next 
     REQUIRE(cluster.perform(a, Stop{StopMode::immediate}));
     const Facts after = cluster.facts(a);
     CHECK(after.complete >= written);
-    const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + a.data("pg_wal"), "--start=" + torn.complete.text(),
-                                      "--end=" + after.complete.text()});
+    const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + a.data("pg_wal"),
+                                      "--start=" + torn.complete.text(), "--end=" + after.complete.text()});
     CHECK(dump.output.find("OVERWRITE_CONTRECORD") != std::string::npos);
     WalScan scan;
     scan.wal_dir = a.data("pg_wal");
@@ -197,7 +200,8 @@ TEST_CASE("pg_control is read as pg_controldata reads it") {
     const auto check = [&](DbState state, const std::string& word) {
         const auto control = read_control_file(a.config.data_dir);
         REQUIRE(control);
-        const Outcome told = run_command({"/usr/bin/env", "LC_ALL=C", postgres_bin() + "/pg_controldata", a.config.data_dir});
+        const Outcome told =
+            run_command({"/usr/bin/env", "LC_ALL=C", postgres_bin() + "/pg_controldata", a.config.data_dir});
         const auto says = [&](const std::string& label, const std::string& value) {
             const auto at = told.output.find(label);
             REQUIRE(at != std::string::npos);

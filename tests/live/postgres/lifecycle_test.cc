@@ -60,8 +60,9 @@ TEST_CASE("a first node is initialised, started closed, opened, and cloned") {
     CHECK(standby.open_to_clients);
     CHECK_FALSE(standby.end_exact);
     CHECK(b.ask("SELECT i FROM t") == "7");
-    CHECK(std::any_of(b.progress.begin(), b.progress.end(),
-                      [](const std::string& line) { return line.find("cloning from node1") == 0 && line.find('%') != line.npos; }));
+    CHECK(std::any_of(b.progress.begin(), b.progress.end(), [](const std::string& line) {
+        return line.find("cloning from node1") == 0 && line.find('%') != line.npos;
+    }));
     // The password is nowhere but in its files.
     CHECK(read_text(b.data("pgaf.conf")).find("secret") == std::string::npos);
     CHECK(read_text(b.dir + "/launcher.log").find("secret") == std::string::npos);
@@ -170,7 +171,9 @@ TEST_CASE("a server without free connections, or a frozen one, is told apart") {
     cluster.bring_up();
     TestNode& a = cluster[1];
     std::vector<Sql> many;
-    CHECK_THROWS([&] { for (int i = 0; i < 30; ++i) many.push_back(a.sql()); }());
+    CHECK_THROWS([&] {
+        for (int i = 0; i < 30; ++i) many.push_back(a.sql());
+    }());
     cluster.restart_keeper(a);  // so that it has no kept-open connection to ask on
     REQUIRE(cluster.until(a, [](const Facts& f) { return f.trouble.find("connection slot") != std::string::npos; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(2600));

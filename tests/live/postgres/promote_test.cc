@@ -27,7 +27,8 @@ double fail_over(Cluster& cluster, Timeline timeline) {
 
 }  // namespace
 
-TEST_CASE("a promotion takes the assigned timeline, ids in between skipped, and the survivor follows without a restart") {
+TEST_CASE(
+    "a promotion takes the assigned timeline, ids in between skipped, and the survivor follows without a restart") {
     Cluster cluster(3);
     cluster.bring_up_synchronous(1);
     TestNode& a = cluster[1];
@@ -110,8 +111,9 @@ TEST_CASE("readers in the way of replay do not hold a promotion") {
         return b.ask("SELECT wait_event_type FROM pg_stat_activity WHERE backend_type = 'startup'") == "Lock";
     }));
     REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
-    const double took =
-        milliseconds([&] { REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})})); });
+    const double took = milliseconds([&] {
+        REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
+    });
     CHECK(took < 5000);
     CHECK(b.ask("SELECT to_regclass('u') IS NOT NULL") == "t");
     CHECK_THROWS(reader.ask("SELECT 1"));
@@ -155,10 +157,13 @@ TEST_CASE("a running standby changes its upstream by reload, without a restart")
     // Slots on a standby advance to where the peers are, and no further.
     const Lsn there = cluster.facts(c).end;
     cluster[1].ask("CREATE TABLE t AS SELECT generate_series(1, 1000) AS i");
-    const auto restart = [&] { return Lsn::parse(b.ask("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'pgaf_node1'")).value(); };
+    const auto restart = [&] {
+        return Lsn::parse(b.ask("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'pgaf_node1'")).value();
+    };
     CHECK(restart() < there);
     b.control->peers_at({{cluster[1].name, there}});
-    CHECK(cluster.until(b, [&](const Facts&) { return restart() == there; }, 5000));
+    CHECK(cluster.until(
+        b, [&](const Facts&) { return restart() == there; }, 5000));
 }
 
 }  // namespace pgaf::test

@@ -25,7 +25,9 @@ void diverge(Cluster& cluster) {
     REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
 }
 
-std::vector<std::string> kept(const TestNode& node) { return list_folder(node.config.state_dir + "/wal-kept"); }
+std::vector<std::string> kept(const TestNode& node) {
+    return list_folder(node.config.state_dir + "/wal-kept");
+}
 
 }  // namespace
 
@@ -44,7 +46,9 @@ TEST_CASE("a diverged primary is rewound, its WAL is kept, and it streams as ano
     CHECK(old.timeline == Timeline{1});
 
     const IncarnationId next{random_id()};
-    const double took = milliseconds([&] { REQUIRE(cluster.perform(a, Rewind{cluster.layout(a), b.name, fork, next, "its WAL went on"})); });
+    const double took = milliseconds([&] {
+        REQUIRE(cluster.perform(a, Rewind{cluster.layout(a), b.name, fork, next, "its WAL went on"}));
+    });
     const Facts rewound = cluster.facts(a);
     CHECK(rewound.folder_incarnation == next);
     CHECK_FALSE(rewound.rebuilding);
@@ -58,9 +62,11 @@ TEST_CASE("a diverged primary is rewound, its WAL is kept, and it streams as ano
     REQUIRE(kept(a).size() == 1);
     const std::string folder = a.config.state_dir + "/wal-kept/" + kept(a)[0];
     CHECK(read_text(folder + "/README").find("WAL " + fork.text() + " to " + old.end.text()) == 0);
-    const Outcome dump = run_command({postgres_bin() + "/pg_waldump", "--path=" + folder, "--start=" + fork.text(), "--end=" + old.end.text()});
+    const Outcome dump = run_command(
+        {postgres_bin() + "/pg_waldump", "--path=" + folder, "--start=" + fork.text(), "--end=" + old.end.text()});
     CHECK(dump.output.find("INSERT") != std::string::npos);
-    CHECK(std::any_of(a.progress.begin(), a.progress.end(), [](const std::string& line) { return line.find("is kept in") != line.npos; }));
+    CHECK(std::any_of(a.progress.begin(), a.progress.end(),
+                      [](const std::string& line) { return line.find("is kept in") != line.npos; }));
     WARN("rewind: " << took << " ms");
 }
 
@@ -76,7 +82,8 @@ TEST_CASE("before a checkpoint on the new timeline pg_rewind sees no divergence,
     const Facts now = cluster.facts(b);
     CHECK(now.timeline == Timeline{2});
     REQUIRE(now.checkpoint_timeline == Timeline{1});
-    const auto done = cluster.perform(a, Rewind{cluster.layout(a), b.name, now.forks.at(0).end, IncarnationId{random_id()}, "its WAL went on"});
+    const auto done = cluster.perform(
+        a, Rewind{cluster.layout(a), b.name, now.forks.at(0).end, IncarnationId{random_id()}, "its WAL went on"});
     REQUIRE_FALSE(done);
     CHECK(done.error().message.find("sees no divergence") != std::string::npos);
     CHECK(cluster.facts(a).rebuilding);
@@ -116,7 +123,8 @@ TEST_CASE("a clone replaces diverged data, keeps its WAL, and an interrupted one
     // Kept once, at the first try, although there were two.
     REQUIRE(kept(a).size() == 1);
     CHECK(kept(a)[0].find(cluster[1].incarnation.v) == std::string::npos);
-    CHECK(read_text(a.config.state_dir + "/wal-kept/" + kept(a)[0] + "/README").find(old.end.text()) != std::string::npos);
+    CHECK(read_text(a.config.state_dir + "/wal-kept/" + kept(a)[0] + "/README").find(old.end.text()) !=
+          std::string::npos);
 }
 
 TEST_CASE("a clone refuses what is not PostgreSQL's, a wrong password, and a source that is not there") {
@@ -163,7 +171,9 @@ TEST_CASE("a torn tail that reaches into a later segment is moved away, and the 
 TEST_CASE("an existing folder is adopted with its data, and its access rules are kept beside ours") {
     Cluster cluster(1);
     TestNode& a = cluster[1];
-    REQUIRE(run_command({postgres_bin() + "/initdb", "-D", a.config.data_dir, "-U", "postgres", "--data-checksums", "-N"}).code == 0);
+    REQUIRE(
+        run_command({postgres_bin() + "/initdb", "-D", a.config.data_dir, "-U", "postgres", "--data-checksums", "-N"})
+            .code == 0);
     REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
     CHECK(cluster.facts(a).folder_incarnation.empty());
     REQUIRE(cluster.perform(a, Adopt{cluster.layout(a)}));

@@ -12,7 +12,9 @@ TEST_CASE("rules change under way, and each is in force when it is said to be") 
     cluster.bring_up_synchronous(1);
     TestNode& a = cluster[1];
     a.ask("CREATE TABLE t (i int)");
-    const double took = milliseconds([&] { REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(2, {&cluster[2], &cluster[3]})})); });
+    const double took = milliseconds([&] {
+        REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(2, {&cluster[2], &cluster[3]})}));
+    });
     CHECK(a.ask("SHOW synchronous_standby_names").find("ANY 2 (") == 0);
     REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(1, {&cluster[3]})}));
     CHECK(a.ask("SHOW synchronous_standby_names").find("node2") == std::string::npos);
@@ -38,7 +40,8 @@ TEST_CASE("a walsender that has not reloaded keeps a rule from being said applie
     TestNode& a = cluster[1];
     TestNode& b = cluster[2];
     TestNode& c = cluster[3];
-    const pid_t walsender = std::atoi(a.ask("SELECT pid FROM pg_stat_replication WHERE application_name LIKE '%node2%'").c_str());
+    const pid_t walsender =
+        std::atoi(a.ask("SELECT pid FROM pg_stat_replication WHERE application_name LIKE '%node2%'").c_str());
     REQUIRE(walsender != 0);
     REQUIRE(::kill(walsender, SIGSTOP) == 0);
     // b, frozen, is a member of both; by sync_state, which the viewer computes, it would look well.
@@ -86,7 +89,8 @@ TEST_CASE("a commit whose wait is cancelled is a WARNING and a success") {
     REQUIRE(cluster.perform(cluster[2], Stop{StopMode::fast}));
     Sql client = a.sql();
     client.send("INSERT INTO t VALUES (1)");
-    REQUIRE(eventually([&] { return a.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"; }));
+    REQUIRE(
+        eventually([&] { return a.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"; }));
     CHECK_FALSE(client.answered(200));
     a.ask("SELECT pg_cancel_backend(" + std::to_string(client.backend()) + ")");
     REQUIRE(client.answered(5000));
@@ -108,7 +112,9 @@ TEST_CASE("a second connection with a member's name is ended, and never counted 
     a.ask("SELECT pg_reload_conf()");
     Sql impostor = a.sql("replication=true application_name=" + capitals);
     impostor.send("START_REPLICATION PHYSICAL 0/1000000");
-    REQUIRE(eventually([&] { return a.ask("SELECT count(*) FROM pg_stat_replication WHERE lower(application_name) = '" + name + "'") == "2"; }));
+    REQUIRE(eventually([&] {
+        return a.ask("SELECT count(*) FROM pg_stat_replication WHERE lower(application_name) = '" + name + "'") == "2";
+    }));
     const Facts seen = cluster.facts(a);
     CHECK(seen.standbys.size() == 1);
     CHECK(seen.trouble.find("which is not that node") != std::string::npos);

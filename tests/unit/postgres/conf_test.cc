@@ -53,7 +53,8 @@ TEST_CASE("a line's name is found in every form that PostgreSQL takes") {
 TEST_CASE("owned settings are taken out, and nothing else") {
     std::vector<std::string> removed;
     const std::string text = "# written by ALTER SYSTEM\nwork_mem = '4MB'\nFSYNC = 'off'\nportable = '1'\nport = 1\n";
-    CHECK(conf_without(text, {"fsync", "port"}, removed) == "# written by ALTER SYSTEM\nwork_mem = '4MB'\nportable = '1'\n");
+    CHECK(conf_without(text, {"fsync", "port"}, removed) ==
+          "# written by ALTER SYSTEM\nwork_mem = '4MB'\nportable = '1'\n");
     CHECK(removed == std::vector<std::string>{"fsync", "port"});
     removed.clear();
     CHECK(conf_without("a = 1", {}, removed) == "a = 1\n");

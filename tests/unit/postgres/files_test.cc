@@ -32,7 +32,8 @@ TEST_CASE("a file is replaced as a whole, with its mode, and errors name it") {
     REQUIRE(write_file(dir / "a", "one"));
     REQUIRE(write_file(dir / "a", "two", 0640));
     CHECK(*read_file(dir / "a") == "two");
-    CHECK((std::filesystem::status(dir / "a").permissions() & std::filesystem::perms::mask) == std::filesystem::perms(0640));
+    CHECK((std::filesystem::status(dir / "a").permissions() & std::filesystem::perms::mask) ==
+          std::filesystem::perms(0640));
     CHECK(list_folder(dir.path()).size() == 1);
     CHECK(write_file(dir / "no/a", "x").error().message.find(dir / "no/a") != std::string::npos);
     CHECK_FALSE(read_file(dir / "b"));
@@ -87,7 +88,8 @@ TEST_CASE("identity, signals and settings of a folder") {
 
 TEST_CASE("placeholders above a timeline go before a start; tablespaces are refused") {
     Folder f;
-    for (const char* name : {"00000002.history", "00000003.history"}) test::write_text(f.data.wal_dir() + "/" + name, "");
+    for (const char* name : {"00000002.history", "00000003.history"})
+        test::write_text(f.data.wal_dir() + "/" + name, "");
     test::write_text(f.data.wal_dir() + "/00000004.history", "1\t0/3000000\tx\n");
     REQUIRE(f.data.remove_placeholders_above(Timeline{2}));
     CHECK(file_exists(f.data.wal_dir() + "/00000002.history"));
@@ -101,7 +103,9 @@ TEST_CASE("placeholders above a timeline go before a start; tablespaces are refu
 TEST_CASE("what a restarted keeper remembers of its peers; a damaged memory is none") {
     Folder f;
     CHECK(f.data.remembered_layout() == Layout{});
-    const Layout layout{ClusterName{"default"}, NodeName{"node1"}, IncarnationId{"00000000000000aa"},
+    const Layout layout{ClusterName{"default"},
+                        NodeName{"node1"},
+                        IncarnationId{"00000000000000aa"},
                         {{NodeName{"node2"}, IncarnationId{"00000000000000bb"}, "10.0.0.2", 5432}}};
     REQUIRE(f.data.remember_layout(layout));
     CHECK(f.data.remembered_layout() == layout);

@@ -9,19 +9,23 @@
 namespace pgaf::keeper {
 namespace {
 
-Lsn at(const std::string& text) { return Lsn::parse(text).value(); }
+Lsn at(const std::string& text) {
+    return Lsn::parse(text).value();
+}
 
 }  // namespace
 
 TEST_CASE("names of history files") {
     CHECK(history_file_name(Timeline{0x1F}) == "0000001F.history");
     CHECK(timeline_of_history_file("0000001F.history") == Timeline{0x1F});
-    for (const char* other : {"0000001F", "0000001F.history.new", "000000010000000000000001", "xyz.history", "0000001G.history"})
+    for (const char* other :
+         {"0000001F", "0000001F.history.new", "000000010000000000000001", "xyz.history", "0000001G.history"})
         CHECK(timeline_of_history_file(other) == Timeline{});
 }
 
 TEST_CASE("a history file is read as PostgreSQL writes it") {
-    const auto forks = parse_history("1\t0/3000148\tno recovery target specified\n\n# comment\n2\t0/40001A8\tbefore 2000\n");
+    const auto forks =
+        parse_history("1\t0/3000148\tno recovery target specified\n\n# comment\n2\t0/40001A8\tbefore 2000\n");
     REQUIRE(forks);
     REQUIRE(forks->size() == 2);
     CHECK((*forks)[0] == TimelineFork{Timeline{1}, at("0/3000148")});

@@ -1,6 +1,6 @@
 // pgaf.conf: what the cluster owns, sync rules as PostgreSQL spells them, what is refused.
-#include <catch2/catch.hpp>
 #include <sys/stat.h>
+#include <catch2/catch.hpp>
 
 #include "keeper/postgres/conf_text.h"
 #include "keeper/postgres/settings.h"

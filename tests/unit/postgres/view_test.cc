@@ -29,9 +29,9 @@ TEST_CASE("a member's name has cluster, node and incarnation, whatever its case"
     REQUIRE(member);
     CHECK(member->node == NodeName{"node-2"});
     CHECK(member->incarnation == IncarnationId{"00000000000000bb"});
-    for (const char* other : {"", "walreceiver", "pgaf_default_", "pgaf_other_node2_00000000000000bb",
-                              "pgaf_default_node2_00000000000000b", "pgaf_default__00000000000000bb",
-                              "pgaf_default_-_00000000000000bb", "pgaf copy for node2"})
+    for (const char* other :
+         {"", "walreceiver", "pgaf_default_", "pgaf_other_node2_00000000000000bb", "pgaf_default_node2_00000000000000b",
+          "pgaf_default__00000000000000bb", "pgaf_default_-_00000000000000bb", "pgaf copy for node2"})
         CHECK_FALSE(parse_member_name(other, cluster));
     CHECK(parse_member_name(application_name(cluster, NodeName{"a"}, IncarnationId{random_id()}), cluster));
 }

@@ -4,8 +4,8 @@
 
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/crc32c.h"
-#include "keeper/postgres/kept_wal.h"
 #include "keeper/postgres/files.h"
+#include "keeper/postgres/kept_wal.h"
 #include "keeper/postgres/wal_files.h"
 #include "keeper/postgres/wal_scan.h"
 #include "tests/support/live.h"
@@ -145,7 +145,8 @@ TEST_CASE("a torn record that fills its segment reaches into the next one (R6)")
 TEST_CASE("kept WAL: a bounded copy, or a move, with a note") {
     const test::TempDir wal;
     const test::TempDir state;
-    for (int i = 1; i <= 6; ++i) test::write_text(wal / segment_name(Timeline{1}, i, megabyte), std::string(megabyte, 'x'));
+    for (int i = 1; i <= 6; ++i)
+        test::write_text(wal / segment_name(Timeline{1}, i, megabyte), std::string(megabyte, 'x'));
     KeepWal what;
     what.wal_dir = wal.path();
     what.kept_dir = state / "kept";
@@ -206,7 +207,8 @@ TEST_CASE("pg_control: short, unknown and nonsensical ones are refused") {
 
 TEST_CASE("backup_label says where recovery begins") {
     const auto label = parse_backup_label(
-        "START WAL LOCATION: 0/2000028 (file 000000030000000000000002)\nCHECKPOINT LOCATION: 0/2000060\nBACKUP METHOD: x\n");
+        "START WAL LOCATION: 0/2000028 (file 000000030000000000000002)\nCHECKPOINT LOCATION: 0/2000060\nBACKUP METHOD: "
+        "x\n");
     REQUIRE(label);
     CHECK(label->timeline == Timeline{3});
     CHECK(label->checkpoint == Lsn{0x2000060});
