@@ -103,12 +103,21 @@ void fail_over_from_stuck(World& world, const Row& row) {
     world.record.exclude_primary = true;
 }
 
+/// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form).
+bool another_has_everything(const World& world) {
+    const WalPosition end = complete_end(*world.primary_live());
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
+               contains(world.record, *world.live(entry.first), end);
+    });
+}
+
 /// The chosen node says why it can't become the primary, and has had time to get over it.
 bool promotion_failed(const World& world) {
     const Report* r = world.primary_live();
     if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->problem.empty() || r->promised.epoch != world.record.epoch) return false;
     const bool had_time = (world.now - world.memory.chosen_at).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
-    return had_time && failover_can_complete(world) && !world.too_many_failovers();
+    return had_time && (failover_can_complete(world) || another_has_everything(world)) && !world.too_many_failovers();
 }
 void choose_another(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted", world.primary_live()->problem);

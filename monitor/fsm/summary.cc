@@ -63,7 +63,7 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
         s.timeline = r->timeline;
         s.lag_bytes = lag_of(world, n);
         if (!s.primary) s.lag = time_lag_of(world, n);
-        s.doing = r->doing;
+        s.doing = r->doing.empty() && !s.primary ? waits_to_join(world, n) : r->doing;
         if (s.problem.empty()) s.problem = r->problem;
         s.pg_version = r->pg_version;
     }

@@ -21,12 +21,14 @@ bool streams_and_caught_up(const Report& primary, const NodeRecord& node) {
     return w && w->streaming && w->flushed.v + join_lag_bytes >= primary.end.v && !w->flushed.empty();
 }
 
-/// A node that has a slot for each of its peers: a survivor may need WAL from it (protocol: "What PostgreSQL does").
-bool has_slots_for_peers(const World& world, const NodeRecord& node, const Report& report) {
-    return std::all_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
-        if (entry.first == node.name || entry.second.drop_wanted) return true;
-        return std::find(report.slots.begin(), report.slots.end(), entry.first) != report.slots.end();
-    });
+/// Peers that this node has no slot for: a survivor may need WAL from it (protocol: "What PostgreSQL does").
+std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& node, const Report& report) {
+    std::vector<NodeName> names;
+    for (const auto& [name, peer] : world.record.nodes) {
+        if (name == node.name || peer.drop_wanted) continue;
+        if (std::find(report.slots.begin(), report.slots.end(), name) == report.slots.end()) names.push_back(name);
+    }
+    return names;
 }
 
 }  // namespace
@@ -40,12 +42,24 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     const bool member = world.newest_rule().rule.contains(node.incarnation);
     if (!member)
         return r && world.in_reach(node.name) && r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
-               has_slots_for_peers(world, node, *r) && streams_and_caught_up(*p, node);
+               peers_without_slot(world, node, *r).empty() && streams_and_caught_up(*p, node);
     // What it says counts for nothing (R4), so neither does what it confirms.
     if (!v->distrust.empty()) return false;
     // PostgreSQL itself says that it is gone: no reason to wait.
     if (r && v->connected && r->status == PgStatus::stopped && r->boot == v->boot) return false;
     return !v->not_streaming_since || (world.now - *v->not_streaming_since).v < patience;
+}
+
+std::string waits_to_join(const World& world, const NodeRecord& node) {
+    const Report* r = world.live(node.name);
+    const Report* p = world.primary_live();
+    if (!r || !p || r->status != PgStatus::running || !r->in_recovery || world.in_any_rule(node)) return {};
+    if (!world.may_be_member(node)) return {};
+    const WalsenderView* w = walsender_of(*p, node.incarnation);
+    if (!w || !w->streaming) return "waits for replication from " + world.record.primary.v;
+    if (!streams_and_caught_up(*p, node)) return "is " + std::to_string(p->end.v - std::min(p->end.v, w->flushed.v)) + " bytes behind";
+    const std::vector<NodeName> missing = peers_without_slot(world, node, *r);
+    return missing.empty() ? "" : "waits for its replication slots for " + join(missing);
 }
 
 SyncRule wanted_rule(const World& world) {

@@ -14,6 +14,9 @@ namespace pgaf::fsm {
 /// Is this node good enough to be, or to stay, a member of the rule? Joining asks for more than staying.
 [[nodiscard]] bool healthy_member(const World& world, const NodeRecord& node);
 
+/// What a running standby waits for before it may join the rule, for people; empty when it waits for nothing.
+[[nodiscard]] std::string waits_to_join(const World& world, const NodeRecord& node);
+
 /// synchronous_standby_names as PostgreSQL would show it; the closed rule where nobody can satisfy it.
 [[nodiscard]] std::string standby_names(const ClusterRecord& record, const SyncRule& rule);
 

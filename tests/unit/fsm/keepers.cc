@@ -43,6 +43,7 @@ void Lab::receive_goals(Node& n) {
 
 bool Lab::act(Node& n) {
     if (!n.keeper || !n.responsive() || !n.state.goal) return false;
+    if (std::exchange(n.unseen, std::nullopt)) return true;
     const std::string before = std::exchange(n.problem, {});
     const bool changed = carry_out(n);
     return changed || n.problem != before;
@@ -99,6 +100,7 @@ bool Lab::begin_primary(Node& n, const Goal& goal) {
     }
     if (!takes_timeline(n, goal))
         return set_problem(n, "told to be primary on a timeline that does not continue its WAL");
+    if (n.broken) return set_problem(n, "it can't be promoted: no room for a history file");
     if (!n.running) start_standby(n, {});
     promote(n, goal);
     return true;
@@ -252,17 +254,21 @@ Report Lab::report_of(Node& n) {
     r.incarnation = n.state.incarnation;
     r.boot = n.boot;
     r.promised = n.state.promised;
-    r.status = n.running          ? n.stuck ? PgStatus::stuck : PgStatus::running
+    r.status = n.running ? n.stuck ? PgStatus::stuck : PgStatus::running
                : n.folder.present ? PgStatus::stopped
                                   : PgStatus::absent;
+    if (n.unseen && (n.running || *n.unseen == PgStatus::unknown)) r.status = *n.unseen;
     r.in_recovery = n.running ? n.in_recovery : n.folder.standby_signal;
-    r.writable = n.read_write() && n.writable && !n.stuck;
+    r.writable = n.read_write() && n.writable && !n.stuck && !n.unseen;
     r.exits = n.exits;
     r.clean_shutdown = n.folder.present && n.folder.clean;
     r.leaving = n.leaving;
     r.system_id = n.folder.system;
     r.pg_version = 150018;
-    if (n.folder.present) {
+    if (r.status == PgStatus::unknown) {
+        r.system_id = {};
+        r.in_recovery = r.clean_shutdown = false;
+    } else if (n.folder.present) {
         r.timeline = n.folder.timeline;
         r.forks = n.folder.forks;
         r.end = n.folder.flushed();
@@ -271,8 +277,10 @@ Report Lab::report_of(Node& n) {
     }
     if (n.state.goal && n.folder.present) {
         const Goal& goal = *n.state.goal;
-        const bool asked = goal.role == Role::fence || (goal.role == Role::fast_forward && r.end >= goal.stream_until);
-        r.fenced = asked && (!n.running || (n.in_recovery && n.fence_held && !n.stuck));
+        const bool seen = !n.unseen && !(n.running && n.stuck);
+        const bool asked =
+            goal.role == Role::fence || (goal.role == Role::fast_forward && n.folder.flushed() >= goal.stream_until);
+        r.fenced = seen && asked && (!n.running || (n.in_recovery && n.fence_held));
     }
     r.rule_applied = n.applied;
     r.rule_promised = n.state.rule_promised;

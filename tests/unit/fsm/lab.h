@@ -80,7 +80,10 @@ struct Node {
     NodeName upstream;
     bool fence_held = false;
     bool lagging = false;
-    bool stuck = false;  ///< answers no query
+    bool stuck = false;   ///< answers no query
+    bool broken = false;  ///< can't be promoted
+    /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
+    std::optional<PgStatus> unseen;
     std::optional<Link> link;
     /// Rules that may release a commit on this server now; empty: the closed rule.
     std::vector<NamedRule> live;
@@ -141,6 +144,8 @@ class Lab {
     std::vector<Commit> pending;
     /// Reports stay in the outbox until deliver() takes them.
     bool slow_reports = false;
+    /// Keepers report servers as unknown or starting before they report what has come of it.
+    bool slow_starts = false;
     std::uint64_t lost_by_word = 0;
 
     // ---- lab.cc: the monitor ----

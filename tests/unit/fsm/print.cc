@@ -105,6 +105,7 @@ std::vector<std::string> Printer::summary(const Heart& heart, Millis now) {
                       n.lsn.text().c_str(), n.timeline.v, n.in_sync_rule ? "sync" : "-", n.problem.empty() ? "" : "  ",
                       n.problem.c_str());
         all.emplace_back(line);
+        if (n.problem.empty() && !n.doing.empty()) all.back() += "  (" + n.doing + ")";
     }
     if (!s.waiting.empty()) all.push_back("waiting: " + s.waiting);
     return all;

@@ -40,6 +40,7 @@ void Lab::new_run(Node& n) {
     n.said.reset();
     n.turned_away.clear();
     n.next_heartbeat = now + Millis{settings_.heartbeat_ms};
+    if (slow_starts) n.unseen = PgStatus::unknown;
 }
 
 void Lab::boot(Node& n) {
@@ -52,6 +53,7 @@ void Lab::boot(Node& n) {
 void Lab::down(Node& n) {
     n.running = false;
     n.writable = n.stuck = false;
+    n.unseen.reset();
     n.link.reset();
     n.live.clear();
     n.applied = {};
@@ -132,6 +134,7 @@ void Lab::start_primary(Node& n) {
     n.folder.standby_signal = false;
     n.folder.clean = false;
     n.running = true;
+    if (slow_starts) n.unseen = PgStatus::starting;
     n.in_recovery = false;
     n.upstream = {};
     n.link.reset();
@@ -142,6 +145,7 @@ void Lab::start_standby(Node& n, const NodeName& upstream) {
     n.folder.standby_signal = true;
     n.folder.clean = false;
     n.running = true;
+    if (slow_starts) n.unseen = PgStatus::starting;
     n.in_recovery = true;
     n.upstream = upstream;
     pump();

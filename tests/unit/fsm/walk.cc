@@ -38,6 +38,7 @@ Walk::Walk(std::uint64_t seed, std::size_t size) : rng_(seed), lab_(settings_of(
             if (!entry.rule.empty()) ++rows[entry.rule];
         for (const std::string& line : printer.lines(out, lab_.heart->record())) note("     " + line);
     };
+    lab_.slow_starts = chance(70);
     lab_.start_monitor();
     for (std::size_t i = 0; i < size; ++i) {
         const auto priority = static_cast<std::uint32_t>(i > 1 && chance(20) ? 0 : 50 + below(3) * 10);
@@ -156,8 +157,10 @@ void Walk::wipe_one() {
 void Walk::fault_of_server(Node& n) {
     if (n.read_write() && chance(70))
         note("tear " + n.name.v), tear(n);
-    else if (n.running && chance(30))
+    else if (n.running && chance(20))
         note("stuck " + n.name.v), n.stuck = true;
+    else if (chance(20))
+        note("broken " + n.name.v), n.broken = true;
     else
         wipe_one();
 }
@@ -277,7 +280,7 @@ bool Walk::heal() {
     note("---- heal");
     for (auto& [name, n] : lab_.nodes) {
         lab_.boot(n);
-        n.frozen = n.lagging = n.held = n.stuck = false;
+        n.frozen = n.lagging = n.held = n.stuck = n.broken = false;
         lab_.cut(name.v, "monitor", false);
         for (auto& [other, o] : lab_.nodes) lab_.cut(name.v, other.v, false);
     }
