@@ -24,9 +24,12 @@ bool primary_heard(const World& world) {
     return v && v->heard;
 }
 
-bool session_reset(const World& world) {
+/// The session ended, or the keeper lives and has lost sight of its PostgreSQL: its launcher is gone.
+bool out_of_sight(const World& world) {
     const NodeView* v = world.view(world.record.primary);
-    return v && !v->connected && v->closed.has_value();
+    if (!v) return false;
+    if (!v->connected) return v->closed.has_value();
+    return v->report && v->report->status == PgStatus::unknown;
 }
 
 std::int64_t patience(const World& world) {
@@ -37,7 +40,7 @@ std::int64_t patience(const World& world) {
 /// session the looks follow each other closely, for a moment; each waits for the answer to the one before.
 std::int64_t look_again_after(const World& world, const NodeView& witness) {
     const NodeView* primary = world.view(world.record.primary);
-    const bool just_reset = session_reset(world) && (world.now - *primary->closed).v < just_reset_ms;
+    const bool just_reset = out_of_sight(world) && primary->closed && (world.now - *primary->closed).v < just_reset_ms;
     return just_reset && witness.probe_answered >= witness.probe_asked ? std::min(heartbeat(world), close_looks_ms) : heartbeat(world);
 }
 
@@ -92,11 +95,11 @@ bool reconnecting(const World& world) {
 Verdict primary_verdict(const World& world) {
     if (world.record.primary.empty()) return {};
     const std::int64_t silent = world.silence(world.record.primary).v;
-    const bool reset = session_reset(world);
+    const bool reset = out_of_sight(world);
     if (!reset && silent < patience(world)) return {};
     const Testimony t = testimony(world);
     Verdict verdict;
-    verdict.evidence = std::string(reset ? "its keeper's session was reset" : "no heartbeat") + ", silent for " +
+    verdict.evidence = std::string(!reset ? "no heartbeat" : world.live(world.record.primary) ? "its keeper does not see PostgreSQL" : "its keeper's session was reset") + ", silent for " +
                        seconds(Millis{silent}) + "; " + (t.text.empty() ? "no standby in reach has looked" : t.text);
     if (t.alive > 0) return verdict;
     verdict.lost = (reset && t.refused > 0) || (silent >= patience(world) && t.refused + t.gone > 0);
@@ -107,7 +110,7 @@ void look_at_primary(World& world) {
     const NodeRecord* p = world.primary();
     if (!p) return;
     const std::int64_t silent = world.silence(p->name).v;
-    const bool reset = session_reset(world);
+    const bool reset = out_of_sight(world);
     const NodeView* pv = world.view(p->name);
     const Millis heard = pv && pv->heard ? *pv->heard : world.memory.started;
     if (!reset && silent < probe_after(world)) return world.wake_at(heard + Millis{probe_after(world)});

@@ -179,7 +179,9 @@ void ingest(World& world, const ReportReceived& input) {
         return turn_away(world, r.node, r.boot, foreign_folder(world.record, r.node, r.system_id));
     }
     v.heard = world.now;
-    if (const std::string why = promised_more(world.record, r); !why.empty() && world.memory.store_behind.empty()) {
+    // A keeper whose data folder is not this cluster's may have promised anything, to anybody.
+    const bool of_this_cluster = !r.system_id.empty() && (world.record.system_id.empty() || r.system_id == world.record.system_id);
+    if (const std::string why = promised_more(world.record, r); of_this_cluster && !why.empty() && world.memory.store_behind.empty()) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
@@ -196,8 +198,8 @@ void ingest(World& world, const ReportReceived& input) {
     n.said.promised = r.promised;
     if (r.fenced) raise(n.said.end, complete_end(r));
     if (r.fenced || r.status == PgStatus::stopped) raise(v.high, complete_end(r));
-    // What a running server has replayed is on its disk; its end may lie within a record.
-    else raise(v.high, {r.timeline, std::max(r.complete, r.replayed)});
+    // What a standby has replayed is on its disk, whole. A primary's flush may end within a record: a crash leaves less.
+    else if (r.in_recovery) raise(v.high, {r.timeline, std::max(r.complete, r.replayed)});
     learn(world, n, r);
     if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)
         note_streams(world, r);
