@@ -52,8 +52,7 @@ class DataDir {
     [[nodiscard]] Result<> write_access(const Layout& layout, bool open_to_clients) const;
     [[nodiscard]] bool open_to_clients() const;
 
-    /// Empty history files of ids above `timeline`: left by a promotion that did not happen; PostgreSQL would take
-    /// them for the newest timeline and refuse to start.
+    /// Empty history files of ids above `timeline`: left by a promotion that did not happen. Each promotion makes its own.
     [[nodiscard]] Result<> remove_placeholders_above(Timeline timeline) const;
     /// Tablespaces outside the folder: a clone can neither empty nor map them.
     [[nodiscard]] Result<> refuse_tablespaces() const;
