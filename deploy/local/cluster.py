@@ -192,11 +192,12 @@ class Cluster:
             node.launcher.stop(60)
         self.monitor.stop()
 
-    def kill(self):
-        """Everything dies at once."""
-        for node in self.nodes:
-            node.kill()
-        self.monitor.kill()
+    def kill(self, nodes=None):
+        """These nodes die at once, or everything and the monitor too."""
+        pids = [pid for node in (self.nodes if nodes is None else nodes) for pid in node.all_processes()]
+        if nodes is None and self.monitor.pid:
+            pids.append(self.monitor.pid)
+        processes.kill_all(pids)
 
     # ---- what is so -----------------------------------------------------------------------------------------------
 

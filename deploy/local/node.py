@@ -112,20 +112,22 @@ class Node:
             pids += [pid for pid in processes.descendants(launcher) if pid not in pids]
         return pids
 
+    def all_processes(self):
+        return [pid for pid in (self.keeper.pid, self.launcher.pid) if pid] + self.server_processes()
+
     def kill(self):
         """The machine is lost: everything of this node dies at once."""
-        pids = [pid for pid in (self.keeper.pid, self.launcher.pid) if pid] + self.server_processes()
-        self._end(pids)
+        processes.kill_all(self.all_processes())
 
     def kill_managers_and_postmaster(self):
         """Keeper, launcher and postmaster die, the backends find out by themselves."""
-        self._end([pid for pid in (self.keeper.pid, self.launcher.pid, self.postmaster) if pid])
+        processes.kill_all([pid for pid in (self.keeper.pid, self.launcher.pid, self.postmaster) if pid])
 
     def kill_postmaster(self):
         pid = self.postmaster
         if pid is None:
             raise LocalError(f"no postmaster runs on {self.name}")
-        self._end([pid])
+        processes.kill_all([pid])
 
     def server_process(self, kind):
         """Pids of this server's processes of one kind: walsender, walreceiver, checkpointer..."""
@@ -142,15 +144,6 @@ class Node:
         if not found:
             raise LocalError(f"{self.name} runs no server process to kill")
         processes.send(found[0], signal.SIGKILL)
-
-    @staticmethod
-    def _end(pids):
-        began = {pid: processes.start_time(pid) for pid in pids}
-        for pid in pids:
-            processes.send(pid, signal.SIGKILL)
-        for pid in pids:
-            if began[pid] is not None and not processes.wait_gone(pid, began[pid], 10):
-                raise LocalError(f"process {pid} is still there 10 s after SIGKILL")
 
     def freeze(self):
         """The machine stands still. The postmaster first, so that no child is forked meanwhile."""

@@ -71,6 +71,16 @@ def wait_gone(pid, began, limit):
         os.close(descriptor)
 
 
+def kill_all(pids):
+    """SIGKILL to all of them, one right after the other, and waits for the end of each."""
+    began = {pid: start_time(pid) for pid in pids}
+    for pid in pids:
+        send(pid, signal.SIGKILL)
+    for pid in pids:
+        if began[pid] is not None and not wait_gone(pid, began[pid], 10):
+            raise LocalError(f"process {pid} is still there 10 s after SIGKILL")
+
+
 class Process:
     """One program, known by its pid file."""
 

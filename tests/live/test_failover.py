@@ -89,8 +89,7 @@ class Failover(LiveCase):
     def test_primary_and_standby_lost_at_once(self):
         primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
         with self.under_load(90):
-            primary.kill()
-            standby.kill()
+            self.cluster.kill([primary, standby])
             # What is left can't know what the two had acknowledged to each other: the cluster waits, and says for whom.
             self.wait_waiting_for(primary, standby)
             standby.start()
@@ -101,8 +100,7 @@ class Failover(LiveCase):
         primary = self.cluster.primary()
         with self.under_load(90):
             standbys = self.cluster.standbys()
-            for standby in standbys:
-                standby.kill()
+            self.cluster.kill(standbys)
             time.sleep(4)
             for standby in standbys:
                 standby.start()
