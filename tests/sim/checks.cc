@@ -1,0 +1,208 @@
+#include "tests/sim/checks.h"
+
+#include <algorithm>
+
+#include "common/model/stamp.h"
+#include "common/mutation.h"
+#include "tests/sim/monitor_ops.h"
+
+namespace pgaf::sim {
+namespace {
+
+std::string at(std::uint64_t lsn) { return Lsn{lsn}.text(); }
+
+std::string commits_text(const World& w, BranchIx branch, std::uint64_t from, std::uint64_t to) {
+    std::string text;
+    for (const Record& r : (*w.archive)[branch].records)
+        if (r.commit != 0 && r.end > from && r.end <= to) text += (text.empty() ? "" : ", ") + std::to_string(r.commit);
+    return text.empty() ? "no commit, but WAL" : "commit " + text;
+}
+
+/// The branch that a server writes.
+BranchIx branch_of(const World& w, NodeIx node) { return w.machines[node]->disk.wal.base().branch; }
+
+void note_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
+    Ghost& g = w.ghost.edit();
+    const BranchIx branch = w.archive->writer_of(branch_of(w, node), lsn);
+    if (g.acknowledged.size() <= branch) g.acknowledged.resize(branch + 1, 0);
+    g.acknowledged[branch] = std::max(g.acknowledged[branch], lsn);
+}
+
+/// Whose primary this server is: the epoch of its keeper's newest goal that says primary, while it is the newest reign of
+/// this node.
+std::uint64_t epoch_served(const World& w, NodeIx node) {
+    const BranchIx branch = branch_of(w, node);
+    std::uint64_t epoch = 0;
+    for (const Reign& r : w.ghost->reigns)
+        if (r.node == node && (r.branch == branch || w.archive->common(r.branch, branch) >= (*w.archive)[branch].fork))
+            epoch = r.epoch;
+    return epoch;
+}
+
+/// Everything acknowledged so far is in what lies at [.., end] on the path to `branch`; else says what is missing.
+std::string missing(const World& w, BranchIx branch, std::uint64_t end) {
+    const auto& acknowledged = w.ghost->acknowledged;
+    for (BranchIx b = 0; b < acknowledged.size(); ++b) {
+        if (acknowledged[b] == 0) continue;
+        const std::uint64_t has = std::min(end, w.archive->common(b, branch));
+        if (has < acknowledged[b])
+            return commits_text(w, b, has, acknowledged[b]) + " up to " + at(acknowledged[b]) + " (it has " + at(has) + " of it)";
+    }
+    return {};
+}
+
+/// An operator has accepted that this is lost: nobody looks for it any more.
+void accept_loss(World& w, BranchIx branch, std::uint64_t end) {
+    Ghost& g = w.ghost.edit();
+    for (BranchIx b = 0; b < g.acknowledged.size(); ++b) {
+        const std::uint64_t has = std::min(end, w.archive->common(b, branch));
+        if (g.acknowledged[b] > has) g.acknowledged[b] = has > (*w.archive)[b].fork ? has : 0;
+    }
+}
+
+/// A commit is acknowledged only after k members of a rule in force have flushed it.
+bool under_a_rule(const World& w, NodeIx node, std::uint64_t lsn) {
+    const auto& record = w.monitor->store.record;
+    if (!record || record->primary != name_of(node) || record->rules.empty()) return true;
+    if (record->phase == fsm::Phase::promoting && record->primary_epoch.v > epoch_served(w, node)) return true;
+    const BranchIx branch = branch_of(w, node);
+    for (const NamedRule& named : record->rules) {
+        std::uint32_t have = 0;
+        for (const IncarnationId& member : named.rule.members) {
+            const auto found = w.ghost->confirmed.find(inc_of(member));
+            if (found == w.ghost->confirmed.end()) continue;
+            const Confirmed& c = found->second;
+            if (c.lsn >= lsn && w.archive->common(c.branch, branch) >= lsn) ++have;
+        }
+        if (have >= named.rule.k) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
+    note_acknowledged(w, node, lsn);
+    const Ghost& g = *w.ghost;
+    const BranchIx branch = w.archive->writer_of(branch_of(w, node), lsn);
+    const std::uint64_t epoch = epoch_served(w, node);
+    if (g.chosen_epoch > epoch && std::min(g.chosen_end, w.archive->common(branch, g.chosen_branch)) < lsn &&
+        g.loss_accepted != g.chosen_epoch)
+        return w.violated("I3: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " + std::to_string(epoch) +
+                          " what the node chosen in epoch " + std::to_string(g.chosen_epoch) + " does not have");
+    for (const Reign& r : g.reigns)
+        if (r.epoch > epoch && w.archive->common(branch, r.branch) < lsn && g.loss_accepted < r.epoch)
+            return w.violated("I2: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " + std::to_string(epoch) +
+                              " what " + name_of(r.node).v + ", primary of epoch " + std::to_string(r.epoch) + ", does not have");
+    if (!under_a_rule(w, node, lsn))
+        w.violated("R3, R6: " + name_of(node).v + " acknowledges at " + at(lsn) + " under no rule in force");
+}
+
+void check_seen(World& w, NodeIx node, std::uint64_t lsn) {
+    note_acknowledged(w, node, lsn);
+    const Server& s = *w.server(node);
+    if (!s.crash_recovered && !s.promoted && !under_a_rule(w, node, lsn))
+        w.violated("R9: clients see WAL up to " + at(lsn) + " on " + name_of(node).v + " that its standbys do not have");
+}
+
+void check_reign(World& w, NodeIx node) {
+    const auto& s = w.server(node);
+    const Keeper& k = *w.keepers[node];
+    if (!s || s->in_recovery() || !k.promise.goal || k.promise.goal->role != Role::primary) return;
+    const std::uint64_t epoch = k.promise.promised.epoch.v;
+    const BranchIx branch = branch_of(w, node);
+    Ghost& g = w.ghost.edit();
+    const bool known = std::any_of(g.reigns.begin(), g.reigns.end(), [&](const Reign& r) {
+        return r.epoch == epoch && r.node == node && r.branch == branch;
+    });
+    if (known) return;
+    if (!g.reigns.empty() && epoch < g.reigns.back().epoch) return;  // not the newest: it may be as stale as it is
+    if (g.loss_accepted == epoch) accept_loss(w, branch, s->flushed);
+    if (const std::string lost = missing(w, branch, s->flushed); !lost.empty())
+        return w.violated("I2: " + name_of(node).v + " is primary of epoch " + std::to_string(epoch) + " without " + lost);
+    g.reigns.push_back({epoch, node, branch});
+    if (g.reigns.size() > 6) g.reigns.erase(g.reigns.begin());
+}
+
+void check_timeline(World& w, NodeIx node, std::uint32_t timeline) {
+    Ghost& g = w.ghost.edit();
+    if (std::find(g.timelines_used.begin(), g.timelines_used.end(), timeline) != g.timelines_used.end())
+        return w.violated("I10: " + name_of(node).v + " begins timeline " + std::to_string(timeline) +
+                          ", which another promotion has begun before");
+    g.timelines_used.push_back(timeline);
+}
+
+void check_confirmed(World& w, NodeIx primary, NodeIx standby, bool counts) {
+    const Disk& d = w.machines[standby]->disk;
+    if (!d.wal.whole() && counts)
+        return w.violated("I10: " + name_of(standby).v + ", which counts for " + name_of(primary).v +
+                          ", has a hole in its WAL before " + at(d.wal.extents.back().to));
+    w.ghost.edit().confirmed[d.id] = {d.wal.base().branch, d.wal.base().to};
+}
+
+void check_promised(World& w, NodeIx node, const Stamp& stamp) {
+    Ghost& g = w.ghost.edit();
+    Stamp& highest = g.promised[inc_of(w.machines[node]->disk.state->incarnation)];
+    const auto order = [](const Stamp& s) { return std::tuple(s.epoch, s.term, s.version); };
+    if (order(stamp) < order(highest))
+        return w.violated("I4: " + name_of(node).v + " promises epoch " + std::to_string(stamp.epoch.v) + " version " +
+                          std::to_string(stamp.version.v) + " after epoch " + std::to_string(highest.epoch.v) + " version " +
+                          std::to_string(highest.version.v));
+    highest = stamp;
+}
+
+void check_acts(World& w, NodeIx node) {
+    const Keeper& k = *w.keepers[node];
+    const auto found = w.ghost->promised.find(inc_of(k.promise.incarnation));
+    if (found == w.ghost->promised.end() || !k.promise.goal || k.promise.promised == found->second) return;
+    if (may_follow(found->second, k.promise.promised)) return;
+    w.violated("I4: " + name_of(node).v + " acts on epoch " + std::to_string(k.promise.promised.epoch.v) + " version " +
+               std::to_string(k.promise.promised.version.v) + ", and has promised epoch " +
+               std::to_string(found->second.epoch.v) + " version " + std::to_string(found->second.version.v));
+}
+
+void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after) {
+    Ghost& g = w.ghost.edit();
+    if (after.epoch != before.epoch) {
+        ++w.count.elections;
+        if (after.operation && after.operation->allow_data_loss) g.loss_accepted = after.epoch.v;
+    }
+    if (after.last_rule != before.last_rule) ++w.count.rules;
+    if (!after.primary.empty() && (after.primary_epoch != before.primary_epoch || after.primary != before.primary)) {
+        const NodeIx node = node_of(after.primary);
+        const Inc inc = inc_of(after.primary_incarnation);
+        const auto [told, fresh] = g.told.try_emplace(after.primary_epoch.v, Told{node, inc});
+        if (!fresh && (told->second.node != node || told->second.inc != inc))
+            return w.violated("I1: " + after.primary.v + " and " + name_of(told->second.node).v + " are told to be primary in epoch " +
+                              std::to_string(after.primary_epoch.v));
+    }
+    const bool chosen = after.phase == fsm::Phase::promoting && before.phase != fsm::Phase::promoting;
+    if (!chosen || after.last_rule == before.last_rule) return;
+    const Machine& m = *w.machines[node_of(after.primary)];
+    if (!m.disk.has_data || m.disk.id != inc_of(after.primary_incarnation)) return;
+    g.chosen_epoch = after.epoch.v;
+    g.chosen_branch = m.disk.wal.base().branch;
+    g.chosen_end = complete_end(*w.archive, m.disk.wal);
+    if (g.loss_accepted == after.epoch.v) return;
+    if (const std::string lost = missing(w, g.chosen_branch, g.chosen_end); !lost.empty())
+        w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + " without " + lost);
+}
+
+void check_left_alone(World& w, NodeIx node, const std::string& what) {
+    if (w.ghost->only_monitor_away == 0) return;
+    w.violated("I8: " + name_of(node).v + " " + what + " while nothing but the monitor is away");
+}
+
+void check_healthy(World& w) {
+    if (!w.monitor->alive || !w.monitor->heart) return;
+    const fsm::Summary s = fsm::summarize(*w.monitor->heart, monitor_now(w));
+    for (const fsm::NodeSummary& n : s.nodes) {
+        if (!n.healthy || n.maintenance) continue;
+        const NodeIx node = node_of(n.name);
+        const auto& server = w.server(node);
+        if (!server || !server->postmaster) return;  // its report is on its way
+        if (!w.machines[node]->disk.wal.whole()) w.violated("I9: " + n.name.v + " is shown healthy and has a hole in its WAL");
+    }
+}
+
+}  // namespace pgaf::sim

@@ -1,0 +1,38 @@
+// What can be done to a world from outside: to processes, machines, disks and the network. Each is one act, whoever
+// chooses it (the nemesis by its seed, a script, or the walk through every interleaving).
+#pragma once
+
+#include "tests/sim/world.h"
+
+namespace pgaf::sim {
+
+/// Everything that was down on this machine starts: launcher, then keeper.
+void power_on(World& w, NodeIx node);
+/// The plug is pulled.
+void power_off(World& w, NodeIx node);
+/// SIGSTOP of everything on the machine, or the machine sleeps.
+void freeze(World& w, NodeIx node, bool frozen);
+void freeze_keeper(World& w, NodeIx node, bool frozen);
+/// SIGSTOP of PostgreSQL's processes only.
+void freeze_server(World& w, NodeIx node, bool frozen);
+void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen);
+/// Launcher, keeper and postmaster are killed together; the machine lives.
+void kill_all(World& w, NodeIx node);
+
+/// The data folder is emptied, and the state folder with it if told so. The machine is down meanwhile.
+void empty_disk(World& w, NodeIx node, bool state_too);
+void lose_state_file(World& w, NodeIx node);
+void damage_state_file(World& w, NodeIx node);
+/// The whole disk is put back to what it was.
+void put_back(World& w, NodeIx node, const Disk& disk);
+/// What an operator does with a node that says it has to be reset.
+void reset_node(World& w, NodeIx node);
+
+/// A tool connects under a standby's name and confirms all it gets (R14).
+void add_impostor(World& w, NodeIx primary, NodeIx as);
+/// The network delivers a goal once more that this run of the keeper has been sent before.
+void echo_goal(World& w, NodeIx node);
+/// The session with the monitor is reset.
+void reset_session(World& w, NodeIx node);
+
+}  // namespace pgaf::sim

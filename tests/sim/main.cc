@@ -1,0 +1,179 @@
+// pgaf-sim: whole clusters on a virtual clock, by seed.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <iostream>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "common/mutation.h"
+#include "tests/sim/run.h"
+
+namespace pgaf::sim {
+namespace {
+
+struct Args {
+    std::uint64_t seed = 1;
+    std::uint64_t seeds = 1;
+    double hours = 8;
+    std::size_t nodes = 0;
+    double rest = 600;
+    unsigned threads = 2;
+    std::string broken;
+    std::string without;
+    std::size_t last_act = 0;
+    std::size_t lines = 60;
+    bool trace = false;
+    bool list_rules = false;
+    bool no_shrink = false;
+};
+
+/// "1-17,20"
+std::set<std::size_t> numbers(const std::string& text) {
+    std::set<std::size_t> all;
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+        const auto dash = part.find('-');
+        const std::size_t first = std::stoul(part);
+        const std::size_t last = dash == std::string::npos ? first : std::stoul(part.substr(dash + 1));
+        for (std::size_t i = first; i <= last; ++i) all.insert(i);
+    }
+    return all;
+}
+
+std::string numbers(const std::set<std::size_t>& all) {
+    std::string text;
+    for (auto i = all.begin(); i != all.end();) {
+        const std::size_t first = *i;
+        std::size_t last = first;
+        for (++i; i != all.end() && *i == last + 1; ++i) ++last;
+        text += (text.empty() ? "" : ",") + std::to_string(first) + (last == first ? "" : "-" + std::to_string(last));
+    }
+    return text;
+}
+
+RunOptions options_of(const Args& a, std::uint64_t seed) {
+    RunOptions o;
+    o.seed = seed;
+    o.hours = a.hours;
+    o.nodes = a.nodes;
+    o.mean_rest = static_cast<Micros>(a.rest * 1e6);
+    o.without = numbers(a.without);
+    o.last_act = a.last_act;
+    return o;
+}
+
+void tell(const RunOptions& options, std::size_t lines) {
+    Trace trace(lines);
+    RunOptions again = options;
+    again.trace = &trace;
+    (void)run(again);
+    if (trace.left_out() > 0) std::cout << "  ... " << trace.left_out() << " lines before\n";
+    for (const std::string& line : trace.lines()) std::cout << line << "\n";
+}
+
+void report(const Args& a, const RunOptions& options, const RunResult& found) {
+    std::cout << "\nseed " << options.seed << ": " << found.violation->what << "\n";
+    const RunOptions small = a.no_shrink ? options : shrink(options, found);
+    tell(small, a.lines);
+    std::cout << "\nreplay: pgaf-sim --seed " << options.seed << " --hours " << a.hours;
+    if (a.nodes != 0) std::cout << " --nodes " << a.nodes;
+    if (!a.broken.empty()) std::cout << " --break " << a.broken;
+    if (small.last_act != 0) std::cout << " --last-act " << small.last_act;
+    if (!small.without.empty()) std::cout << " --without " << numbers(small.without);
+    std::cout << " --trace\n";
+}
+
+int search(const Args& a) {
+    std::mutex lock;
+    std::atomic<std::uint64_t> next{a.seed};
+    std::atomic<bool> stop{false};
+    RunResult total;
+    std::optional<std::pair<std::uint64_t, RunResult>> found;
+    const auto began = std::chrono::steady_clock::now();
+    const auto work = [&] {
+        while (!stop) {
+            const std::uint64_t seed = next++;
+            if (seed >= a.seed + a.seeds) return;
+            const RunResult r = run(options_of(a, seed));
+            const std::lock_guard guard(lock);
+            total.stepped += r.stepped;
+            total.left_out += r.left_out;
+            total.acts += r.acts;
+            total.episodes += r.episodes;
+            total.losses_accepted += r.losses_accepted;
+            total.count.add(r.count);
+            total.longest_without_primary = std::max(total.longest_without_primary, r.longest_without_primary);
+            total.longest_unwell = std::max(total.longest_unwell, r.longest_unwell);
+            if (r.violation && (!found || seed < found->first)) found = std::pair(seed, r);
+            if (r.violation) stop = true;
+        }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < std::max(1U, a.threads); ++i) threads.emplace_back(work);
+    for (std::thread& t : threads) t.join();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const double hours = static_cast<double>(total.stepped + total.left_out) / 3.6e9;
+    std::cout << hours << " cluster-hours in " << seconds << " s (" << hours / seconds * 60 << " an minute), "
+              << static_cast<double>(total.stepped) / 3.6e9 << " of them stepped through: " << total.episodes << " episodes, "
+              << total.acts << " acts of harm, " << total.count.events << " events, " << total.count.heart_steps
+              << " heart steps, " << total.count.looks << " looks, " << total.count.commits << " commits, "
+              << total.count.acknowledged << " acknowledged, " << total.count.elections << " elections, "
+              << total.count.promotions << " promotions, " << total.count.rules << " rule changes, " << total.count.rewinds
+              << " rewinds, " << total.count.clones << " clones; longest after repair without a primary "
+              << static_cast<double>(total.longest_without_primary) / 1e6 << " s, unwell "
+              << static_cast<double>(total.longest_unwell) / 1e6 << " s; losses accepted by the operator " << total.losses_accepted
+              << "\n";
+    if (!found) {
+        std::cout << "0 violations\n";
+        return 0;
+    }
+    report(a, options_of(a, found->first), found->second);
+    return 1;
+}
+
+}  // namespace
+}  // namespace pgaf::sim
+
+int main(int argc, char** argv) {
+    using namespace pgaf;
+    sim::Args a;
+    CLI::App app{"Simulates whole clusters: the production heart and reconciler, a model of everything else"};
+    app.add_option("--seed", a.seed, "the first seed");
+    app.add_option("--seeds", a.seeds, "how many seeds");
+    app.add_option("--hours", a.hours, "cluster-hours of each seed");
+    app.add_option("--nodes", a.nodes, "nodes; 0: by the seed")->check(CLI::Range(0, 8));
+    app.add_option("--rest", a.rest, "mean seconds between two episodes of harm");
+    app.add_option("--threads", a.threads, "worlds at a time");
+    app.add_option("--break", a.broken, "switches a rule of the protocol off");
+    app.add_option("--without", a.without, "acts of harm that are left out: 1-17,20");
+    app.add_option("--last-act", a.last_act, "ends with this act's episode");
+    app.add_option("--lines", a.lines, "lines of the trace");
+    app.add_flag("--trace", a.trace, "tells the first seed's story");
+    app.add_flag("--no-shrink", a.no_shrink, "tells the whole run in which something was found");
+    app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
+    CLI11_PARSE(app, argc, argv);
+    if (a.list_rules) {
+        boost::mp11::mp_for_each<boost::describe::describe_enumerators<Mutation>>(
+            [](auto d) { if (d.value != Mutation::none) std::cout << d.name << "\n"; });
+        return 0;
+    }
+    if (!a.broken.empty()) {
+        std::string name = a.broken;
+        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+        const auto rule = from_word<Mutation>(name);
+        if (!rule) {
+            std::cerr << "pgaf-sim: no rule is called '" << a.broken << "'; --list-rules names them\n";
+            return 2;
+        }
+        active_mutation = *rule;
+    }
+    if (a.trace) {
+        sim::tell(sim::options_of(a, a.seed), a.lines);
+        return 0;
+    }
+    return sim::search(a);
+}

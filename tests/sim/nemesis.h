@@ -1,0 +1,74 @@
+// Chooses what goes wrong, by its own random numbers: a run with one act less is otherwise the same, so that a run that
+// found something can be made shorter.
+#pragma once
+
+#include <boost/describe.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/sim/faults.h"
+
+namespace pgaf::sim {
+
+BOOST_DEFINE_ENUM_CLASS(Harm,
+                        // processes and machines
+                        postmaster, backend, keeper, launcher, all_processes, power, freeze, freeze_keeper,
+                        freeze_server, freeze_sender, leave,
+                        // network
+                        isolate, cut_monitor, cut_pair, one_way, slow, reset_session, cut_clients, echo,
+                        // monitor
+                        monitor, monitor_dies, freeze_monitor,
+                        // disks
+                        empty_disk, snapshot, lose_state, damage_state, bad_state_disk, slow_disk,
+                        // PostgreSQL
+                        hold_replay, impostor,
+                        // operators
+                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum)
+
+/// Whom an act is meant for; settled when it is carried out.
+BOOST_DEFINE_ENUM_CLASS(Victim, primary, standby, any)
+
+struct Act {
+    std::size_t number = 0;
+    Harm harm = Harm::postmaster;
+    Victim victim = Victim::any;
+    std::uint32_t pick = 0;
+    std::uint32_t other = 0;
+    Micros start = 0;
+    Micros length = 0;
+    // Settled at its start.
+    NodeIx node = nobody;
+    NodeIx peer = nobody;
+    std::optional<Disk> before;
+};
+
+struct Episode {
+    std::vector<Act> acts;
+    /// Nothing but the monitor is away (I8).
+    bool monitor_alone = false;
+    Micros rest = 0;
+};
+
+class Nemesis {
+  public:
+    Nemesis(std::uint64_t seed, std::size_t nodes) : rng_(seed ^ 0x6e656d65736973ULL), nodes_(nodes) {}
+
+    /// Mean time between episodes.
+    [[nodiscard]] Episode next(Micros mean_rest);
+
+  private:
+    Act act(Micros from);
+    Rng rng_;
+    std::size_t nodes_;
+    std::size_t acts_ = 0;
+};
+
+void begin_act(World& w, Act& act);
+void end_act(World& w, Act& act);
+/// Everything works again, as far as machines, processes and the network go.
+void repair(World& w);
+[[nodiscard]] std::string text(const Act& act);
+/// It may have destroyed what only one node had.
+[[nodiscard]] bool destroys(Harm harm);
+
+}  // namespace pgaf::sim

@@ -1,0 +1,129 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+
+#include "common/mutation.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/clients.h"
+#include "tests/sim/loop.h"
+#include "tests/sim/monitor_ops.h"
+#include "tests/sim/replication.h"
+#include "tests/sim/server.h"
+#include "tests/sim/steps.h"
+
+namespace pgaf {
+Mutation active_mutation = Mutation::none;
+}
+
+namespace pgaf::sim {
+namespace {
+
+/// Whose process an event is one of.
+enum class Owner { keeper, server, launcher, monitor, nobody };
+
+Owner owner_of(Ev kind) {
+    if (kind <= Ev::state_again || kind == Ev::down) return Owner::keeper;
+    if (kind == Ev::up || kind == Ev::tick) return Owner::monitor;
+    if (kind == Ev::reaped || kind == Ev::handover_over || kind == Ev::launcher_starts || kind == Ev::keeper_starts)
+        return Owner::launcher;
+    if (kind >= Ev::started && kind <= Ev::receiver_lost) return Owner::server;
+    return Owner::nobody;
+}
+
+/// A stopped process does what it has to do when it goes on.
+bool held_back(World& w, const Event& event) {
+    const Owner owner = owner_of(event.kind);
+    if (owner == Owner::nobody) return false;
+    if (owner == Owner::monitor) {
+        if (!w.monitor->frozen) return false;
+        w.monitor.edit().held.push_back(event);
+        return true;
+    }
+    const Machine& m = *w.machines[event.node];
+    const bool keeper_stopped = owner == Owner::keeper && w.keepers[event.node]->frozen;
+    const bool server_stopped = owner == Owner::server && m.server && m.server->stuck;
+    if (!m.frozen && !keeper_stopped && !server_stopped) return false;
+    w.machines[event.node].edit().held.push_back(event);
+    return true;
+}
+
+}  // namespace
+
+World::World(std::shared_ptr<const Options> with) : options(std::move(with)), rng(options->seed) {
+    machines.resize(options->nodes);
+    keepers.resize(options->nodes);
+    Network& n = network.edit();
+    n.machines = options->nodes + 2;
+    n.cut.assign(n.machines * n.machines, 0);
+    n.slow.assign(n.machines * n.machines, 1);
+}
+
+void World::after(Micros low, Micros high, const Event& event) {
+    Micros wait = between(low, high);
+    // Processes that the operating system does not get round to.
+    if (high < 50 * ms && chance(0.01)) wait += between(high, 40 * high);
+    agenda.at(now + wait, event);
+}
+
+void World::violated(const std::string& what) {
+    if (ghost->violation) return;
+    ghost.edit().violation = Violation{what, now};
+    say(nobody, [&] { return "VIOLATION  " + what; });
+}
+
+void World::step() {
+    const Agenda::Entry next = agenda.pop();
+    same_time = next.when > now ? 0 : same_time + 1;
+    now = std::max(now, next.when);
+    happen(next.event);
+    if (same_time > 100'000) violated("the simulator does not come to rest: " + std::string(word(next.event.kind)));
+}
+
+void World::happen(const Event& e) {
+    ++count.events;
+    if (held_back(*this, e)) return;
+    switch (e.kind) {
+        case Ev::look: return on_look(*this, e.node, e.tag);
+        case Ev::looked: return on_looked(*this, e.node, e.tag);
+        case Ev::pulse: return on_pulse(*this, e.node, e.tag);
+        case Ev::stored: return on_stored(*this, e.node, e.tag);
+        case Ev::step: return on_step(*this, e.node, e.tag);
+        case Ev::connect: return on_connect(*this, e.node, e.tag);
+        case Ev::silence: return on_silence(*this, e.node, e.tag);
+        case Ev::probed: return on_probed(*this, e.node, e.tag);
+        case Ev::state_again: return on_state_again(*this, e.node, e.tag);
+        case Ev::up: return on_up(*this, e.node, e.tag);
+        case Ev::down: return on_down(*this, e.node, e.tag);
+        case Ev::started: return on_started(*this, e.node, e.tag);
+        case Ev::reloaded: return on_reloaded(*this, e.node, e.tag);
+        case Ev::startup_reloads: return on_startup_reloads(*this, e.node, e.tag);
+        case Ev::checkpointer_reloads: return on_checkpointer_reloads(*this, e.node, e.tag);
+        case Ev::receiver_connects: return on_receiver_connects(*this, e.node, e.tag);
+        case Ev::flushed: return on_flushed(*this, e.node, e.tag);
+        case Ev::promoted: return on_promoted(*this, e.node, e.tag);
+        case Ev::checkpointed:
+            if (server(e.node) && server(e.node)->run == e.tag) make_checkpoint(*this, e.node);
+            return;
+        case Ev::shut_down: return on_shut_down(*this, e.node, e.tag);
+        case Ev::walsenders_ended: return on_walsenders_ended(*this, e.node, e.tag);
+        case Ev::reaped: return on_reaped(*this, e.node, e.tag);
+        case Ev::lingered: return on_lingered(*this, e.node, e.tag);
+        case Ev::sender_reloads: return on_sender_reloads(*this, e.node, e.tag);
+        case Ev::wal: return on_wal(*this, e.node, e.tag);
+        case Ev::reply: return on_reply(*this, e.node, e.tag, e.arg);
+        case Ev::sender_lost: return on_sender_lost(*this, e.node, e.tag, e.arg != 0);
+        case Ev::receiver_lost: return on_receiver_lost(*this, e.node, e.tag, e.arg != 0);
+        case Ev::launcher_starts: return e.tag == 0 ? start_launcher(*this, e.node) : launcher_told(*this, e.node);
+        case Ev::keeper_starts:
+            if (!keepers[e.node]->alive && machines[e.node]->power) start_keeper(*this, e.node);
+            return;
+        case Ev::power_on: return;
+        case Ev::handover_over: return on_handover_over(*this, e.node, e.tag);
+        case Ev::tick: return on_tick(*this, e.tag);
+        case Ev::monitor_starts: return start_monitor(*this);
+        case Ev::client: return on_client(*this);
+        case Ev::nemesis: return;
+    }
+}
+
+}  // namespace pgaf::sim

@@ -1,0 +1,83 @@
+// A whole simulated world: machines, keepers, a monitor, a network and clients, with a virtual clock. A plain value; each
+// part is shared with other worlds until it changes. Knows how events are ordered, and which file carries out which.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/agenda.h"
+#include "tests/sim/cow.h"
+#include "tests/sim/ghost.h"
+#include "tests/sim/keeper.h"
+#include "tests/sim/monitor.h"
+#include "tests/sim/network.h"
+#include "tests/sim/rng.h"
+#include "tests/sim/trace.h"
+
+namespace pgaf::sim {
+
+struct Options {
+    std::uint64_t seed = 1;
+    std::size_t nodes = 3;
+    fsm::Settings settings;
+    std::vector<std::uint32_t> priorities;
+    /// Node without a vote in sync rules; nobody: all have one.
+    NodeIx without_quorum = nobody;
+    /// There is no clock: whatever is planned may come next, and nothing is left to chance.
+    bool untimed = false;
+};
+
+struct World {
+    std::shared_ptr<const Options> options;
+    Micros now = 0;
+    Agenda agenda;
+    Rng rng;
+    std::vector<Cow<Machine>> machines;
+    std::vector<Cow<Keeper>> keepers;
+    Cow<Monitor> monitor;
+    Cow<Network> network;
+    Cow<Archive> archive;
+    Cow<Ghost> ghost;
+    Count count;
+    /// Events since the clock last moved.
+    std::size_t same_time = 0;
+    Trace* trace = nullptr;
+
+    explicit World(std::shared_ptr<const Options> with);
+
+    [[nodiscard]] std::size_t nodes() const { return machines.size(); }
+    [[nodiscard]] std::size_t monitor_place() const { return machines.size(); }
+    [[nodiscard]] std::size_t client_place() const { return machines.size() + 1; }
+
+    // ---- what is left to chance: nothing, in a world without a clock ----
+    [[nodiscard]] bool chance(double p) { return !options->untimed && rng.chance(p); }
+    [[nodiscard]] std::int64_t between(std::int64_t low, std::int64_t high) {
+        return options->untimed ? low : rng.between(low, high);
+    }
+    /// Plans an event for some time between the two from now. A few come much later: processes that are not scheduled.
+    void after(Micros low, Micros high, const Event& event);
+    void at(Micros when, const Event& event) { agenda.at(when, event); }
+
+    [[nodiscard]] const std::optional<Server>& server(NodeIx node) const { return machines[node]->server; }
+    Server& edit_server(NodeIx node) { return *machines[node].edit().server; }
+    [[nodiscard]] bool machine_runs(NodeIx node) const { return machines[node]->power && !machines[node]->frozen; }
+    [[nodiscard]] bool keeper_runs(NodeIx node) const {
+        return machine_runs(node) && keepers[node]->alive && !keepers[node]->frozen;
+    }
+
+    /// Something was found that must not be. The first one counts.
+    void violated(const std::string& what);
+    [[nodiscard]] bool broken_now() const { return ghost->violation.has_value(); }
+
+    /// Carries out the next event.
+    void step();
+    void happen(const Event& event);
+
+    template <class F>
+    void say(NodeIx node, F&& text) {
+        if (trace) trace->add(now, node, text());
+    }
+};
+
+}  // namespace pgaf::sim
