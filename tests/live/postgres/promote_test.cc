@@ -28,8 +28,7 @@ double fail_over(Cluster& cluster, Timeline timeline) {
 
 }  // namespace
 
-TEST_CASE(
-    "a promotion takes the assigned timeline, ids in between skipped, and the survivor follows without a restart") {
+TEST_CASE("a promotion takes its assigned timeline, ids skipped; the survivor follows without a restart") {
     Cluster cluster(3);
     cluster.bring_up_synchronous(1);
     TestNode& a = cluster[1];
