@@ -48,8 +48,11 @@ class Cluster:
         self.parameters = known.get("parameters", parameters or {})
         if self.first_port is None or not 1024 <= self.first_port <= 65000:
             raise LocalError(f"the first port must be between 1024 and 65000, not {self.first_port}")
+        made = not self.folder.exists()
         self.account.make_folder(self.folder)
         if not self.account.can_enter(self.folder):
+            if made:
+                self.folder.rmdir()
             raise LocalError(
                 f"user {self.account.name}, which PostgreSQL runs as, can't get into {self.folder}; "
                 "choose a folder whose parents others may enter, for example below /var/tmp"

@@ -123,10 +123,13 @@ def up(arguments):
     show(cluster)
     say(f"Connect:     psql '{cluster.uri()}'")
     say(f"Ask:         {ctl_line(cluster)} show state")
-    say("Try next:    deploy/demo failover     kill the primary under load, see what is lost")
-    say("             deploy/demo switchover   move the primary, and feel how short the pause is")
-    say("             deploy/demo status       ports, folders and pids")
-    say("             deploy/demo down         stop everything")
+    alone = len(cluster.nodes) == 1
+    hints = [("up --nodes 3", "add two standbys")] if alone else [
+        ("failover", "kill the primary under load, see what is lost"),
+        ("switchover", "move the primary under load, see how short the pause is")]
+    hints += [("status", "ports, folders and pids"), ("down", "stop everything")]
+    for number, (command, meaning) in enumerate(hints):
+        say(f"{'Try next:' if number == 0 else '':12} deploy/demo {command:13} {meaning}")
 
 
 def ctl_line(cluster):

@@ -28,6 +28,19 @@ class Failover(LiveCase):
         self.assertEqual(self.epoch(), epoch)
         self.assertEqual(primary.postmaster, postmaster, "PostgreSQL restarted its processes, not we the postmaster")
 
+    def test_checker_notices_a_row_that_is_gone(self):
+        """Whoever relies on a checker has to see it fail."""
+        with self.under_load():
+            pass
+        primary = self.cluster.primary()
+        row = primary.sql("DELETE FROM pgaf_load_rows WHERE ctid = (SELECT ctid FROM pgaf_load_rows ORDER BY n LIMIT 1) "
+                          "RETURNING run || ' ' || writer || ' ' || n").split()
+        report = self.load.check()
+        self.assertFalse(report["ok"])
+        self.assertEqual(report["lost"], len(self.cluster.nodes), "missing on each server")
+        primary.sql(f"INSERT INTO pgaf_load_rows VALUES ('{row[0]}', {row[1]}, {row[2]})")
+        self.check()
+
     def test_node_killed(self):
         old = self.cluster.primary()
         with self.under_load():
