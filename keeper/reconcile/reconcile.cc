@@ -4,6 +4,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "common/mutation.h"
 #include "keeper/reconcile/table.h"
 
 namespace pgaf::keeper {
@@ -29,6 +30,7 @@ bool Situation::streams_from_upstream() const {
 }
 
 bool Situation::permitted() const {
+    if (broken(Mutation::r9)) return true;
     return run.goal_received && goal.permit && *goal.permit == StartPermit{run.boot, facts.exits};
 }
 

@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "common/mutation.h"
 #include "keeper/reconcile/reconcile.h"
 #include "keeper/reconcile/standing.h"
 
@@ -29,7 +30,9 @@ struct Situation {
 
     /// R9: the promised goal may start a server, and a receiver, only when it was received in this run of the keeper, or
     /// when the monitor has been away for node_timeout.
-    [[nodiscard]] bool goal_counts() const { return run.goal_received || run.on_its_own(); }
+    [[nodiscard]] bool goal_counts() const {
+        return run.goal_received || run.on_its_own() || broken(Mutation::r9_receiver);
+    }
     /// The timeline that a primary's data has to be on already: the goal names no other.
     [[nodiscard]] bool on_goal_timeline() const { return goal.timeline.empty() || goal.timeline == facts.timeline; }
     /// R9: this keeper run, and exactly the exits that it has reported.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/mutation.h"
 #include "monitor/fsm/history.h"
 
 namespace pgaf::fsm {
@@ -63,8 +64,7 @@ void raise(const World& world, WalPosition& mark, const WalPosition& to) {
 
 /// Where each rule's fences were enough when the member with this end was fenced: with the lowest ends first, those
 /// beyond |S| - k + 1 need not have been waited for.
-WalPosition required_by_fences(const World& world) {
-    WalPosition highest = world.record.floor;
+WalPosition required_by_fences(const World& world, WalPosition highest) {
     for (const NamedRule& named : world.record.rules) {
         std::vector<WalPosition> ends;
         for (const auto& [name, n] : world.record.nodes) {
@@ -81,7 +81,7 @@ WalPosition required_by_fences(const World& world) {
 
 Required required(const World& world, const Completeness& complete) {
     Required need{world.record.floor, world.record.floor};
-    if (complete.by_fences) need.hard = required_by_fences(world);
+    if (complete.by_fences) need.hard = required_by_fences(world, world.record.floor);
     // Where only the old primary's exit completes R4, or where it went down in order, nothing of its tail may be left
     // behind; unless it leaves, and nobody can confirm it: then what the fences prove has to do.
     const Report* old = world.primary_live();
@@ -96,6 +96,7 @@ Required required(const World& world, const Completeness& complete) {
 }
 
 bool has(const World& world, const Candidate& c, const WalPosition& point) {
+    if (broken(Mutation::r5)) return true;
     return contains(world.record, *c.report, point) && contains(world.record, *c.report, world.record.floor);
 }
 
@@ -211,7 +212,17 @@ std::vector<NodeName> complete_but_no_candidates(const World& world) {
     return names;
 }
 
+NodeName lacks_only_unacknowledged(const World& world) {
+    if (!completeness(world).by_fences) return {};
+    // The floor holds the tail of whoever was chosen last; what R4 proved then is in highest_end.
+    const WalPosition needed = required_by_fences(world, world.record.highest_end);
+    for (const Candidate& c : fenced_candidates(world))
+        if (contains(world.record, *c.report, needed)) return c.node->name;
+    return {};
+}
+
 bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen) {
+    if (broken(Mutation::r6_hole)) return true;
     if (!on_history(world.record, survivor) || survivor.timeline != chosen.timeline) return false;
     if (complete_end(survivor).lsn > complete_end(chosen).lsn) return false;
     const std::uint64_t fork = complete_end(chosen).lsn.v;

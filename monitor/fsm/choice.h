@@ -39,6 +39,9 @@ struct Outcome {
 /// Fenced nodes that have all that is needed and are no candidates: what an operator may want to change.
 [[nodiscard]] std::vector<NodeName> complete_but_no_candidates(const World& world);
 
+/// A fenced candidate that lacks nothing but what no commit was acknowledged with (R5, R12); empty when there is none.
+[[nodiscard]] NodeName lacks_only_unacknowledged(const World& world);
+
 /// The rule that `chosen` opens with: the survivors that can follow it without a hole (R6).
 [[nodiscard]] SyncRule opening_rule(const World& world, const NodeName& chosen);
 

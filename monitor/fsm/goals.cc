@@ -5,6 +5,7 @@
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/quorum.h"
+#include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
@@ -34,6 +35,12 @@ void as_primary(const World& world, Goal& goal) {
     for (const NamedRule& named : record.rules) goal.irreplaceable = goal.irreplaceable && named.rule.asynchronous();
 }
 
+/// The rule asks for it although it is of no use: with number_sync_standbys >= 1 it never shrinks below k, so only a rewind
+/// helps; nothing can be acknowledged meanwhile.
+bool cannot_leave(const World& world, const NodeRecord& n) {
+    return world.primary_runs() && !healthy_member(world, n) && wanted_rule(world).contains(n.incarnation);
+}
+
 void as_standby(const World& world, Goal& goal) {
     goal.role = Role::standby;
     goal.assigned = NodeState::secondary;
@@ -45,6 +52,9 @@ void as_standby(const World& world, Goal& goal) {
     const Goal& before = world.record.nodes.at(goal.node).goal;
     if (before.role == Role::standby && before.upstream == goal.upstream && before.stamp.epoch == world.record.epoch)
         goal.rewind_allowed = goal.rewind_allowed || before.rewind_allowed;
+    // A member leaves the rules in force before its folder is rewound (R3); while it streams it does not need to be.
+    const NodeRecord& n = world.record.nodes.at(goal.node);
+    goal.rewind_allowed = goal.rewind_allowed && (!world.in_any_rule(n) || cannot_leave(world, n));
 }
 
 void as(Goal& goal, Role role, NodeState word) {

@@ -165,6 +165,8 @@ struct Memory {
     Millis forward_since;
     /// When failovers began, newest last (R15).
     std::vector<Millis> recent_failovers;
+    /// When the primary was last permitted to start again in place, newest last.
+    std::vector<Millis> recent_restarts;
     /// How a node showed that this record is older than what it has promised; then nothing is decided (R11).
     std::string store_behind;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.

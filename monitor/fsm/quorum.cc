@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/mutation.h"
+
 namespace pgaf::fsm {
 
 bool fenced(const World& world, const NodeRecord& node) {
@@ -24,6 +26,7 @@ bool forwarding(const World& world, const NodeRecord& node) {
 
 std::size_t fences_needed(const SyncRule& rule) {
     const std::size_t k = rule.k;
+    if (broken(Mutation::r4)) return 1;
     return rule.members.size() >= k ? rule.members.size() - k + 1 : 0;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/mutation.h"
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/history.h"
@@ -120,6 +121,7 @@ void carry_out_choice(World& world, const Row& row) {
     if (choice.goes_on) {
         const Report* r = world.primary_live();
         record.permit = StartPermit{r->boot, r->exits};
+        if (broken(Mutation::r4_goes_on)) record.rules = {{record.last_rule, opening_rule(world, choice.node)}};
         const char* kind = record.planned ? "switchover_undone" : r->status == PgStatus::running ? "false_alarm" : "primary_chosen_again";
         world.log(kind, choice.node, choice.node.v + " goes on as primary", choice.evidence, row.name);
     } else {

@@ -14,6 +14,7 @@ namespace {
 
 /// Rules that may pile up while changes supersede each other (R3) before a further change waits for a proof.
 constexpr std::size_t rules_at_most = 32;
+constexpr std::size_t restarts_kept = 16;
 
 bool has_primary(const World& world) {
     const Phase p = world.record.phase;
@@ -54,12 +55,21 @@ void fail_over_from_exit(World& world, const Row& row) {
     world.memory.triggered = world.now;
 }
 
+/// A server that does not come up is started again, ever more slowly: at once at first, then after 1 s, 2 s ... 32 s.
+bool restarts_too_fast(const World& world) {
+    const std::vector<Millis>& restarts = world.memory.recent_restarts;
+    const auto recent = std::count_if(restarts.begin(), restarts.end(), [&](Millis t) { return (world.now - t).v < 60'000; });
+    return recent > 0 && (world.now - restarts.back()).v < (500 << std::min<std::int64_t>(recent, 6));
+}
+
 bool primary_exited_without_candidates(const World& world) {
     // One whose machine goes down would be stopped again at once; it asks anew when it is back.
-    return exited_unanswered(world) && !world.primary_live()->leaving;
+    return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world);
 }
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
+    world.memory.recent_restarts.push_back(world.now);
+    if (world.memory.recent_restarts.size() > restarts_kept) world.memory.recent_restarts.erase(world.memory.recent_restarts.begin());
     world.record.permit = StartPermit{r->boot, r->exits};
     const char* why = comes_back_with_its_cluster(world) ? "the whole cluster comes up, and it is the last primary"
                       : world.too_many_failovers()        ? "the limit of automatic failovers in ten minutes is reached"
@@ -112,15 +122,24 @@ bool another_has_everything(const World& world) {
     });
 }
 
-/// The chosen node says why it can't become the primary, and has had time to get over it.
+/// How many node timeouts a chosen server may take to come up when it was not running any more: a standby that is promoted
+/// runs all the while, and replays what it has.
+constexpr std::int64_t comes_up_within = 4;
+
+/// The chosen node says why it can't become the primary, or does not come up, and has had time to get over it.
 bool promotion_failed(const World& world) {
     const Report* r = world.primary_live();
-    if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->problem.empty() || r->promised.epoch != world.record.epoch) return false;
-    const bool had_time = (world.now - world.memory.chosen_at).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->promised.epoch != world.record.epoch) return false;
+    const bool comes_up = r->problem.empty() && (r->status == PgStatus::starting || r->status == PgStatus::stopping);
+    if (r->problem.empty() && !comes_up) return false;
+    const std::int64_t patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (comes_up ? comes_up_within : 1);
+    const bool had_time = (world.now - world.memory.chosen_at).v >= patience;
     return had_time && (failover_can_complete(world) || another_has_everything(world)) && !world.too_many_failovers();
 }
 void choose_another(World& world, const Row& row) {
-    begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted", world.primary_live()->problem);
+    const Report* r = world.primary_live();
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted",
+                   r->problem.empty() ? "its PostgreSQL does not come up: " + std::string(word(r->status)) : r->problem);
     world.record.exclude_primary = true;
 }
 

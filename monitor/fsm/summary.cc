@@ -150,6 +150,9 @@ std::string waiting_in_election(const World& world) {
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " + forward->until.text();
     if (const auto names = complete_but_no_candidates(world); !names.empty() && here > 2000)
         return join(names) + " has all that is needed and may not be promoted (candidate-priority 0, or leaving), and no candidate can get it; raise its candidate-priority";
+    if (const NodeName only = lacks_only_unacknowledged(world); !only.empty() && here > 2000)
+        return only.v + " lacks only WAL that was not acknowledged, of a node chosen before it: bring that one back, or go on without; 'pgafctl perform failover"
+               " --allow-data-loss' loses nothing that was acknowledged";
     if (world.memory.complete_since && here > 2000)
         return "no fenced node may be promoted: each lacks WAL that may have been acknowledged, or may not be a candidate (needed: " +
                (world.record.floor.timeline.empty() ? std::string("all of ") + world.record.primary.v : text(world.record.floor)) + "). Bring the others back; " + without;

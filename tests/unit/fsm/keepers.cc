@@ -254,7 +254,7 @@ Report Lab::report_of(Node& n) {
     r.incarnation = n.state.incarnation;
     r.boot = n.boot;
     r.promised = n.state.promised;
-    r.status = n.running ? n.stuck ? PgStatus::stuck : PgStatus::running
+    r.status = n.running          ? n.stuck ? PgStatus::stuck : PgStatus::running
                : n.folder.present ? PgStatus::stopped
                                   : PgStatus::absent;
     if (n.unseen && (n.running || *n.unseen == PgStatus::unknown)) r.status = *n.unseen;

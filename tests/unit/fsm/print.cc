@@ -59,11 +59,8 @@ std::string Printer::goal_text(const Goal& goal, const ClusterRecord& record) {
     }
     if (goal.history != before.history) text += ", history " + history_text(goal.history);
     if (goal.peers != before.peers) text += ", " + std::to_string(goal.peers.size()) + " peers";
-    char stamp[64];
-    std::snprintf(stamp, sizeof stamp, "  [e%llu t%llu v%llu]", static_cast<unsigned long long>(goal.stamp.epoch.v),
-                  static_cast<unsigned long long>(goal.stamp.term.v),
-                  static_cast<unsigned long long>(goal.stamp.version.v));
-    return text + stamp;
+    const std::string term = goal.stamp.term.v > 1 ? " t" + std::to_string(goal.stamp.term.v) : "";
+    return text + "  [e" + std::to_string(goal.stamp.epoch.v) + term + "]";
 }
 
 std::vector<std::string> Printer::lines(const fsm::Output& out, const ClusterRecord& record) {
