@@ -13,7 +13,8 @@ void add_drop(CLI::App& app, Action& action) {
     wanted->kind = "drop-node";
     auto* node = group->add_subcommand("node", "its PostgreSQL is stopped, its data folder stays");
     node->add_option("name,--name", wanted->node, "the node")->required();
-    node->add_flag("--force", wanted->force, "also when it cannot be reached, or others need it");
+    node->add_flag("--force", wanted->force,
+                   "do not wait until it has stopped: for a node whose keeper answers and does not obey");
     node->callback([wanted, &action] {
         wanted->confirmation = "Node " + wanted->node + " leaves the cluster for good.";
         action = [wanted](Session& session) { return perform(session, *wanted); };

@@ -15,7 +15,7 @@ void add_maintenance(CLI::App& app, Action& action) {
         auto* maintenance = group->add_subcommand(
             "maintenance", verb == "enable" ? "stop PostgreSQL on a node and leave it alone until further notice"
                                             : "take a node into the cluster again");
-        maintenance->add_option("--name", wanted->node, "the node")->required();
+        maintenance->add_option("name,--name", wanted->node, "the node")->required();
         if (verb == "enable")
             maintenance->add_flag("--allow-failover", wanted->allow_failover,
                                   "also when it is the primary: another node takes over first");

@@ -104,7 +104,7 @@ void add_perform(CLI::App& app, Action& action) {
                        "also when the nodes in reach may lack acknowledged commits");
     failover->callback(go("failover"));
     auto* promotion = group->add_subcommand("promotion", "make a certain node the primary");
-    promotion->add_option("--name", wanted->node, "the node to become primary")->required();
+    promotion->add_option("name,--name", wanted->node, "the node to become primary")->required();
     promotion->callback(go("promotion"));
 }
 

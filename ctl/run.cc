@@ -1,5 +1,6 @@
 // The command line as a whole: global options, the families of commands, usage errors.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ostream>
 #include <sstream>
 
@@ -28,6 +29,43 @@ void add_globals(CLI::App& app, Globals& globals) {
                    "give up after this time (30, 500ms, 2m); default 10s, 60s for what takes long, none to watch");
     app.add_flag("-y,--yes", globals.yes, "do not ask");
     app.add_flag("--dry-run", globals.dry_run, "only say whether it would be done or refused");
+}
+
+/// The command that was given, as far as it was understood: "pgafctl", "pgafctl get node".
+CLI::App* deepest(CLI::App& app, std::string& words) {
+    CLI::App* command = &app;
+    words = app.get_name();
+    while (!command->get_subcommands().empty()) {
+        command = command->get_subcommands().front();
+        words += " " + command->get_name();
+    }
+    return command;
+}
+
+/// What is wrong with the command line, and what would be right.
+std::string usage_error(CLI::App& app, const CLI::ParseError& wrong) {
+    std::string words;
+    CLI::App* command = deepest(app, words);
+    std::string what = std::string("pgafctl: ") + wrong.what();
+    std::string commands;
+    for (const auto* each : command->get_subcommands([](const CLI::App*) { return true; }))
+        commands += (commands.empty() ? "" : ", ") + each->get_name();
+    // The parser says only that a command is missing, also for one that does not exist.
+    if (!commands.empty() && wrong.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+        const std::vector<std::string> unknown = app.remaining(true);
+        const auto first = [&](bool option) {
+            return std::find_if(unknown.begin(), unknown.end(),
+                                [&](const auto& word) { return (word[0] == '-') == option; });
+        };
+        const std::string where = command == &app ? "" : " after '" + words + "'";
+        if (const auto word = first(false); word != unknown.end())
+            what = "pgafctl: there is no '" + *word + "'" + where + "; there are: " + commands;
+        else if (const auto option = first(true); option != unknown.end())
+            what = "pgafctl: there is no option " + *option + where + "; the commands are: " + commands;
+        else
+            what = "pgafctl: a command is missing" + where + "; there are: " + commands;
+    }
+    return what + "\nTry: " + words + " --help";
 }
 
 }  // namespace
@@ -66,7 +104,7 @@ int run(const std::vector<std::string>& args, const std::map<std::string, std::s
             terminal.out << out.str() << std::flush;
             return exit_done;
         }
-        terminal.err << "pgafctl: " << end.what() << "\nTry: pgafctl --help" << std::endl;
+        terminal.err << usage_error(app, end) << std::endl;
         return exit_usage;
     }
 

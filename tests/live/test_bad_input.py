@@ -110,7 +110,7 @@ class Programs(unittest.TestCase):
     def test_pgafctl(self):
         self.refuse(3, f"127.0.0.1:{self.port + 3}", "pgafctl", "--monitor", f"127.0.0.1:{self.port + 3}", "--timeout", "2",
                     "show", "state")
-        self.refuse(2, "pgafctl --help", "pgafctl", "show", "nonsense")
+        self.refuse(2, ("nonsense", "standby-names", "pgafctl show --help"), "pgafctl", "show", "nonsense")
         self.refuse(2, "xml", "pgafctl", "-o", "xml", "show", "state")
 
 
