@@ -148,6 +148,7 @@ HelloInfo Launcher::hello() const {
             .bin_dir = binaries_.dir,
             .pg_version = binaries_.version,
             .postmaster = postmaster_.pid(),
+            .starting = postmaster_.starting(),
             .exits = postmaster_.exits(),
             .leaving = leaving_,
             .last_exit = postmaster_.last_exit()};

@@ -156,6 +156,7 @@ Json hello_json(const HelloInfo& info) {
               {"data_dir", info.data_dir},
               {"bin_dir", info.bin_dir},
               {"postmaster", info.postmaster},
+              {"starting", info.starting},
               {"exits", info.exits},
               {"leaving", info.leaving},
               {"pg_version", info.pg_version}};
@@ -205,6 +206,12 @@ std::string exited_line(std::uint64_t exits, const ExitInfo& exit) {
     json["event"] = "exited";
     json["exits"] = exits;
     return line_of(json);
+}
+std::string started_line(pid_t pid) {
+    return line_of({{"event", "started"}, {"pid", pid}});
+}
+std::string start_failed_line(const std::string& message) {
+    return line_of({{"event", "start_failed"}, {"error", message.substr(0, max_message_bytes)}});
 }
 std::string event_line(const std::string& event) {
     return line_of({{"event", event}});

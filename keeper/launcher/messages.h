@@ -70,6 +70,8 @@ struct HelloInfo {
     std::string bin_dir;
     std::string pg_version;
     pid_t postmaster = 0;
+    /// A start is under way: no pid yet, and yet not stopped.
+    bool starting = false;
     std::uint64_t exits = 0;
     bool leaving = false;
     std::optional<ExitInfo> last_exit;
@@ -83,6 +85,8 @@ struct HelloInfo {
 [[nodiscard]] std::string status_line(std::uint64_t id, const HelloInfo& info);
 [[nodiscard]] std::string hello_line(const HelloInfo& info);
 [[nodiscard]] std::string exited_line(std::uint64_t exits, const ExitInfo& exit);
+[[nodiscard]] std::string started_line(pid_t pid);
+[[nodiscard]] std::string start_failed_line(const std::string& message);
 /// {"event":"leaving"} and the like.
 [[nodiscard]] std::string event_line(const std::string& event);
 [[nodiscard]] std::string output_line(std::uint64_t run, const char* stream, const std::string& text);

@@ -41,6 +41,8 @@ class Postmaster {
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// Nothing runs and nothing is being cleared away: a start may begin.
     [[nodiscard]] bool stopped() const { return state_ == State::stopped; }
+    /// A start was asked for and is not executed yet: pid() is still 0.
+    [[nodiscard]] bool starting() const { return state_ == State::starting; }
     [[nodiscard]] std::uint64_t exits() const { return exits_; }
     [[nodiscard]] const std::optional<ExitInfo>& last_exit() const { return last_exit_; }
 

@@ -40,8 +40,10 @@ void Launcher::handle(std::uint64_t id, StartRequest request) {
     if (!binaries) return answer(id, binaries.error());
     binaries_ = *binaries;
     postmaster_.start(binaries_, std::move(request.args), [this, id, connection = connection_](Result<pid_t> pid) {
-        if (connection != connection_) return;
-        link_.send(pid ? pid_line(id, *pid) : error_line(id, pid.error().message));
+        if (connection == connection_)
+            return link_.send(pid ? pid_line(id, *pid) : error_line(id, pid.error().message));
+        // Who has come since was told that a start is under way (R4: until it is over, that node is not stopped).
+        link_.send(pid ? started_line(*pid) : start_failed_line(pid.error().message));
     });
 }
 

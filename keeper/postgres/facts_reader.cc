@@ -61,16 +61,32 @@ Async<Facts> FactsReader::observe() {
         add_trouble(facts, node_.need_launcher().error().message);
         co_return facts;
     }
-    if (launcher.postmaster == 0) {
+    if (launcher.starting) {
+        connection_.close();
+        add_starting(facts);
+    } else if (launcher.postmaster == 0) {
         connection_.close();
         co_await add_stopped(facts);
-        // It was started while the folder was read: what was read is no longer of a stopped server.
-        if (node_.up()) facts.end_exact = false;
+        // What changed while the folder was read made what was read another server's; its event brings the next look.
+        if (launcher.starting || node_.up()) {
+            add_starting(facts);
+        } else if (!launcher.connected || launcher.exits != facts.exits) {
+            facts.status = PgStatus::unknown;
+            facts.end_exact = false;
+        }
     } else {
         stopped_.reset();
         co_await add_running(facts);
     }
     co_return facts;
+}
+
+/// Between the launcher's being asked and its answer: nobody may take it for stopped, or fenced (R4).
+void FactsReader::add_starting(Facts& facts) {
+    facts.status = PgStatus::starting;
+    facts.end_exact = false;
+    facts.in_recovery = node_.data.is_standby();
+    facts.open_to_clients = node_.data.open_to_clients();
 }
 
 Async<Result<WalEnd>> FactsReader::stopped_end(const ControlFile& control) {

@@ -20,6 +20,7 @@ class FactsReader {
   private:
     using Clock = std::chrono::steady_clock;
 
+    void add_starting(Facts& facts);
     Async<void> add_stopped(Facts& facts);
     /// Where the WAL of a stopped server ends.
     Async<Result<WalEnd>> stopped_end(const ControlFile& control);

@@ -52,7 +52,7 @@ asio::awaitable<Result<pid_t>> LauncherClient::start(std::vector<std::string> ar
     const auto impl = impl_;
     auto request = launcher_op("start");
     request["args"] = std::move(args);
-    const auto answer = co_await impl->request(std::move(request));
+    const auto answer = co_await impl->start(std::move(request));
     if (!answer.error.empty()) co_return error("starting PostgreSQL: " + answer.error);
     co_return launcher_field<pid_t>(answer.json, "pid");
 }

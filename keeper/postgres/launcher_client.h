@@ -43,6 +43,8 @@ struct LauncherView {
     std::string pg_version;
     /// Pid in the launcher's pid namespace; 0 when the postmaster does not run. A stale value while not connected.
     pid_t postmaster = 0;
+    /// A start was asked for (by whomever) and is not answered yet: the server is neither stopped nor known by a pid.
+    bool starting = false;
     /// Exits of the postmaster, as far as this client knows: grows over the launcher's own restarts too (each counts as
     /// one, since the postmaster dies with its launcher), so that a permit {boot, exits} (R9) never fits twice.
     std::uint64_t exits = 0;
@@ -53,7 +55,7 @@ struct LauncherView {
 };
 
 struct LauncherEvent {
-    enum class Kind { connected, disconnected, exited, leaving, deadline_expired };
+    enum class Kind { connected, disconnected, started, start_failed, exited, leaving, deadline_expired };
     Kind kind = Kind::connected;
     /// For `exited`.
     PostmasterExit exit;
@@ -99,7 +101,7 @@ class LauncherClient {
 
     // Every call below answers an error at once when there is no connection, and when the connection is lost while it
     // waits. Each can be cancelled through Asio's cancellation slot; the launcher then goes on with it, except for
-    // run().
+    // run(). A start alone is not over before its answer: until then nobody may say that the server is stopped (R4).
 
     /// Starts the postmaster: `postgres -D <data folder> <args>`. Answers its pid once it was forked and executed; a
     /// postmaster that ends soon after (port in use, bad setting) is an ordinary `exited` event with its last lines.

@@ -115,13 +115,21 @@ bool LauncherClient::Impl::on_line(const std::string& line) {
     // Here and not where the answer is waited for: an event may follow before that goes on.
     if (fine && json.contains("life")) take_fields(json);
     if (fine && json.contains("pid")) view.postmaster = launcher_field<pid_t>(json, "pid");
+    if (start_id != 0 && id == start_id) start_over();
     complete(id, {json, fine ? std::string() : launcher_field<std::string>(json, "error", "the launcher refused")});
     return true;
 }
 
 void LauncherClient::Impl::on_launcher_event(const std::string& event, const Json& json) {
     if (event == "hello") return on_hello(json);
-    if (event == "exited") {
+    if (event == "started") {
+        view.postmaster = launcher_field<pid_t>(json, "pid");
+        start_over();
+        emit(LauncherEvent::Kind::started);
+    } else if (event == "start_failed") {
+        start_over();
+        emit(LauncherEvent::Kind::start_failed);
+    } else if (event == "exited") {
         view.postmaster = 0;
         view.exits = earlier_exits + launcher_field<std::uint64_t>(json, "exits");
         view.last_exit = read_exit(json);
@@ -150,6 +158,7 @@ void LauncherClient::Impl::take_fields(const Json& json) {
     view.bin_dir = launcher_field<std::string>(json, "bin_dir");
     view.pg_version = launcher_field<std::string>(json, "pg_version");
     view.postmaster = launcher_field<pid_t>(json, "postmaster");
+    if (start_id == 0) view.starting = launcher_field<bool>(json, "starting");
     view.exits = earlier_exits + launcher_field<std::uint64_t>(json, "exits");
     view.leaving = launcher_field<bool>(json, "leaving");
     view.last_exit.reset();
@@ -168,6 +177,7 @@ void LauncherClient::Impl::lose_connection(const std::string& why) {
     error_code ignored;  // it is lost anyway
     socket.close(ignored);
     unsent.clear();
+    start_over();  // whether it was executed is in the next hello
     trouble = why;
     const bool was_connected = std::exchange(view.connected, false);
     while (!pending.empty()) complete(pending.begin()->first, unanswered(why));
@@ -230,6 +240,24 @@ asio::awaitable<Answer> LauncherClient::Impl::request(Json request) {
     request["id"] = id;
     if (auto stopped_by = send(std::move(request)); !stopped_by.empty()) co_return unanswered(std::move(stopped_by));
     co_return co_await wait(id, [this, id] { complete(id, unanswered("cancelled")); });
+}
+
+void LauncherClient::Impl::start_over() {
+    view.starting = false;
+    start_id = 0;
+}
+
+asio::awaitable<Answer> LauncherClient::Impl::start(Json request) {
+    const auto self = shared_from_this();
+    if (view.starting) co_return unanswered("PostgreSQL is being started already: wait");
+    const auto id = next_id++;
+    request["id"] = id;
+    if (auto stopped_by = send(std::move(request)); !stopped_by.empty()) co_return unanswered(std::move(stopped_by));
+    start_id = id;
+    view.starting = true;
+    // R4: the launcher goes on with it whatever is cancelled here, so that it ends with the answer, however late.
+    const std::function<void()> not_cancelled = [] {};
+    co_return co_await wait(id, not_cancelled);
 }
 
 asio::awaitable<Answer> LauncherClient::Impl::prompt_request(Json json) {

@@ -52,6 +52,8 @@ struct LauncherClient::Impl : std::enable_shared_from_this<LauncherClient::Impl>
     /// Exits that earlier lives of the launcher had, plus one for each of those lives.
     std::uint64_t earlier_exits = 0;
     std::uint64_t next_id = 1;
+    /// The request whose answer ends view.starting; 0 when it is another keeper's, whose end an event tells.
+    std::uint64_t start_id = 0;
     std::map<std::uint64_t, Complete> pending;
     std::map<std::uint64_t, RunUnderWay> runs;
     std::string unsent;
@@ -73,6 +75,9 @@ struct LauncherClient::Impl : std::enable_shared_from_this<LauncherClient::Impl>
     std::string send(nlohmann::json request);
     boost::asio::awaitable<LauncherAnswer> wait(std::uint64_t id, std::function<void()> on_cancel);
     boost::asio::awaitable<LauncherAnswer> request(nlohmann::json request);
+    /// Cannot be cancelled before its answer; view.starting meanwhile.
+    boost::asio::awaitable<LauncherAnswer> start(nlohmann::json request);
+    void start_over();
     boost::asio::awaitable<LauncherAnswer> prompt_request(nlohmann::json request);
     /// A prompt request whose answer holds nothing more; `doing` says what failed.
     boost::asio::awaitable<Result<>> plain(nlohmann::json request, const char* doing);

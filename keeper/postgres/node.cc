@@ -36,6 +36,7 @@ Result<> Node::need_running() const {
 
 Result<> Node::need_stopped() const {
     if (auto connected = need_launcher(); !connected) return connected;
+    if (launcher.view().starting) return error("PostgreSQL is being started: wait");
     if (launcher.view().postmaster != 0) return error("PostgreSQL still runs");
     return {};
 }

@@ -44,6 +44,50 @@ TEST_CASE_METHOD(LauncherTest, "what happened while no keeper was there is in th
     CHECK(keeper->client->view().last_exit->status == "signal 9");
 }
 
+/// A start that is under way for at least one round of the launcher's loop: something of an earlier life has to be
+/// killed first. Asked for by a keeper that another one replaces before the answer.
+struct StartLeftBehind : LauncherTest {
+    void ask_and_be_replaced() {
+        leftover = Child({"/usr/bin/env", "PGAF_LAUNCHED_FOR=" + data, "sleep", "1000"});
+        const auto environment = "/proc/" + std::to_string(leftover.pid()) + "/environ";
+        REQUIRE(eventually([&] { return read_text(environment).find("PGAF_LAUNCHED_FOR") != std::string::npos; }));
+        launcher.signal(SIGSTOP);
+        boost::asio::co_spawn(keeper->io, keeper->client->start(server_args()), [](std::exception_ptr, const auto&) {});
+        REQUIRE(keeper->until([&] { return keeper->client->view().starting; }));
+        next = std::make_unique<Keeper>(socket);
+        next->on_event = [this](const LauncherEvent& event) {
+            if (event.kind == Kind::connected) greeted = next->client->view();
+        };
+        REQUIRE(next->until([&] { return next->client->trouble().find("does not say hello") != std::string::npos; }));
+        launcher.signal(SIGCONT);
+        REQUIRE(next->until([&] { return greeted.has_value(); }));
+    }
+    Child leftover;
+    std::unique_ptr<Keeper> next;
+    std::optional<keeper::LauncherView> greeted;
+};
+
+TEST_CASE_METHOD(StartLeftBehind, "a start outlives the keeper that asked for it, and the next one is told (R4)") {
+    set_up();
+    ask_and_be_replaced();
+    CHECK(greeted->postmaster == 0);
+    CHECK(greeted->starting);
+    REQUIRE(next->take(Kind::started));
+    CHECK(next->client->view().postmaster != 0);
+    CHECK_FALSE(next->client->view().starting);
+    CHECK(next->client->view().exits == 0);
+    CHECK(eventually([&] { return takes_connections(); }));
+}
+
+TEST_CASE_METHOD(StartLeftBehind, "a start that fails after its keeper has gone is told as well") {
+    set_up({"--log", dir / "none/postgres.log"});
+    ask_and_be_replaced();
+    CHECK(greeted->starting);
+    REQUIRE(next->take(Kind::start_failed));
+    CHECK(next->client->view().postmaster == 0);
+    CHECK_FALSE(next->client->view().starting);
+}
+
 TEST_CASE_METHOD(LauncherTest, "a killed launcher takes PostgreSQL along, and its life counts as an exit") {
     set_up();
     start_postgres();

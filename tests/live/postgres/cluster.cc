@@ -174,7 +174,7 @@ Result<> Cluster::perform(TestNode& node, Step step, int limit_ms) {
     return **result;
 }
 
-Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms) {
+Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms, const std::function<void()>& then) {
     std::optional<Result<>> result;
     asio::cancellation_signal signal;
     asio::co_spawn(io,
@@ -186,6 +186,7 @@ Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms) {
     const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(after_ms);
     run_until([&] { return result.has_value() || std::chrono::steady_clock::now() > due; }, after_ms + 1000);
     if (!result) signal.emit(asio::cancellation_type::terminal);
+    if (then) then();
     run_until([&] { return result.has_value(); }, 20'000);
     return *result;
 }

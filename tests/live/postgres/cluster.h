@@ -78,8 +78,8 @@ class Cluster {
     void bring_up_synchronous(std::uint32_t k);
 
     Result<> perform(TestNode& node, keeper::Step step, int limit_ms = 60'000);
-    /// perform() that is cancelled after a time.
-    Result<> perform_cancelled(TestNode& node, keeper::Step step, int after_ms);
+    /// perform() that is cancelled after a time; `then` is called once it was, before the wait for its end.
+    Result<> perform_cancelled(TestNode& node, keeper::Step step, int after_ms, const std::function<void()>& then = {});
     keeper::Facts facts(TestNode& node);
     /// Observes again and again until the condition holds.
     bool until(TestNode& node, const std::function<bool(const keeper::Facts&)>& condition, int limit_ms = 20'000);

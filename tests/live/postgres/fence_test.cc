@@ -25,6 +25,27 @@ Lsn waldump_end(const TestNode& node, Timeline timeline, Lsn from) {
 
 }  // namespace
 
+TEST_CASE("a standby whose start is given up before the launcher has answered is not stopped, and so not fenced (R4)") {
+    Cluster cluster(2);
+    cluster.bring_up();
+    TestNode& b = cluster[2];
+    REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
+    REQUIRE(cluster.facts(b).end_exact);
+    b.launcher.signal(SIGSTOP);
+    const auto given_up = cluster.perform_cancelled(b, StartStandby{cluster.layout(b), cluster[1].name}, 300, [&] {
+        const Facts meanwhile = cluster.facts(b);
+        CHECK(meanwhile.status == PgStatus::starting);
+        CHECK_FALSE(meanwhile.end_exact);
+        b.launcher.signal(SIGCONT);
+    });
+    CHECK_FALSE(given_up);
+    // The launcher went on with it. No look has shown the server stopped in between, so none was taken for its last.
+    CHECK(cluster.facts(b).status != PgStatus::stopped);
+    CHECK(cluster.until(b, [](const Facts& f) { return f.receiver.streaming; }));
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    CHECK(cluster.facts(b).end_exact);
+}
+
 TEST_CASE("a fence while replay is paused ends the receiver, and nothing is acknowledged after it (R4)") {
     Cluster cluster(2);
     cluster.bring_up_synchronous(1);

@@ -109,14 +109,18 @@ TEST_CASE("answers are one line of UTF-8 within the bound, whatever they hold") 
     const auto exit = nlohmann::json::parse(exited_line(3, {"signal 9", false, {"last"}}));
     CHECK(exit == nlohmann::json::parse(
                       R"({"event":"exited","exits":3,"status":"signal 9","clean":false,"last_lines":["last"]})"));
+    CHECK(nlohmann::json::parse(started_line(12)) == nlohmann::json::parse(R"({"event":"started","pid":12})"));
+    CHECK(nlohmann::json::parse(start_failed_line("no")) ==
+          nlohmann::json::parse(R"({"event":"start_failed","error":"no"})"));
     const auto hello = nlohmann::json::parse(hello_line({.life = "l",
                                                          .data_dir = "/d",
                                                          .bin_dir = "/b",
                                                          .pg_version = "15.13",
                                                          .postmaster = 7,
+                                                         .starting = true,
                                                          .exits = 2,
                                                          .leaving = true,
                                                          .last_exit = {}}));
-    CHECK(hello == nlohmann::json::parse(R"({"event":"hello","life":"l","data_dir":"/d","bin_dir":"/b","postmaster":7,
+    CHECK(hello == nlohmann::json::parse(R"({"event":"hello","life":"l","data_dir":"/d","bin_dir":"/b","postmaster":7,"starting":true,
                                              "exits":2,"leaving":true,"pg_version":"15.13"})"));
 }
