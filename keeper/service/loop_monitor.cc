@@ -83,8 +83,8 @@ void Loop::Impl::on_goal(const Goal& goal) {
                     {{"epoch", goal.stamp.epoch}, {"term", goal.stamp.term}, {"version", goal.stamp.version}});
         return send_report();
     }
-    // Goals are levels: one that was not made durable yet means nothing any more.
-    inbox = goal;
+    // Goals are levels: one that was not made durable yet means nothing any more, unless it is the newer one (R2).
+    if (!inbox || inbox->incarnation != goal.incarnation || may_follow(inbox->stamp, goal.stamp)) inbox = goal;
     goal_bell.ring();
     if (!std::exchange(taking_goals, true)) launch(take_goals());
 }

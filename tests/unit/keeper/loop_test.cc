@@ -152,6 +152,25 @@ TEST_CASE("nothing is done on a promise that can't be made durable; it is tried 
     CHECK(bench.on_disk().promised.epoch == Epoch{2});
 }
 
+TEST_CASE("an older goal that is repeated does not replace the newer one that waits to be made durable (R2)") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    std::filesystem::create_directory(bench.folder.path / "state.json.new");
+    const Goal older = bench.goal(Role::standby, 2);
+    const Goal newer = bench.goal(Role::fence, 3);
+    bench.say(older);
+    REQUIRE(bench.until([&] { return bench.link.last().problem.find("cannot write the state file") == 0; }));
+    bench.say(newer);
+    bench.say(older);
+    std::filesystem::remove(bench.folder.path / "state.json.new");
+    REQUIRE(bench.until([&] { return bench.link.last().promised.epoch > Epoch{0}; }));
+    CHECK(bench.link.last().promised == newer.stamp);
+    REQUIRE(bench.until([&] { return bench.link.last().fenced; }));
+    CHECK(bench.on_disk().promised == newer.stamp);
+}
+
 TEST_CASE("a rewind makes another incarnation: a new session, and no act before the monitor has registered it (R2)") {
     Bench bench;
     Promise promise;
