@@ -206,6 +206,7 @@ Async<void> FactsReader::add_running(Facts& facts) {
     facts.system_id = view->system_id;
     facts.checkpoint_timeline = view->checkpoint_timeline;
     facts.standby_names = view->standby_names;
+    facts.alien_rule = node_.alien_rule(view->standby_names);
     if (view->in_recovery) {
         add_standby(facts, *view);
         co_await advance_slots(facts, *view);

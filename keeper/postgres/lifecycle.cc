@@ -109,6 +109,7 @@ Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progre
     if (auto done = prepare(node, step.layout, variable, false, false); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
+    node.run().standby_names = closed_rule;
     // Crash recovery goes on: the rest is done by update_peers once it takes connections.
     if (postmaster_word(node.config.data_dir) != "ready") co_return Result<>{};
     if (auto done = co_await ensure_role(node); !done) co_return done;
@@ -123,6 +124,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
     if (auto done = prepare(node, step.layout, *variable, true, true); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
+    node.run().standby_names = closed_rule;
     // Not yet consistent: the slots are made by update_peers once it takes connections.
     if (postmaster_word(node.config.data_dir) != "ready") co_return Result<>{};
     co_return co_await align_slots(node, step.layout);

@@ -49,6 +49,16 @@ RunMemory& Node::run() {
     return run_;
 }
 
+std::string Node::alien_rule(const std::string& found) {
+    const auto& put = run().standby_names;
+    // After a restart of the keeper its file says what an earlier run has put there.
+    const auto file = put ? std::nullopt : data.settings();
+    if (!put && !file) return {};
+    const std::string& wanted = put ? *put : file->standby_names;
+    if (found == wanted) return {};
+    return "synchronous_standby_names is '" + found + "', where the cluster's is '" + wanted + "'";
+}
+
 Async<Result<std::shared_ptr<Connection>>> Node::connect(Millis limit) {
     auto connection = std::make_shared<Connection>(strand);
     if (auto done = co_await connection->open(local_conninfo(config, "pgaf-keeper"), limit); !done)
@@ -103,6 +113,7 @@ Async<Result<std::shared_ptr<Connection>>> Node::put_in_force(Variable variable)
     if (auto done = need_running(); !done) co_return done.error();
     std::vector<std::string> overridden;
     if (auto done = data.write_settings(variable, Write::atomic, &overridden); !done) co_return done.error();
+    run().standby_names = variable.standby_names;
     for (const std::string& name : overridden)
         config.log.warning("setting_overridden", "taken out of postgresql.auto.conf: the cluster owns it",
                            {{"setting", name}});

@@ -39,6 +39,8 @@ struct RunMemory {
     pid_t postmaster = 0;
     /// Under the closed rule since it began: no commit can have been acknowledged by anyone's mistake (R6).
     bool closed_all_along = false;
+    /// What the keeper has put into synchronous_standby_names; not set: it has not, in this run of its own.
+    std::optional<std::string> standby_names;
     std::optional<FencedEnd> fenced;
 };
 
@@ -54,6 +56,9 @@ class Node : public std::enable_shared_from_this<Node> {
     [[nodiscard]] Result<> need_stopped() const;
     /// What is remembered of the present run; nothing of an earlier one.
     RunMemory& run();
+
+    /// Why synchronous_standby_names, as found, is not what the keeper has put there; empty: it is (R3).
+    [[nodiscard]] std::string alien_rule(const std::string& found);
 
     /// A new connection as the superuser.
     Async<Result<std::shared_ptr<Connection>>> connect(Millis limit = Millis{5000});

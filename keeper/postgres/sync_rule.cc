@@ -146,7 +146,9 @@ Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& la
     co_return co_await node.put_in_force(*variable);
 }
 
-Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string before, const Progress& progress) {
+/// `waiting_unproved`: somebody else has set what was found, and may have set it to nothing before.
+Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string before, bool waiting_unproved,
+                            const Progress& progress) {
     const SyncRule& rule = step.rule.rule;
     node.run().closed_all_along = false;
     if (rule.asynchronous()) {
@@ -159,7 +161,7 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     const auto names = standby_names(rule, step.layout);
     if (!names) co_return names.error();
     const auto stricter = padded_standby_names(rule, step.layout);
-    if (before.empty() || before == closed_rule) {
+    if (waiting_unproved || before.empty() || before == closed_rule) {
         progress("turning waiting for standbys on");
         if (const auto closed = co_await prove_closed(node, step.layout); !closed) co_return closed.error();
     }
@@ -188,8 +190,9 @@ Async<Result<>> apply_rule(Node& node, const ApplyRule& step, const Progress& pr
     const auto view = co_await look(**connection, query_limit);
     if (!view) co_return view.error();
     if (view->in_recovery) co_return error("a standby applies no sync rule: it has to be promoted first");
-    if (!(node.run().closed_all_along && view->standby_names == closed_rule))
-        co_return co_await change_rule(node, step, view->standby_names, progress);
+    const bool alien = !node.alien_rule(view->standby_names).empty();
+    if (alien || !node.run().closed_all_along || view->standby_names != closed_rule)
+        co_return co_await change_rule(node, step, view->standby_names, alien, progress);
     // Nothing can have been acknowledged since the server started, so there is no old release to wait for; but what was
     // acknowledged before it stopped may be on members of an older rule only.
     const auto names = standby_names(step.rule.rule, step.layout);

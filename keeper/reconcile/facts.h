@@ -44,6 +44,8 @@ struct Facts {
     Timeline checkpoint_timeline;
     /// synchronous_standby_names in force.
     std::string standby_names;
+    /// That it is not what the keeper has put there, in words (ALTER SYSTEM, say); empty: it is.
+    std::string alien_rule;
 
     /// What could not be found out, and why; empty when all is known.
     std::string trouble;
@@ -54,6 +56,6 @@ BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, clean_shutdown,
                        leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
                        end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
-                       standby_names, trouble))
+                       standby_names, alien_rule, trouble))
 
 }  // namespace pgaf::keeper

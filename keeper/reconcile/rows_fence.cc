@@ -22,6 +22,11 @@ Decision told_end(const Situation& s) {
 bool primary_under_fence(const Situation& s) { return fencing(s) && s.alive() && !s.facts.in_recovery; }
 Decision go_on(const Situation&) { return settled(); }
 
+bool overruled_under_fence(const Situation& s) {
+    return fencing(s) && s.running_primary() && s.rule_overruled() && !s.run.rule_kept.id.empty();
+}
+Decision keep_rule(const Situation& s) { return set_back(s, s.run.rule_kept); }
+
 bool stuck_standby(const Situation& s) { return fencing(s) && s.status(PgStatus::stuck); }
 Decision stop_at_once(const Situation&) { return take(Stop{StopMode::immediate}); }
 
@@ -77,6 +82,8 @@ Decision wait_for_wal(const Situation& s) {
 constexpr std::array rows{
     Row{"fence-down", "goal fence; PostgreSQL is down", "nothing: the end of WAL is reported",
         "a stopped server receives nothing and acknowledges nothing", nothing_to_fence, told_end},
+    Row{"fence-primary-rule", "goal fence; PostgreSQL runs read-write, and its sync rule was overruled", "ApplyRule",
+        "the rules in force stay what the record says while it goes on (R3, R4)", overruled_under_fence, keep_rule},
     Row{"fence-primary", "goal fence; PostgreSQL runs read-write", "nothing: it goes on",
         "its promise is what R4 wants of the last primary, and a false alarm must cost no restart", primary_under_fence,
         go_on},

@@ -72,6 +72,18 @@ Decision wait_for_identity(const Situation& s) {
     return wait_for("the monitor to register this data folder");
 }
 
+// ---- a rule of somebody else's making (R3, R6) ----
+
+constexpr const char* leave_it = "; somebody has set it (ALTER SYSTEM?): it is put back, leave this setting to pgaf";
+
+bool standby_opened(const Situation& s) { return s.running_standby() && s.rule_overruled(); }
+Decision stop_opened(const Situation& s) {
+    // A standby that is wanted for an election loses no time with a restartpoint.
+    Decision d = take(Stop{s.role(Role::standby) ? StopMode::fast : StopMode::immediate});
+    d.problem = s.facts.alien_rule + leave_it;
+    return d;
+}
+
 constexpr std::array rows{
     Row{"launcher-away", "the launcher is out of reach", "nothing",
         "without the postmaster's parent nothing can be started, stopped or believed (R13)", launcher_away,
@@ -99,10 +111,20 @@ constexpr std::array rows{
     Row{"not-adopted", "data without an id, or with another one", "nothing",
         "promises belong to the incarnation, so nobody else's folder is served under them (R2)",
         folder_has_no_or_another_id, wait_for_identity},
+    Row{"standby-opened", "a standby runs under another rule than the closed one that it was started under", "Stop",
+        "a promotion may only open the closed rule, which the checkpointer has to have seen from the start (R6)",
+        standby_opened, stop_opened},
 };
 
 }  // namespace
 
 std::span<const Row> general_rows() { return rows; }
+
+Decision set_back(const Situation& s, const NamedRule& rule) {
+    Decision d = take(ApplyRule{s.layout(), rule});
+    if (s.rule_overruled())
+        d.problem = s.facts.alien_rule + leave_it + ". Commits acknowledged meanwhile may be on no standby";
+    return d;
+}
 
 }  // namespace pgaf::keeper

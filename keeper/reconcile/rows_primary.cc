@@ -125,9 +125,10 @@ bool checkpoint_wanted(const Situation& s) {
 Decision make_checkpoint(const Situation& s) { return take(Checkpoint{s.goal.checkpoint_request}); }
 
 bool rule_to_apply(const Situation& s) {
-    return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() && s.goal.rule.id != s.run.rule_applied;
+    return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() &&
+           (s.goal.rule.id != s.run.rule_applied || s.rule_overruled());
 }
-Decision apply_rule(const Situation& s) { return take(ApplyRule{s.layout(), s.goal.rule}); }
+Decision apply_rule(const Situation& s) { return set_back(s, s.goal.rule); }
 
 bool closed_to_clients(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.facts.open_to_clients && !s.goal.rule.id.empty();
@@ -181,8 +182,8 @@ constexpr std::array rows{
     Row{"checkpoint", "goal primary; read-write; a checkpoint was asked for", "Checkpoint",
         "pg_rewind and a short switchover need it, and it must not wait behind a rule that waits for a standby",
         checkpoint_wanted, make_checkpoint},
-    Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet", "ApplyRule",
-        "a rule counts only once its proof is in (R3)", rule_to_apply, apply_rule},
+    Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet, or somebody else's is in force",
+        "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)", rule_to_apply, apply_rule},
     Row{"open", "goal primary; read-write; closed to clients", "OpenToClients",
         "after a start clients see only what k of S have flushed (R9)", closed_to_clients, open_to_clients},
     Row{"serve", "goal primary; read-write and open", "nothing", "the goal is reached", is_primary, serve},

@@ -20,6 +20,7 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
         // Another server run: it starts under the closed rule, and nothing proved before holds for it.
         run.exits = facts.exits;
         run.rule_applied = {};
+        run.rule_kept = {};
         run.fence_held = false;
     }
     if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
@@ -32,6 +33,9 @@ void note_begin(Run& run, const Step& step) {
     // Once asked to promote, a server may do so after the step was given up: it has to be fenced anew.
     if (std::holds_alternative<Promote>(step)) run.fence_held = false;
     if (std::holds_alternative<StartStandby>(step) || std::holds_alternative<StartPrimary>(step)) run.rule_applied = {};
+    // The same rule again: it was found overruled, so its proof is void (R3).
+    if (const auto* apply = std::get_if<ApplyRule>(&step); apply && apply->rule.id == run.rule_applied)
+        run.rule_applied = {};
 }
 
 void note_done(Run& run, const Step& step) {
@@ -48,7 +52,10 @@ void note_done(Run& run, const Step& step) {
             }
             if constexpr (std::is_same_v<T, Follow>) run.follow_due = false;
             if constexpr (std::is_same_v<T, Fence>) run.fence_held = true;
-            if constexpr (std::is_same_v<T, Promote> || std::is_same_v<T, ApplyRule>) run.rule_applied = s.rule.id;
+            if constexpr (std::is_same_v<T, Promote> || std::is_same_v<T, ApplyRule>) {
+                run.rule_applied = s.rule.id;
+                run.rule_kept = s.rule;
+            }
             if constexpr (std::is_same_v<T, Checkpoint>) run.checkpoint_done = s.request;
             if constexpr (std::is_same_v<T, UpdatePeers>) put_off_peers(run, s);
             if constexpr (std::is_same_v<T, Rewind> || std::is_same_v<T, Clone>) run.rewind_failed.clear();

@@ -28,6 +28,8 @@ struct Run {
     std::uint64_t exits = 0;
     /// The newest rule whose proof is in.
     RuleId rule_applied;
+    /// That rule itself, also while it is proved again: what a fence leaves in force (R4).
+    NamedRule rule_kept;
     /// A Fence was carried out, and nothing was followed since.
     bool fence_held = false;
     /// The connection to the upstream has to be made anew: the incarnation in its name has changed.

@@ -37,6 +37,8 @@ struct Situation {
     [[nodiscard]] bool on_goal_timeline() const { return goal.timeline.empty() || goal.timeline == facts.timeline; }
     /// R9: this keeper run, and exactly the exits that it has reported.
     [[nodiscard]] bool permitted() const;
+    /// Another sync rule is in force than the keeper has put there (R3).
+    [[nodiscard]] bool rule_overruled() const { return !facts.alien_rule.empty(); }
     /// Peers, or their slots, are not as the goal says.
     [[nodiscard]] bool peers_differ() const;
     /// The upstream is one of the peers and not this node.
@@ -82,5 +84,8 @@ inline Decision settled() {
     d.settled = true;
     return d;
 }
+
+/// Applies a rule that is due, or that was overruled; then it is said what was found.
+[[nodiscard]] Decision set_back(const Situation& s, const NamedRule& rule);
 
 }  // namespace pgaf::keeper

@@ -34,6 +34,49 @@ TEST_CASE("rules change under way, and each is in force when it is said to be") 
     WARN("change of rule: " << took << " ms");
 }
 
+TEST_CASE("a rule that a superuser overrules is noticed, and put back with its proof (R3)") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    CHECK(cluster.facts(a).alien_rule.empty());
+    CHECK(cluster.facts(b).alien_rule.empty());
+    const std::string ours = a.ask("SHOW synchronous_standby_names");
+    for (const std::string theirs : {"", "ANY 1 (x, \"Y\")"}) {
+        a.ask("ALTER SYSTEM SET synchronous_standby_names = '" + theirs + "'");
+        CHECK(cluster.facts(a).alien_rule.empty());
+        a.ask("SELECT pg_reload_conf()");
+        REQUIRE(cluster.until(a, [](const Facts& f) { return !f.alien_rule.empty(); }));
+        CHECK(cluster.facts(a).alien_rule ==
+              "synchronous_standby_names is '" + theirs + "', where the cluster's is '" + ours + "'");
+        // A keeper that has just started knows from its file.
+        cluster.restart_keeper(a);
+        REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::running; }));
+        CHECK_FALSE(cluster.facts(a).alien_rule.empty());
+        REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(1, {&b})}));
+        CHECK(a.ask("SHOW synchronous_standby_names") == ours);
+        CHECK(cluster.facts(a).alien_rule.empty());
+        CHECK(read_text(a.data("postgresql.auto.conf")).find("synchronous_standby_names") == std::string::npos);
+    }
+    // Commits wait again.
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    Sql client = a.sql();
+    client.send("INSERT INTO t VALUES (1)");
+    CHECK_FALSE(client.answered(500));
+
+    // A standby under another rule than the closed one is noticed too, and starts closed again.
+    b.ask("ALTER SYSTEM SET synchronous_standby_names = ''");
+    b.ask("SELECT pg_reload_conf()");
+    REQUIRE(cluster.until(b, [](const Facts& f) { return !f.alien_rule.empty(); }));
+    REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
+    CHECK(cluster.facts(b).alien_rule.empty());
+    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
+    CHECK(b.ask("SHOW synchronous_standby_names") == closed_rule);
+    CHECK(cluster.facts(b).alien_rule.empty());
+    CHECK(client.answered(10'000));
+}
+
 TEST_CASE("a walsender that has not reloaded keeps a rule from being said applied (R3)") {
     Cluster cluster(3);
     cluster.bring_up_synchronous(1);
