@@ -31,6 +31,16 @@ def port_is_free(port):
     return True
 
 
+def check_free(first, nodes, wanted):
+    """A port that another program uses is said before anything is started."""
+    taken = [str(port) for port in wanted if not port_is_free(port)]
+    if taken:
+        raise LocalError(
+            f"port {', '.join(taken)} on 127.0.0.1 is in use by another program; ports {first} to "
+            f"{first + 1 + 2 * nodes} are needed: choose another first port with --port, or stop that program"
+        )
+
+
 class Cluster:
     def __init__(self, folder, first_port=None, name="default", settings=None, parameters=None):
         """`settings` go into the monitor's configuration, `parameters` into PostgreSQL's. A folder that holds a cluster
@@ -148,20 +158,13 @@ class Cluster:
     # ---- processes ------------------------------------------------------------------------------------------------
 
     def check_ports(self):
-        """A port that another program uses is said before anything is started."""
         wanted = [] if self.monitor.pid else [self.monitor.port, self.monitor.http_port]
         for node in self.nodes:
             if node.postmaster is None:
                 wanted.append(node.port)
             if node.keeper.pid is None:
                 wanted.append(node.http_port)
-        taken = [str(port) for port in wanted if not port_is_free(port)]
-        if taken:
-            last = self.first_port + 1 + 2 * self._made
-            raise LocalError(
-                f"port {', '.join(taken)} on 127.0.0.1 is in use by another program; ports {self.first_port} to {last} "
-                "are needed: choose another first port with --port, or stop that program"
-            )
+        check_free(self.first_port, self._made, wanted)
 
     def start(self):
         self.check_ports()
@@ -169,9 +172,10 @@ class Cluster:
         for node in self.nodes:
             node.start()
 
-    def check_running(self):
+    def check_running(self, nodes=None):
         """A program that gave up says why at once, instead of being waited for."""
-        programs = [self.monitor.process] + [each for node in self.nodes for each in (node.launcher, node.keeper)]
+        nodes = self.nodes if nodes is None else nodes
+        programs = [self.monitor.process] + [each for node in nodes for each in (node.launcher, node.keeper)]
         for program in programs:
             if program.pid is None:
                 raise LocalError(f"the {program.name} does not run; {program.last_words()}")
@@ -224,6 +228,12 @@ class Cluster:
     def standbys(self):
         primary = self.primary()
         return [node for node in self.nodes if node is not primary]
+
+    @staticmethod
+    def is_settled(state, node):
+        """This node does what it is told to, whatever the others do."""
+        return any(each["name"] == node.name and each["healthy"] and each["state"] == each["assigned"]
+                   for each in (state or {}).get("nodes", []))
 
     def is_healthy(self, nodes=None):
         """One primary that takes writes, the other nodes standbys that are caught up; only `nodes` are looked at."""

@@ -3,13 +3,12 @@
 import argparse
 import getpass
 import json
-import pathlib
 import shutil
 import sys
 import time
 
 from . import processes
-from .cluster import Cluster, summary
+from .cluster import Cluster, check_free, summary
 from .errors import LocalError
 from .load import Load
 
@@ -31,9 +30,18 @@ def shared_options(**defaults):
     return options
 
 
+def default_folder():
+    return f"/var/tmp/pgaf-demo-{getpass.getuser()}"
+
+
+def hint(folder, words):
+    """What to type for this demo and no other one."""
+    return f"deploy/demo {words}" + ("" if str(folder) == default_folder() else f" --dir {folder}")
+
+
 def parse(words):
-    folder = f"/var/tmp/pgaf-demo-{getpass.getuser()}"
-    parser = argparse.ArgumentParser(prog="deploy/demo", description=USAGE, parents=[shared_options(dir=folder)])
+    parser = argparse.ArgumentParser(prog="deploy/demo", description=USAGE,
+                                     parents=[shared_options(dir=default_folder())])
     parser.set_defaults(command="up")
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, meaning in (
@@ -60,6 +68,19 @@ def parse(words):
     return arguments
 
 
+def progress_line(state):
+    """What is going on, short: where each node is, and where it goes to by which step."""
+    if not state:
+        return "the monitor does not answer yet"
+    words = []
+    for node in state.get("nodes", []):
+        there = node["state"] == node["assigned"]
+        step = node.get("doing", "").partition(":")[0]
+        words.append(f"{node['name']} {node['state']}" + ("" if there else f" -> {node['assigned']}")
+                     + (f" ({step})" if step else ""))
+    return ", ".join(words) or "no node has registered yet"
+
+
 class Progress:
     """Says each change of the cluster once, with the seconds since the beginning."""
 
@@ -75,7 +96,7 @@ class Progress:
 
 def existing(arguments):
     if not Cluster.exists(arguments.dir):
-        raise LocalError(f"there is no demo in {arguments.dir}; start one with: deploy/demo up")
+        raise LocalError(f"there is no demo in {arguments.dir}; start one with: {hint(arguments.dir, 'up')}")
     cluster = Cluster(arguments.dir)
     if arguments.port is not None and arguments.port != cluster.first_port:
         raise LocalError(f"the demo in {arguments.dir} uses the ports from {cluster.first_port} on; "
@@ -83,19 +104,37 @@ def existing(arguments):
     return cluster
 
 
-def wait_healthy(cluster, limit, nodes=None):
+def wait_with_progress(cluster, limit, what, condition):
+    """Until the condition holds of the cluster's state; says each change meanwhile."""
     progress = Progress()
 
     def look():
-        cluster.check_running()
-        progress(summary(cluster.state()))
-        return cluster.is_healthy(nodes)
+        state = cluster.state()
+        progress(progress_line(state))
+        return condition(state)
 
     try:
-        return processes.wait_until(look, limit, lambda: f"a healthy cluster; it is: {summary(cluster.state())}", 0.25)
+        return processes.wait_until(look, limit, lambda: f"{what}; it is: {summary(cluster.state())}", 0.25)
     except LocalError as wrong:
         logs = ", ".join(str(node.keeper.log_file) for node in cluster.nodes)
         raise LocalError(f"{wrong}\nlook into {cluster.monitor.process.log_file}, {logs}") from None
+
+
+def wait_healthy(cluster, limit):
+    def condition(_state):
+        cluster.check_running()
+        return cluster.is_healthy()
+
+    return wait_with_progress(cluster, limit, "a healthy cluster", condition)
+
+
+def not_running(cluster):
+    return [node for node in cluster.nodes if not node.runs()]
+
+
+def check_monitor(cluster):
+    if cluster.monitor.pid is None:
+        raise LocalError(f"the demo in {cluster.folder} is down; start it with: {hint(cluster.folder, 'up')}")
 
 
 def show(cluster):
@@ -112,9 +151,11 @@ def up(arguments):
             say(f"the demo in {cluster.folder} has {len(cluster.nodes)} nodes already, and keeps them")
     else:
         # Whoever plays with failovers is not to be stopped by the limit that keeps a bad query from killing every node.
-        cluster = Cluster(arguments.dir, 6100 if arguments.port is None else arguments.port,
-                          settings={"failover_limit": 1000})
+        first_port = 6100 if arguments.port is None else arguments.port
         wanted = 3 if arguments.nodes is None else arguments.nodes
+        # Before anything is made: a demo keeps the ports that it was made with.
+        check_free(first_port, wanted, range(first_port, first_port + 2 + 2 * wanted))
+        cluster = Cluster(arguments.dir, first_port, settings={"failover_limit": 1000})
     cluster.make(wanted)
     cluster.check_ports()
     say(f"starting a monitor and {len(cluster.nodes)} node(s) in {cluster.folder} as user {cluster.account.name}")
@@ -128,8 +169,10 @@ def up(arguments):
         ("failover", "kill the primary under load, see what is lost"),
         ("switchover", "move the primary under load, see how short the pause is")]
     hints += [("status", "ports, folders and pids"), ("down", "stop everything")]
-    for number, (command, meaning) in enumerate(hints):
-        say(f"{'Try next:' if number == 0 else '':12} deploy/demo {command:13} {meaning}")
+    lines = [(hint(cluster.folder, command), meaning) for command, meaning in hints]
+    width = max(len(line) for line, _ in lines)
+    for number, (line, meaning) in enumerate(lines):
+        say(f"{'Try next:' if number == 0 else '':12} {line:{width}}   {meaning}")
 
 
 def ctl_line(cluster):
@@ -179,11 +222,22 @@ def wait_healthy_enough(cluster, nodes):
     cluster.wait_for(look, 60, "the nodes that are left to be at work")
 
 
-def failover(arguments):
+def whole(arguments, action):
+    """The demo, with all of its nodes at work: what a takeover under load begins with."""
     cluster = existing(arguments)
     if len(cluster.nodes) < 2:
-        raise LocalError("a cluster of one node has nobody to fail over to; make one of more: deploy/demo up --nodes 3")
-    cluster.wait_for(cluster.is_healthy, 15, "a healthy cluster to begin with (deploy/demo up starts what is down)")
+        raise LocalError(f"a cluster of one node has nobody to {action} to; make one of more: "
+                         f"{hint(cluster.folder, 'up --nodes 3')}")
+    check_monitor(cluster)
+    if down_nodes := not_running(cluster):
+        raise LocalError(f"{', '.join(node.name for node in down_nodes)} does not run; bring it back first: "
+                         f"{hint(cluster.folder, 'start ' + down_nodes[0].name)}")
+    cluster.wait_for(cluster.is_healthy, 15, "a healthy cluster to begin with")
+    return cluster
+
+
+def failover(arguments):
+    cluster = whole(arguments, "fail over")
 
     def event(primary):
         say(f"killing {primary.name}: keeper, launcher and PostgreSQL, all by SIGKILL")
@@ -191,16 +245,13 @@ def failover(arguments):
         return [node for node in cluster.nodes if node is not primary]
 
     good = under_load(cluster, event)
-    dead = [node.name for node in cluster.nodes if not node.runs()]
-    say(f"Try next:    deploy/demo start {dead[0]}   and see it come back as a standby" if dead else "")
+    for node in not_running(cluster):
+        say(f"Try next:    {hint(cluster.folder, 'start ' + node.name)}   and see it come back as a standby")
     return 0 if good else 1
 
 
 def switchover(arguments):
-    cluster = existing(arguments)
-    if len(cluster.nodes) < 2:
-        raise LocalError("a cluster of one node has nobody to switch over to; make one of more: deploy/demo up --nodes 3")
-    cluster.wait_for(cluster.is_healthy, 15, "a healthy cluster to begin with (deploy/demo up starts what is down)")
+    cluster = whole(arguments, "switch over")
 
     def event(_primary):
         say("pgafctl perform switchover")
@@ -232,13 +283,21 @@ def status(arguments):
 def start(arguments):
     cluster = existing(arguments)
     node = cluster.node(arguments.node)
+    check_monitor(cluster)
     if node.runs():
         say(f"{node.name} runs already")
     began = time.monotonic()
     node.start()
-    wait_healthy(cluster, 120)
-    say(f"{node.name} is back and healthy after {time.monotonic() - began:.1f} s")
+
+    def condition(state):
+        cluster.check_running([node])
+        return cluster.is_settled(state, node)
+
+    wait_with_progress(cluster, 120, f"{node.name} to be at work again", condition)
+    say(f"{node.name} is at work again after {time.monotonic() - began:.1f} s")
     show(cluster)
+    for other in not_running(cluster):
+        say(f"{other.name} is still down: {hint(cluster.folder, 'start ' + other.name)}")
     return 0
 
 
@@ -253,7 +312,7 @@ def down(arguments):
         shutil.rmtree(cluster.folder)
         say("removed")
     else:
-        say(f"stopped; deploy/demo up starts it again, deploy/demo down --remove removes {pathlib.Path(arguments.dir)}")
+        say(f"stopped; {hint(cluster.folder, 'up')} starts it again, {hint(cluster.folder, 'down --remove')} removes it")
     return 0
 
 

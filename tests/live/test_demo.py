@@ -76,7 +76,11 @@ class Demo(unittest.TestCase):
         self.assertRegex(said, r"write outage +\d+ ms")
         down = [node["name"] for node in self.status()["nodes"] if node["keeper"] is None]
         self.assertEqual(len(down), 1)
-        self.succeed("start", down[0])
+        self.assertIn(f"deploy/demo start {down[0]} --dir {self.folder / 'demo'}", said, "the hint is for this demo")
+        again = self.demo("failover")
+        self.assertEqual(again.returncode, 1, "not with a node that is down")
+        self.assertIn(f"deploy/demo start {down[0]}", again.stdout)
+        self.assertIn(f"{down[0]} is at work again", self.succeed("start", down[0]))
         self.assertTrue(self.status()["healthy"])
 
     def test_5_switchover(self):
@@ -86,7 +90,7 @@ class Demo(unittest.TestCase):
         used = self.demo("up", "--port", str(self.ports), "--nodes", "1", folder="other")
         self.assertEqual(used.returncode, 1, "ports in use are refused")
         self.assertIn("in use", used.stdout)
-        shutil.rmtree(self.folder / "other")
+        self.assertFalse((self.folder / "other").exists(), "nothing is made that would keep these ports")
         self.succeed("up", "--port", str(self.ports + 9), "--nodes", "1", folder="other")
         self.assertTrue(self.status()["healthy"], "the first one has not noticed")
         self.succeed("down", "--remove", folder="other")
@@ -95,6 +99,11 @@ class Demo(unittest.TestCase):
     def test_7_down_and_up_again(self):
         self.succeed("down")
         self.assertEqual(set(self.pids().values()), {(None, None, None)})
+        for words in (("start", "node1"), ("failover",), ("switchover",)):
+            done = self.demo(*words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is down; start it with: deploy/demo up --dir", done.stdout)
+        self.assertEqual(set(self.pids().values()), {(None, None, None)}, "nothing was started")
         self.succeed("down")
         self.succeed("up")
         self.assertTrue(self.status()["healthy"])

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import tomllib
 import unittest
+from types import SimpleNamespace
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "deploy"))
@@ -143,6 +144,26 @@ class Words(unittest.TestCase):
             arguments = demo.parse(words)
             self.assertEqual((arguments.command, arguments.dir), ("status", "/a"))
         self.assertEqual(demo.parse(["start", "node2"]).node, "node2")
+
+    def test_a_hint_is_for_the_demo_that_gives_it(self):
+        self.assertEqual(demo.hint(pathlib.Path(demo.default_folder()), "up"), "deploy/demo up")
+        self.assertEqual(demo.hint("/var/tmp/x", "start node2"), "deploy/demo start node2 --dir /var/tmp/x")
+
+    def test_progress_is_short(self):
+        state = {"nodes": [
+            {"name": "node1", "state": "primary", "assigned": "primary", "doing": ""},
+            {"name": "node2", "state": "init", "assigned": "secondary", "doing": "cloning from node1: 3 of 24 MB", "problem": "x"}]}
+        self.assertEqual(demo.progress_line(state), "node1 primary, node2 init -> secondary (cloning from node1)")
+        self.assertEqual(demo.progress_line(None), "the monitor does not answer yet")
+        self.assertEqual(demo.progress_line({"nodes": []}), "no node has registered yet")
+
+    def test_one_node_can_be_settled_while_the_cluster_is_not_healthy(self):
+        state = {"healthy": False, "nodes": [
+            {"name": "node1", "state": "secondary", "assigned": "secondary", "healthy": True},
+            {"name": "node2", "state": "draining", "assigned": "secondary", "healthy": False}]}
+        for name, settled in (("node1", True), ("node2", False), ("node3", False)):
+            self.assertEqual(cluster.Cluster.is_settled(state, SimpleNamespace(name=name)), settled)
+        self.assertFalse(cluster.Cluster.is_settled(None, SimpleNamespace(name="node1")))
 
 
 if __name__ == "__main__":
