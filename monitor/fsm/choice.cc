@@ -69,8 +69,8 @@ WalPosition required_by_fences(const World& world, WalPosition highest) {
         std::vector<WalPosition> ends;
         for (const auto& [name, n] : world.record.nodes) {
             if (!named.rule.contains(n.incarnation) || !(fenced(world, n) || forwarding(world, n))) continue;
-            const Report& r = *world.report(name);
-            ends.push_back(on_history(world.record, r) ? complete_end(r) : WalPosition{});
+            // What a member acknowledged before it left the history lies before the point where it did.
+            if (const WalPosition end = last_on_history(world.record, *world.report(name)); !end.lsn.empty()) ends.push_back(end);
         }
         std::sort(ends.begin(), ends.end(), [&](const WalPosition& a, const WalPosition& b) { return before(world.record, a, b); });
         const std::size_t needed = fences_needed(named.rule);

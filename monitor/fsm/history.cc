@@ -31,6 +31,13 @@ const HistoryEntry* successor(const ClusterRecord& record, Timeline timeline) {
     return nullptr;
 }
 
+/// The same, but for promotions whose timeline was assigned and has not been begun as far as is known.
+const HistoryEntry* begun_successor(const ClusterRecord& record, Timeline timeline) {
+    const HistoryEntry* next = successor(record, timeline);
+    while (next && !next->fork) next = successor(record, next->timeline);
+    return next;
+}
+
 bool fork_matches(const HistoryEntry& next, Lsn fork) { return next.fork ? *next.fork == fork : fork >= next.floor; }
 
 }  // namespace
@@ -47,9 +54,22 @@ bool on_history(const ClusterRecord& record, const Report& report) {
         while (expected && expected != next && !expected->fork) expected = successor(record, expected->timeline);
         if (!next || expected != next || !fork_matches(*next, report.forks[i].end)) return false;
     }
-    const HistoryEntry* left_at = successor(record, report.timeline);
-    while (left_at && !left_at->fork) left_at = successor(record, left_at->timeline);
+    const HistoryEntry* left_at = begun_successor(record, report.timeline);
     return !left_at || complete_end(report).lsn <= *left_at->fork;
+}
+
+WalPosition last_on_history(const ClusterRecord& record, const Report& report) {
+    const auto end_at = [](Report& past, Lsn end) { past.end = past.replayed = past.complete = end; };
+    // From the newest timeline back: the first that is the history's, with all before it, up to where either side left it.
+    for (Report past = report;;) {
+        const HistoryEntry* next = begun_successor(record, past.timeline);
+        if (next && complete_end(past).lsn > *next->fork) end_at(past, *next->fork);
+        if (on_history(record, past)) return complete_end(past);
+        if (past.forks.empty()) return {};
+        past.timeline = past.forks.back().timeline;
+        end_at(past, past.forks.back().end);
+        past.forks.pop_back();
+    }
 }
 
 bool before(const ClusterRecord& record, const WalPosition& a, const WalPosition& b) {

@@ -23,6 +23,10 @@ namespace pgaf::fsm {
 /// history left its timeline. A fork that nobody has reported yet is matched by any at or after its floor (R5).
 [[nodiscard]] bool on_history(const ClusterRecord& record, const Report& report);
 
+/// How far the node's WAL is the history's: its end while it is on the history, else the point where it left it. Empty
+/// when the report does not tell.
+[[nodiscard]] WalPosition last_on_history(const ClusterRecord& record, const Report& report);
+
 /// Orders positions of the history: by the epoch of the timeline first, then by LSN. Positions of different timelines
 /// are thereby never compared by LSN (R5).
 [[nodiscard]] bool before(const ClusterRecord& record, const WalPosition& a, const WalPosition& b);

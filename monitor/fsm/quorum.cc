@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "monitor/fsm/history.h"
 
 namespace pgaf::fsm {
 
@@ -45,7 +46,11 @@ bool enough(const World& world, bool (*counts)(const World&, const NodeRecord&))
     });
 }
 
-bool holds_fence(const World& world, const NodeRecord& node) { return fenced(world, node) || forwarding(world, node); }
+/// A member whose last point on the history can't be told (somebody promoted it by hand, say) shows nothing by its fence.
+bool holds_fence(const World& world, const NodeRecord& node) {
+    if (!fenced(world, node) && !forwarding(world, node)) return false;
+    return !last_on_history(world.record, *world.report(node.name)).lsn.empty();
+}
 
 bool reachable(const World& world, const NodeRecord& node) {
     return node.name != world.record.primary && world.in_reach(node.name);
@@ -56,8 +61,9 @@ bool reachable(const World& world, const NodeRecord& node) {
 Completeness completeness(const World& world) {
     Completeness c;
     c.by_fences = enough(world, holds_fence);
-    c.by_exit = world.primary_exited();
     const Report* primary = world.primary_live();
+    // An end that could not be read, or has not been yet, says nothing about what may be missing elsewhere.
+    c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty();
     // One that was told to stop has promised too, but is not to go on: its exit is what counts. One that was chosen and
     // has not been promoted yet runs in recovery; it may still be.
     const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
@@ -88,7 +94,9 @@ std::string missing(const World& world) {
         const std::size_t more = fences_needed(rule) - have;
         text += (text.empty() ? "needs " : ", ") + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
     }
-    return text.empty() ? text : text + "; or " + primary + ", the last primary";
+    if (text.empty()) return text;
+    const bool unread = world.primary_exited() && complete_end(*world.primary_live()).lsn.empty();
+    return text + "; or " + primary + ", the last primary" + (unread ? ", which has exited and can't tell the end of its WAL" : "");
 }
 
 }  // namespace pgaf::fsm

@@ -113,13 +113,17 @@ void fail_over_from_stuck(World& world, const Row& row) {
     world.record.exclude_primary = true;
 }
 
-/// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form).
-bool another_has_everything(const World& world) {
-    const WalPosition end = complete_end(*world.primary_live());
+bool another_has(const World& world, const WalPosition& end) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
                contains(world.record, *world.live(entry.first), end);
     });
+}
+
+/// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form), once its end is known.
+bool another_has_everything(const World& world) {
+    const WalPosition end = complete_end(*world.primary_live());
+    return !end.lsn.empty() && another_has(world, end);
 }
 
 /// How many node timeouts a chosen server may take to come up when it was not running any more: a standby that is promoted
@@ -134,7 +138,9 @@ bool promotion_failed(const World& world) {
     if (r->problem.empty() && !comes_up) return false;
     const std::int64_t patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (comes_up ? comes_up_within : 1);
     const bool had_time = (world.now - world.memory.chosen_at).v >= patience;
-    return had_time && (failover_can_complete(world) || another_has_everything(world)) && !world.too_many_failovers();
+    // Without one that has the floor the same node would be chosen again (R5), epoch after epoch.
+    const bool another = another_has_everything(world) || (failover_can_complete(world) && another_has(world, world.record.floor));
+    return had_time && another && !world.too_many_failovers();
 }
 void choose_another(World& world, const Row& row) {
     const Report* r = world.primary_live();

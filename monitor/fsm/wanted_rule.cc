@@ -75,6 +75,9 @@ SyncRule wanted_rule(const World& world) {
     // Still growing towards the setting: never weaker than now.
     if (count > 0 && (count >= present.k || setting < present.k)) return {std::max(std::min(wanted, count), 1U), healthy.members};
     if (setting == 0) return {};
+    // An operator who asks for standbys wants no commit without them; what "auto" means changes with the number of nodes.
+    const bool asked_for = world.record.settings.number_sync_standbys && world.record.nodes.size() > 1;
+    if (present.asynchronous() && asked_for) return {setting, {}};
     return present;
 }
 

@@ -273,6 +273,7 @@ Report Lab::report_of(Node& n) {
         r.forks = n.folder.forks;
         r.end = n.folder.flushed();
         r.replayed = r.complete = n.folder.complete();
+        if (n.unreadable && !n.running) r.end = r.replayed = r.complete = {};
         r.checkpoint_timeline = n.folder.checkpoint_timeline;
     }
     if (n.state.goal && n.folder.present) {

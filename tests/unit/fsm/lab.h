@@ -81,7 +81,8 @@ struct Node {
     bool fence_held = false;
     bool lagging = false;
     bool stuck = false;   ///< answers no query
-    bool broken = false;  ///< can't be promoted
+    bool broken = false;      ///< can't be promoted
+    bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
     std::optional<PgStatus> unseen;
     std::optional<Link> link;

@@ -48,6 +48,8 @@ bool Script::machine_command(const Words& words) {
         {"act", [](Lab& lab, Node& n) { lab.receive_goals(n), lab.act(n), lab.pump(); }},
         {"promote-by-hand", [](Lab& lab, Node& n) { lab.promote_by_hand(n); }},
         {"broken", [](Lab&, Node& n) { n.broken = true; }},
+        {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
+        {"readable", [](Lab& lab, Node& n) { n.unreadable = false, lab.report(n); }},
         {"stuck", [](Lab& lab, Node& n) { n.stuck = true, lab.report(n); }},
         {"close", [](Lab& lab, Node& n) { n.held = true, lab.close_session(n); }},
         {"open", [](Lab& lab, Node& n) { n.held = false, lab.connect(n); }},

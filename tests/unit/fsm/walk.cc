@@ -161,6 +161,8 @@ void Walk::fault_of_server(Node& n) {
         note("stuck " + n.name.v), n.stuck = true;
     else if (chance(20))
         note("broken " + n.name.v), n.broken = true;
+    else if (chance(30))
+        note("unreadable " + n.name.v), n.unreadable = true;
     else
         wipe_one();
 }
@@ -280,7 +282,7 @@ bool Walk::heal() {
     note("---- heal");
     for (auto& [name, n] : lab_.nodes) {
         lab_.boot(n);
-        n.frozen = n.lagging = n.held = n.stuck = n.broken = false;
+        n.frozen = n.lagging = n.held = n.stuck = n.broken = n.unreadable = false;
         lab_.cut(name.v, "monitor", false);
         for (auto& [other, o] : lab_.nodes) lab_.cut(name.v, other.v, false);
     }
