@@ -5,6 +5,7 @@
 
 #include "common/mutation.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
@@ -44,6 +45,10 @@ std::vector<Candidate> fenced_candidates(const World& world) {
         if (fenced(world, n) && on_history(world.record, *world.report(name))) all.push_back({&n, world.report(name)});
     }
     std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
+    // A survivor may need WAL that only a slot has kept.
+    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) {
+        return c.report->status != PgStatus::running || peers_without_slot(world, *c.node, *c.report).empty();
+    });
     // Those that wait for maintenance or to be dropped come last. A switchover's candidate goes first.
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return world.may_be_candidate(*c.node); });
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.node->name == world.record.preferred; });
@@ -276,6 +281,8 @@ SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
         else if (lag > world.record.settings.switchover_max_lag_bytes)
             why_not = name.v + " lags by " + std::to_string(lag) + " bytes (switchover_max_lag_bytes = " +
                       std::to_string(world.record.settings.switchover_max_lag_bytes) + ")";
+        else if (const std::vector<NodeName> missing = peers_without_slot(world, n, *r); !missing.empty())
+            why_not = name.v + " has no replication slots for " + join(missing) + " yet";
         else ready.push_back({&n, r});
     }
     if (ready.empty()) return {{}, why_not};

@@ -71,6 +71,10 @@ void restart_in_place(World& world, const Row& row) {
     world.memory.recent_restarts.push_back(world.now);
     if (world.memory.recent_restarts.size() > restarts_kept) world.memory.recent_restarts.erase(world.memory.recent_restarts.begin());
     world.record.permit = StartPermit{r->boot, r->exits};
+    if (world.record.history.empty()) {
+        world.log("primary_started", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start for the first time", "its data folder is made", row.name);
+        return;
+    }
     const char* why = comes_back_with_its_cluster(world) ? "the whole cluster comes up, and it is the last primary"
                       : world.too_many_failovers()        ? "the limit of automatic failovers in ten minutes is reached"
                                                          : "no standby in reach can take over with every commit";

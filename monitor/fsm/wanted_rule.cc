@@ -21,7 +21,8 @@ bool streams_and_caught_up(const Report& primary, const NodeRecord& node) {
     return w && w->streaming && w->flushed.v + join_lag_bytes >= primary.end.v && !w->flushed.empty();
 }
 
-/// Peers that this node has no slot for: a survivor may need WAL from it (protocol: "What PostgreSQL does").
+}  // namespace
+
 std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& node, const Report& report) {
     std::vector<NodeName> names;
     for (const auto& [name, peer] : world.record.nodes) {
@@ -30,8 +31,6 @@ std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& n
     }
     return names;
 }
-
-}  // namespace
 
 bool healthy_member(const World& world, const NodeRecord& node) {
     const NodeView* v = world.view(node.name);

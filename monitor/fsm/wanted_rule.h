@@ -14,6 +14,9 @@ namespace pgaf::fsm {
 /// Is this node good enough to be, or to stay, a member of the rule? Joining asks for more than staying.
 [[nodiscard]] bool healthy_member(const World& world, const NodeRecord& node);
 
+/// Peers that this node has no slot for: a survivor may need WAL from it (protocol: "What PostgreSQL does").
+[[nodiscard]] std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& node, const Report& report);
+
 /// What a running standby waits for before it may join the rule, for people; empty when it waits for nothing.
 [[nodiscard]] std::string waits_to_join(const World& world, const NodeRecord& node);
 

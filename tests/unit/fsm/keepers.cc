@@ -125,7 +125,7 @@ bool Lab::serve(Node& n, const Goal& goal) {
     bool changed = false;
     std::vector<NodeName> slots;
     for (const Peer& peer : goal.peers)
-        if (peer.node != n.name) slots.push_back(peer.node);
+        if (peer.node != n.name && !n.slotless) slots.push_back(peer.node);
     if (slots != n.slots) changed = true;
     n.slots = slots;
     if (goal.checkpoint_request > n.checkpoint_done) {
@@ -182,7 +182,7 @@ bool Lab::run_standby(Node& n, const Goal& goal) {
     }
     std::vector<NodeName> slots;
     for (const Peer& peer : goal.peers)
-        if (peer.node != n.name) slots.push_back(peer.node);
+        if (peer.node != n.name && !n.slotless) slots.push_back(peer.node);
     changed |= slots != n.slots;
     n.slots = slots;
     pump();

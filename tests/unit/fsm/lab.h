@@ -82,6 +82,7 @@ struct Node {
     bool lagging = false;
     bool stuck = false;   ///< answers no query
     bool broken = false;      ///< can't be promoted
+    bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
     std::optional<PgStatus> unseen;

@@ -48,6 +48,7 @@ bool Script::machine_command(const Words& words) {
         {"act", [](Lab& lab, Node& n) { lab.receive_goals(n), lab.act(n), lab.pump(); }},
         {"promote-by-hand", [](Lab& lab, Node& n) { lab.promote_by_hand(n); }},
         {"broken", [](Lab&, Node& n) { n.broken = true; }},
+        {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
         {"readable", [](Lab& lab, Node& n) { n.unreadable = false, lab.report(n); }},
         {"stuck", [](Lab& lab, Node& n) { n.stuck = true, lab.report(n); }},
