@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """Bad input gets one clear error that says what to do, the right exit code, and nothing is lost or half-written."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
-import time
 import unittest
 
-from harness import LiveCase, free_ports, main, scratch_folder
+from harness import LiveCase, LocalError, free_ports, main, scratch_folder
 from local.account import Account
 from local.programs import built_folder, reachable_folder
 
@@ -107,6 +107,27 @@ class Programs(unittest.TestCase):
                            "--bin-dir", "/nowhere")
         self.assertNotIn("terminate", said)
 
+    def test_wrong_postgres_versions(self):
+        data, programs = self.folder / "versions", self.folder / "fake"
+        for folder in (data, programs):
+            self.account.make_folder(folder)
+
+        def refuse(version, programs_version, *says):
+            self.account.write(data / "PG_VERSION", f"{version}\n")
+            self.account.write(programs / "postgres", f"#!/bin/sh\necho 'postgres (PostgreSQL) {programs_version}'\n", 0o755)
+            self.refuse(1, (str(data), *says), "pgaf-launcher", "--pgdata", data, "--socket", self.folder / "s",
+                        *(["--bin-dir", programs] if programs_version else []))
+            self.assertEqual([each.name for each in data.iterdir()], ["PG_VERSION"], "the folder is left as it was")
+
+        refuse("15", "14.9", "PostgreSQL 15", "14.9", "--bin-dir")
+        refuse("14", "15.20", "PostgreSQL 14", "15.20", "--bin-dir")
+        refuse("99", "", "PostgreSQL 99", "install", "--bin-dir")
+        refuse("nonsense", "15.20", "PG_VERSION")
+        (data / "PG_VERSION").unlink()
+        self.account.write(programs / "postgres", "#!/bin/sh\necho 'postgres (PostgreSQL) 12.3'\n", 0o755)
+        self.refuse(1, ("12", "too old", "13"), "pgaf-launcher", "--pgdata", data, "--socket", self.folder / "s",
+                    "--bin-dir", programs)
+
     def test_pgafctl(self):
         self.refuse(3, f"127.0.0.1:{self.port + 3}", "pgafctl", "--monitor", f"127.0.0.1:{self.port + 3}", "--timeout", "2",
                     "show", "state")
@@ -172,6 +193,39 @@ class Clusters(LiveCase):
     def bin_dirs():
         return sorted(str(path) for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[::-1]
 
+    def test_data_folder_of_another_version(self):
+        """A standby's folder is said to be of a version that is not installed: nothing is started, nothing is changed."""
+        node = self.cluster.standbys()[0]
+        with self.under_load(120):
+            node.kill()
+            file = node.data / "PG_VERSION"
+            before = file.read_text()
+            self.cluster.account.write(file, "14\n")
+            control = (node.data / "global" / "pg_control").read_bytes()
+            with contextlib.suppress(LocalError):
+                node.start()
+            self.assertTrue(node.launcher.wait_gone(20), "the launcher gives up")
+            self.assertIn("PostgreSQL 14", node.launcher.last_words(20))
+            self.assertIsNone(node.postmaster)
+            self.assertEqual((node.data / "global" / "pg_control").read_bytes(), control)
+            self.cluster.account.write(file, before)
+            node.start()
+
+    def test_port_of_the_keepers_http_in_use(self):
+        node = self.cluster.standbys()[0]
+        with self.under_load(120):
+            node.keeper.stop(20)
+            with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                other.bind(("127.0.0.1", node.http_port))
+                other.listen()
+                done = subprocess.run(node.keeper.argv, stdin=subprocess.DEVNULL, cwd="/", stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, timeout=20,
+                                      **self.cluster.account.popen_options())
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn(str(node.http_port), done.stdout)
+            node.keeper.start()
+
     def test_port_of_postgres_in_use(self):
         node = self.cluster.standbys()[0]
         with self.under_load(120):
@@ -191,10 +245,12 @@ class Clusters(LiveCase):
             file = node.state / "state.json"
             whole = file.read_bytes()
             file.write_bytes(whole[: len(whole) // 2])
-            node.start()
-            time.sleep(3)
+            with contextlib.suppress(LocalError):
+                node.start()
+            self.assertTrue(node.keeper.wait_gone(20), "the keeper gives up")
             self.assertIsNone(node.postmaster, "a server without its promises is not started")
             self.assertIn("state.json", node.keeper.last_words(20))
+            self.assertEqual(file.read_bytes(), whole[: len(whole) // 2], "it is left for whoever looks into it")
             node.stop_without_handover()
             file.unlink()
             node.start()

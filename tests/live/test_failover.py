@@ -109,6 +109,15 @@ class Failover(LiveCase):
             self.wait_primary([node for node in self.cluster.nodes if node is not primary])
             primary.start()
 
+    def test_primary_and_standby_lost_at_once_and_the_primary_is_back_first(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
+        with self.under_load(90) as load:
+            self.cluster.kill([primary, standby])
+            self.wait_waiting_for(primary, standby)
+            primary.start()
+            load.wait_acknowledged(30)
+            standby.start()
+
     def test_all_standbys_lost(self):
         primary = self.cluster.primary()
         with self.under_load(90):

@@ -130,6 +130,17 @@ class Frozen(LiveCase):
         self.assertLess(self.report["outage"]["ms"], 5000, "handed over, not missed")
         self.assertIn("switchover_finished", [event["kind"] for event in self.events()])
 
+    def test_launcher_told_to_end_with_nobody_to_hand_over_to(self):
+        """It ends within its limit all the same; the cluster is whole again when the nodes are back."""
+        primary = self.cluster.primary()
+        with self.under_load(90):
+            self.cluster.kill(self.others(primary))
+            self.assertTrue(primary.launcher.stop(40), "the launcher ends within its limit")
+            self.assertIsNone(primary.postmaster)
+            primary.keeper.stop(20)
+            for node in self.cluster.nodes:
+                node.start()
+
     def test_launcher_killed(self):
         """PostgreSQL does not outlive its launcher; a new launcher finds its folder free."""
         old = self.cluster.primary()

@@ -113,6 +113,17 @@ class Grows(LiveCase):
         self.assertIsNone(standby.postmaster, "a dropped node serves nobody")
         standby.stop_without_handover()
 
+    def test_8_standby_dropped_that_is_lost_for_good(self):
+        self.need(3)
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[-1]
+        with self.under_load():
+            standby.kill()
+            self.cluster.wait_for(lambda: not self.status(standby)["healthy"], 20, "the loss to be noticed")
+            self.cluster.ctl.do("drop", "node", standby.name, "--yes")
+            self.cluster.forget_node(standby)
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertNotIn(standby.name, [each["name"] for each in self.state()["nodes"]])
+
     def test_9_primary_dropped(self):
         self.need(3)
         old = self.cluster.primary()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The monitor comes and goes, and whole clusters stop and start in any order."""
 
+import signal
 import time
 
 from harness import LiveCase, main
@@ -37,6 +38,19 @@ class MonitorGone(LiveCase):
             self.cluster.monitor.start()
         self.assert_nothing_moved(postmasters)
         self.assertLess(self.report["outage"]["ms"], 2000, "nobody noticed")
+
+    def test_monitor_frozen_and_thawed(self):
+        """What it did not hear while it stood still is not the nodes' silence."""
+        postmasters = self.postmasters()
+        with self.under_load() as load:
+            self.cluster.monitor.process.signal(signal.SIGSTOP)
+            try:
+                time.sleep(6)
+                load.wait_acknowledged(5)
+            finally:
+                self.cluster.monitor.process.signal(signal.SIGCONT)
+            self.cluster.wait_for(self.state, 20, "the monitor to answer")
+        self.assert_nothing_moved(postmasters)
 
     def test_postmaster_killed_while_the_monitor_is_away(self):
         """Nobody can fail over: the server starts again in place, in the same epoch (R9)."""
