@@ -205,6 +205,14 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)}, std::nullopt};
 }
 
+bool somebody_can_take_over(const World& world) {
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        const Report* r = world.live(entry.first);
+        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
+               r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r);
+    });
+}
+
 std::vector<NodeName> complete_but_no_candidates(const World& world) {
     const Completeness complete = completeness(world);
     std::vector<NodeName> names;

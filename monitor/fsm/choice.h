@@ -36,6 +36,9 @@ struct Outcome {
 /// The fast-forward of the record goes on, and has not taken too long.
 [[nodiscard]] bool forward_under_way(const World& world);
 
+/// A standby runs that may be promoted, is in reach, and has nothing but what the cluster's history has.
+[[nodiscard]] bool somebody_can_take_over(const World& world);
+
 /// Fenced nodes that have all that is needed and are no candidates: what an operator may want to change.
 [[nodiscard]] std::vector<NodeName> complete_but_no_candidates(const World& world);
 

@@ -72,6 +72,7 @@ Output Heart::step(const Input& input, Millis now) {
     // R11: whoever is behind what a node has heard guesses nothing.
     if (memory_.store_behind.empty()) {
         decide(world);
+        if (record_.permit) memory_.last_permit = record_.permit;
         update_goals(world);
         look_at_primary(world);
     }

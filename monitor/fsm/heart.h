@@ -132,6 +132,7 @@ struct NodeView {
     bool told = false;
     /// Highest end of complete records that this incarnation has reported in this monitor's life.
     WalPosition high;
+    Millis high_since;
     /// Since when the primary's walsenders have not shown it streaming; unset while they do.
     std::optional<Millis> not_streaming_since;
     /// Number of its newest report of this boot.
@@ -167,6 +168,8 @@ struct Memory {
     std::vector<Millis> recent_failovers;
     /// When the primary was last permitted to start again in place, newest last.
     std::vector<Millis> recent_restarts;
+    /// The last permit that was given, also when it is not the record's any more.
+    std::optional<StartPermit> last_permit;
     /// How a node showed that this record is older than what it has promised; then nothing is decided (R11).
     std::string store_behind;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/history.h"
 
 namespace pgaf::fsm {
@@ -54,13 +55,6 @@ std::string promised_more(const ClusterRecord& record, const Report& r) {
            " anew, stop all keepers, remove their state folders, and start the node with the newest data first";
 }
 
-/// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too: what
-/// would shorten it (a rewind, a clone) makes another incarnation.
-void raise(WalPosition& mark, const WalPosition& seen) {
-    if (seen.timeline.empty() || seen.lsn.empty()) return;
-    if (mark.lsn < seen.lsn) mark = seen;
-}
-
 /// A keeper that is turned away tries again every second: the event log hears of it once.
 void turn_away(World& world, const NodeName& node, const BootId& boot, const std::string& why) {
     world.out.turned_away.push_back({node, boot, why});
@@ -69,21 +63,6 @@ void turn_away(World& world, const NodeName& node, const BootId& boot, const std
     if (said.size() >= refusals_kept) said.clear();
     said[node] = why;
     world.log("keeper_refused", node, why);
-}
-
-/// R4: a report below what the same incarnation said before is amnesia and counts for nothing.
-std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
-    const std::string remedy = "; its disk was put back to an older state: reset the node (stop its keeper and launcher, empty its data and state folders, start them again)";
-    if (!may_follow(n.said.promised, r.promised))
-        return "promised epoch " + std::to_string(r.promised.epoch.v) + " version " + std::to_string(r.promised.version.v) + ", but had promised epoch " +
-               std::to_string(n.said.promised.epoch.v) + " version " + std::to_string(n.said.promised.version.v) + remedy;
-    const bool exact = r.status == PgStatus::stopped || r.fenced;
-    const WalPosition now = complete_end(r);
-    if (!exact || now.lsn.empty()) return {};
-    for (const WalPosition& before : {n.said.end, v.high})
-        if (now.lsn < before.lsn)
-            return "its WAL ends at " + text(now) + ", but it had said " + text(before) + remedy;
-    return {};
 }
 
 }  // namespace
@@ -105,6 +84,7 @@ void ingest(World& world, const SessionOpened& input) {
         if (!is_new) world.log("node_incarnation", hello.node, hello.node.v + " has a new data folder", "incarnation " + hello.incarnation.v + ", was " + n.incarnation.v);
         n.incarnation = hello.incarnation;
         n.said = {};
+        n.put_back.clear();
         v.high = {};
     }
     if (!is_new && (n.host != hello.host || n.port != hello.port))
@@ -185,24 +165,21 @@ void ingest(World& world, const ReportReceived& input) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
-    const std::string before = v.distrust;
+    const bool trusted = v.distrust.empty();
     v.distrust = amnesia(n, v, r);
+    v.report = r;
     if (!v.distrust.empty()) {
-        if (before.empty()) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
-        v.report = r;
+        if (trusted) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
         return;
     }
     // What runs before this monitor has told it so was running already. Standbys that it has told to start prove nothing.
     if (r.status == PgStatus::running && (!v.told || !r.in_recovery)) world.memory.found_running = true;
-    v.report = r;
     n.said.promised = r.promised;
-    if (r.fenced) raise(n.said.end, complete_end(r));
-    if (r.fenced || r.status == PgStatus::stopped) raise(v.high, complete_end(r));
-    // What a standby has replayed is on its disk, whole. A primary's flush may end within a record: a crash leaves less.
-    else if (r.in_recovery) raise(v.high, {r.timeline, std::max(r.complete, r.replayed)});
+    remember_end(world, n, v, r);
     learn(world, n, r);
     if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)
         note_streams(world, r);
+    distrust_put_back_primary(world);
 }
 
 void ingest(World& world, const ProbeAnswered& input) {

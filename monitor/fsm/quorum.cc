@@ -76,7 +76,9 @@ bool reachable_nodes_can_complete(const World& world) { return enough(world, rea
 std::string missing(const World& world) {
     const NodeRecord* p = world.primary();
     const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
-    const std::string primary = primary_is_there ? world.record.primary.v : "the lost data folder of " + world.record.primary.v;
+    const NodeView* view = world.view(world.record.primary);
+    const bool forgot = primary_is_there && view && !view->distrust.empty();
+    const std::string primary = (forgot ? "the lost WAL of " : primary_is_there ? "" : "the lost data folder of ") + world.record.primary.v;
     if (std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& named) { return named.rule.asynchronous(); }))
         return "needs " + primary + ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have them all";
     std::string text;

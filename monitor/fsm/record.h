@@ -69,6 +69,8 @@ struct NodeRecord {
     /// The newest goal given to this incarnation.
     Goal goal;
     HighWater said;
+    /// How this incarnation, the last primary, was found to have lost WAL: nothing that it says counts from then on (R4).
+    std::string put_back;
     friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
 
@@ -147,7 +149,7 @@ namespace pgaf::fsm {
 BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end))
 BOOST_DESCRIBE_STRUCT(NodeRecord, (),
                       (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
-                       maintenance_wanted, drop_wanted, drop_forced, goal, said))
+                       maintenance_wanted, drop_wanted, drop_forced, goal, said, put_back))
 BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
 BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, source_incarnation, start_source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),

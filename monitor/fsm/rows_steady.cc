@@ -21,15 +21,6 @@ bool has_primary(const World& world) {
     return p == Phase::steady || p == Phase::draining || p == Phase::promoting;
 }
 
-/// A standby that runs, may be promoted, is in reach, and has nothing but what the cluster's history has.
-bool somebody_can_take_over(const World& world) {
-    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
-        const Report* r = world.live(entry.first);
-        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
-               r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r);
-    });
-}
-
 bool failover_can_complete(const World& world) { return reachable_nodes_can_complete(world) && somebody_can_take_over(world); }
 
 // ---- primary-exited ----
@@ -63,8 +54,9 @@ bool restarts_too_fast(const World& world) {
 }
 
 bool primary_exited_without_candidates(const World& world) {
-    // One whose machine goes down would be stopped again at once; it asks anew when it is back.
-    return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world);
+    // One whose machine goes down would be stopped again at once; it asks anew when it is back. Those that may show that its
+    // disk was put back get a moment to be heard.
+    return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world) && !reconnecting(world);
 }
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();

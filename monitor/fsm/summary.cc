@@ -126,6 +126,11 @@ namespace {
 /// A standby that has just been pointed at its primary is on its way; nobody need be told that writes wait for it.
 constexpr std::int64_t connects_within_ms = 1000;
 constexpr const char* without = "'pgafctl perform failover --allow-data-loss' goes on without";
+constexpr const char* nobody_may =
+    ", and no node in reach may be promoted: raise a candidate-priority, or start a standby that has the cluster's WAL";
+/// What the last primary has may be all that is left.
+constexpr const char* with_its_folder =
+    "if none of them can be, keep its data folder, move only its state folder away, start it again, and 'pgafctl perform failover --allow-data-loss' takes what it has";
 
 /// Why the last primary can't go on by itself; empty when it may well.
 std::string trouble_with_primary(const World& world) {
@@ -134,7 +139,7 @@ std::string trouble_with_primary(const World& world) {
     const NodeView* v = world.view(record.primary);
     const Report* r = world.primary_live();
     if (p && p->incarnation != record.primary_incarnation) return "the data folder of " + record.primary.v + " was lost or replaced";
-    if (v && !v->distrust.empty()) return record.primary.v + " has forgotten what it said (" + v->distrust + ")";
+    if (v && !v->distrust.empty()) return record.primary.v + " has forgotten what it said (" + v->distrust.substr(0, v->distrust.find(';')) + ")";
     if (world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms)) return record.primary.v + " is out of reach";
     if (r && r->status == PgStatus::stuck) return "PostgreSQL on " + record.primary.v + " answers no query";
     if (r && !world.primary_serves() && !r->problem.empty()) return record.primary.v + ": " + r->problem;
@@ -180,8 +185,10 @@ std::string waiting_text(const World& world) {
     if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {
         if (world.too_many_failovers())
             return trouble + ", and as many failovers as failover-limit allows in ten minutes have been made: look for what kills primaries, then 'pgafctl perform failover'";
-        if (reachable_nodes_can_complete(world)) return {};
-        return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " + without;
+        const NodeView* v = world.view(record.primary);
+        const bool forgot = v && !v->distrust.empty();
+        if (reachable_nodes_can_complete(world)) return forgot && !somebody_can_take_over(world) ? trouble + nobody_may : std::string{};
+        return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " + (forgot ? with_its_folder : without);
     }
     return waiting_for_standbys(world);
 }

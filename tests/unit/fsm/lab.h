@@ -194,6 +194,8 @@ class Lab {
     void rebuild(Node& n, const Node& source, const std::string& how);
     void initialise(Node& n);
     void wipe(Node& n);
+    /// The data folder stays, the state file is gone: another incarnation.
+    void lose_state(Node& n);
 
     // ---- network.cc ----
     void cut(const std::string& a, const std::string& b, bool apart);

@@ -56,6 +56,7 @@ bool Script::machine_command(const Words& words) {
         {"open", [](Lab& lab, Node& n) { n.held = false, lab.connect(n); }},
         {"leave", [](Lab& lab, Node& n) { n.leaving = true, lab.report(n); }},
         {"wipe", [](Lab& lab, Node& n) { lab.kill(n), lab.wipe(n); }},
+        {"lose-state", [](Lab& lab, Node& n) { lab.kill(n), lab.lose_state(n); }},
     };
     const auto found = verbs.find(verb);
     if (found == verbs.end()) return false;

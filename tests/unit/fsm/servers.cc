@@ -210,9 +210,13 @@ void Lab::initialise(Node& n) {
 
 void Lab::wipe(Node& n) {
     n.folder = {};
-    n.state = {};
     n.slots.clear();
     n.lagging = false;
+    lose_state(n);
+}
+
+void Lab::lose_state(Node& n) {
+    n.state = {};
     new_incarnation(n);
 }
 

@@ -1,0 +1,21 @@
+// R4: what a node says below what it, or its WAL, was known to have counts for nothing: its disk was put back.
+#pragma once
+
+#include <string>
+
+#include "monitor/fsm/world.h"
+
+namespace pgaf::fsm {
+
+/// Why this report is below what the same incarnation said before; empty when it is not.
+[[nodiscard]] std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r);
+
+/// Keeps the highest end of complete records that a trusted report shows.
+void remember_end(const World& world, NodeRecord& n, NodeView& v, const Report& r);
+
+/// The last primary has never less than what its standbys had from it (a walsender sends only what its own server has
+/// flushed). One that has less is not trusted from then on: it gets no permit to start (R9). After each report, whoever
+/// made it.
+void distrust_put_back_primary(World& world);
+
+}  // namespace pgaf::fsm
