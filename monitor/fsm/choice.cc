@@ -238,11 +238,9 @@ bool follows_without_hole(const World& world, const Report& survivor, const Repo
     if (broken(Mutation::r6_hole)) return true;
     if (!on_history(world.record, survivor) || survivor.timeline != chosen.timeline) return false;
     if (complete_end(survivor).lsn > complete_end(chosen).lsn) return false;
-    const std::uint64_t fork = complete_end(chosen).lsn.v;
-    // The last byte of the last complete record lies in this segment.
-    const std::uint64_t segment = fork == 0 ? 0 : (fork - 1) / segment_bytes;
-    const std::uint64_t flushed = flushed_end(survivor).lsn.v;
-    return flushed == 0 || (flushed - 1) / segment_bytes <= segment;
+    // A receiver asks from the start of the segment in which its WAL ends, and gets nothing before that: the fork has to lie in
+    // it. What ends exactly on a boundary, torn, is asked for from there on, and so lacks what precedes it.
+    return flushed_end(survivor).lsn.v / segment_bytes <= complete_end(chosen).lsn.v / segment_bytes;
 }
 
 SyncRule opening_rule(const World& world, const NodeName& chosen) {
