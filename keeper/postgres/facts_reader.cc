@@ -15,6 +15,8 @@ namespace {
 /// Beyond this the answer is no longer fresh; the next observation asks again on a new connection.
 constexpr Millis query_limit{1000};
 constexpr std::chrono::seconds slot_interval{1};
+/// How a postmaster ends that does not restart after the crash of one of its processes. Stopped, it says 0.
+constexpr const char* own_end = "exit code 1";
 constexpr std::uint64_t default_segment_bytes = std::uint64_t{16} << 20;
 
 void add_trouble(Facts& facts, const std::string& text) {
@@ -53,6 +55,7 @@ Async<Facts> FactsReader::observe() {
     facts.launcher_connected = launcher.connected;
     facts.leaving = launcher.leaving;
     facts.exits = launcher.exits;
+    facts.crashed = launcher.postmaster == 0 && launcher.last_exit && launcher.last_exit->status == own_end;
     facts.pg_version = version_number(launcher.pg_version);
     facts.folder_incarnation = node_.data.incarnation();
     facts.rebuilding = node_.data.rebuilding();

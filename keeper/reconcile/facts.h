@@ -20,6 +20,9 @@ struct Facts {
     /// Clients are let in (the HBA file has their lines); meaningful while running.
     bool open_to_clients = false;
     std::uint64_t exits = 0;
+    /// The last exit was the postmaster's own, after one of its processes had died: where PostgreSQL by itself would have
+    /// gone on (restart_after_crash, which is off). Neither killed nor told to end.
+    bool crashed = false;
     bool clean_shutdown = false;
     bool leaving = false;
     bool launcher_connected = false;
@@ -53,8 +56,8 @@ struct Facts {
     friend bool operator==(const Facts&, const Facts&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Facts, (),
-                      (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, clean_shutdown,
-                       leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
+                      (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
+                       clean_shutdown, leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
                        end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
                        standby_names, alien_rule, trouble))
 

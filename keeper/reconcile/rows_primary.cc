@@ -53,6 +53,13 @@ Decision say_not_promotable(const Situation& s) {
 
 // ---- stopped (R9) ----
 
+bool crashed_while_serving(const Situation& s) {
+    // It has been read-write under this goal's epoch, so its timeline is the goal's: a look at its WAL can wait. Once: one
+    // that does not come up again is the monitor's to judge.
+    return is_primary(s) && s.stopped() && s.facts.crashed && s.run.goal_received &&
+           s.run.served == s.promise.promised.epoch && s.facts.exits == s.run.served_exits + 1;
+}
+
 bool chosen_and_down(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received && may_take_timeline(s);
 }
@@ -145,6 +152,9 @@ constexpr std::array rows{
     Row{"wrong-timeline", "goal primary; read-write on another timeline than the assigned one", "Stop (immediate)",
         "no timeline id is ever used twice: PostgreSQL and pg_rewind would see no divergence (R5)", on_wrong_timeline,
         stop_wrong_timeline},
+    Row{"crash-restart", "goal primary; down since one of its processes crashed; it ran read-write in this keeper run and epoch",
+        "StartPrimary", "PostgreSQL's own restart, but closed to clients; no other primary is needed for it (R9)",
+        crashed_while_serving, start_primary},
     Row{"chosen-down", "goal primary with a new timeline; PostgreSQL is down", "StartStandby (of nobody)",
         "only a standby can be promoted", chosen_and_down, start_to_promote},
     Row{"off-timeline", "goal primary; down, and the goal's timeline does not continue its WAL", "nothing",

@@ -24,8 +24,11 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
         run.fence_held = false;
     }
     if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
-    if (facts.status == PgStatus::running && !facts.in_recovery && promise.goal && promise.goal->role == Role::primary)
+    const bool primary = promise.goal && promise.goal->role == Role::primary;
+    if (facts.status == PgStatus::running && !facts.in_recovery && primary) {
         run.served = promise.promised.epoch;
+        run.served_exits = facts.exits;
+    }
 }
 
 void note_begin(Run& run, const Step& step) {

@@ -39,6 +39,8 @@ struct Run {
     std::uint64_t checkpoint_done = 0;
     /// The epoch in which this run has seen its own server read-write on a goal that says so (R9: in place).
     std::optional<Epoch> served;
+    /// `exits` of the server run that was last seen so: whether the one that crashed had come up.
+    std::uint64_t served_exits = 0;
     /// The peers that access and slots were last made for, and last tried to be made for.
     std::optional<Layout> layout;
     std::optional<Layout> layout_tried;

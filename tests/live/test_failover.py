@@ -2,9 +2,10 @@
 """Three nodes lose processes and whole nodes, one or two at once, under a write load."""
 
 import signal
+import threading
 import time
 
-from harness import LiveCase, main, processes
+from harness import LiveCase, LocalError, main, processes
 
 
 class Failover(LiveCase):
@@ -20,13 +21,65 @@ class Failover(LiveCase):
 
     def test_backend_crash_is_no_failover(self):
         primary = self.cluster.primary()
-        epoch, postmaster = self.epoch(), primary.postmaster
+        epoch, postmaster, seen = self.epoch(), primary.postmaster, self.last_event()
         with self.under_load():
             primary.crash_backend()
-            time.sleep(1)
+            self.cluster.wait_for(lambda: primary.postmaster not in (None, postmaster), 20, "PostgreSQL to be up again")
         self.assertIs(self.cluster.primary(), primary)
         self.assertEqual(self.epoch(), epoch)
-        self.assertEqual(primary.postmaster, postmaster, "PostgreSQL restarted its processes, not we the postmaster")
+        # The keeper restarts it at once, with clients kept out (R9); nobody is asked, and nobody takes over.
+        self.assertNotIn("primary_restarted", self.kinds_since(seen))
+
+    def test_nobody_sees_after_a_backend_crash_what_no_standby_has(self):
+        """A commit that waited is visible after the restart: clients come in when a standby has it, and not before (R9)."""
+        primary = self.cluster.primary()
+        epoch = self.epoch()
+        primary.sql("CREATE TABLE IF NOT EXISTS gate (n int)")
+        receivers = [pid for node in self.cluster.standbys() for pid in node.server_process("walreceiver")]
+        self.assertEqual(len(receivers), 2)
+        came_in = []
+        with self.under_load():
+            for pid in receivers:
+                processes.send(pid, signal.SIGSTOP)
+            try:
+                writer = threading.Thread(target=self.sql_or_nothing, args=(primary, "INSERT INTO gate VALUES (1)"))
+                writer.start()
+                self.cluster.wait_for(lambda: primary.sql(
+                    "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%gate%' "
+                    "AND pid <> pg_backend_pid()") == "t", 10, "the commit to wait")
+                before = primary.postmaster
+                primary.crash_backend()
+                self.cluster.wait_for(lambda: primary.postmaster not in (None, before), 20, "PostgreSQL to be up again")
+                until = time.monotonic() + 1
+                while time.monotonic() < until:
+                    came_in += [rows for rows in [self.sql_or_nothing(primary, "SELECT count(*) FROM gate")] if rows]
+            finally:
+                for pid in receivers:
+                    processes.send(pid, signal.SIGCONT)
+            self.assertEqual(came_in, [], "somebody has read what only one disk had")
+            rows = self.cluster.wait_for(lambda: self.sql_or_nothing(primary, "SELECT count(*) FROM gate"), 20,
+                                         "clients to be let in")
+            self.assertEqual(rows, "1")
+            writer.join()
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertEqual(self.epoch(), epoch)
+
+    def test_backend_crash_on_a_standby(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
+        epoch, before = self.epoch(), standby.postmaster
+        with self.under_load():
+            standby.crash_backend()
+            self.cluster.wait_for(lambda: standby.postmaster not in (None, before), 20, "the standby to be up again")
+        self.assertIs(self.cluster.primary(), primary)
+        self.assertEqual(self.epoch(), epoch)
+
+    @staticmethod
+    def sql_or_nothing(node, statements):
+        """None when the server does not let one in."""
+        try:
+            return node.sql(statements)
+        except LocalError:
+            return None
 
     def test_checker_notices_a_row_that_is_gone(self):
         """Whoever relies on a checker has to see it fail."""

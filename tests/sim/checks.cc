@@ -101,7 +101,7 @@ void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
 void check_seen(World& w, NodeIx node, std::uint64_t lsn) {
     note_acknowledged(w, node, lsn);
     const Server& s = *w.server(node);
-    if (!s.crash_recovered && !s.promoted && !under_a_rule(w, node, lsn))
+    if (!s.promoted && !under_a_rule(w, node, lsn))
         w.violated("R9: clients see WAL up to " + at(lsn) + " on " + name_of(node).v + " that its standbys do not have");
 }
 

@@ -135,6 +135,7 @@ keeper::Facts observe(World& w, NodeIx node) {
     f.launcher_connected = m.launcher.alive;
     f.leaving = k.leaving;
     f.exits = k.exits;
+    f.crashed = m.launcher.crashed && !postmaster_lives(w, node);
     f.pg_version = 150018;
     f.folder_incarnation = m.disk.has_data ? id_of(m.disk.id) : IncarnationId{};
     f.rebuilding = m.disk.rebuilding;

@@ -30,7 +30,7 @@ void start_launcher(World& w, NodeIx node) {
     if (m.launcher.alive || !m.power) return;
     // What an earlier life has left is ended first (R13).
     if (m.server) return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
-    m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false};
+    m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false, false};
     w.after(ms, 100 * ms, {Ev::launcher_starts, node, m.launcher.life});
 }
 

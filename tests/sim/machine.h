@@ -150,8 +150,6 @@ struct Server {
     bool has_sessions = false;
     /// Up to here a client sees what was there when the server opened; 0: seen already.
     std::uint64_t unseen = 0;
-    /// It has recovered by itself, after a backend's crash: nobody could keep clients out.
-    bool crash_recovered = false;
     /// In this run of the server: what it brought along is below the floor (R5).
     bool promoted = false;
     bool shutdown_checkpoint = false;
@@ -173,8 +171,10 @@ struct Launcher {
     bool leaving = false;
     /// It ends as soon as PostgreSQL has exited.
     bool ending = false;
+    /// The last exit was the postmaster's own, after a backend's crash.
+    bool crashed = false;
 };
-BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending))
+BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending, crashed))
 
 struct Machine {
     bool power = false;

@@ -106,6 +106,7 @@ bool start_server(World& w, NodeIx node) {
     s.startup_conn = m.disk.conf.conn;
     s.sync_defined = s.loaded.names.kind != Names::Kind::none;
     m.server = s;
+    m.launcher.crashed = false;
     const bool clean = m.disk.clean;
     w.say(node, [&] { return std::string("PostgreSQL starts ") + (m.disk.standby_signal ? "as a standby" : "read-write"); });
     w.after(clean ? 20 * ms : 60 * ms, clean ? 120 * ms : 1500 * ms, {Ev::started, node, s.run});
@@ -329,19 +330,12 @@ void crash_backend(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster || w.server(node)->phase == Server::Phase::recovering ||
         w.server(node)->phase == Server::Phase::stopping)
         return;
-    drop_links(w, node, true);
-    forget_memory(w, node);
     Machine& m = w.machines[node].edit();
-    Server fresh;
-    fresh.run = m.server->run;
-    fresh.crash_recovered = true;
-    fresh.loaded = m.server->loaded;
-    fresh.reload_due = m.server->reload_due;
-    fresh.startup_conn = fresh.loaded.conn;
-    fresh.sync_defined = fresh.loaded.names.kind != Names::Kind::none;
-    m.server = fresh;
-    m.disk.clean = false;
-    w.after(60 * ms, 1500 * ms, {Ev::started, node, fresh.run});
+    m.server->postmaster = false;
+    m.launcher.crashed = true;
+    if (std::exchange(m.server->stuck, false)) release_held(w, node);
+    w.say(node, [] { return std::string("a backend crashes, and the postmaster ends"); });
+    w.after(5 * ms, 60 * ms, {Ev::reaped, node, m.server->run});
 }
 
 void lose_server(World& w, NodeIx node, bool torn) {

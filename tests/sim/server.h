@@ -14,7 +14,7 @@ void stop_fast(World& w, NodeIx node);
 void stop_immediately(World& w, NodeIx node);
 /// SIGKILL to the postmaster: its children live on until somebody ends them (R13).
 void kill_postmaster(World& w, NodeIx node);
-/// A backend dies: the postmaster ends all others and recovers by itself.
+/// A backend dies: the postmaster ends all others and itself (restart_after_crash is off).
 void crash_backend(World& w, NodeIx node);
 /// Every process is gone at once, and what was not flushed. `torn`: what was on its way was written in part.
 void lose_server(World& w, NodeIx node, bool torn);

@@ -170,6 +170,42 @@ TEST_CASE("a second connection with a member's name is ended, and never counted 
     CHECK(cluster.facts(a).trouble.empty());
 }
 
+TEST_CASE("a crashed backend's server does not come back by itself: commits that waited would be visible (R9)") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
+    const std::uint64_t exits = cluster.facts(a).exits;
+    {
+        Sql client = a.sql();
+        client.send("INSERT INTO t VALUES (1)");
+        CHECK_FALSE(client.answered(300));
+        REQUIRE(::kill(client.backend(), SIGKILL) == 0);
+    }
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
+    const Facts crashed = cluster.facts(a);
+    CHECK(crashed.crashed);
+    CHECK(crashed.exits == exits + 1);
+    CHECK_FALSE(crashed.clean_shutdown);
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    CHECK_FALSE(cluster.facts(a).open_to_clients);
+    CHECK_FALSE(cluster.facts(a).crashed);
+    CHECK(a.ask("SELECT count(*) FROM t") == "1");
+    // A client's session is refused before it can see that row; one of a client's line in pg_hba.conf.
+    const std::string client = "host=127.0.0.1 port=" + std::to_string(a.port) + " user=postgres dbname=postgres";
+    CHECK_THROWS_WITH(Sql(client), Catch::Contains("no pg_hba.conf entry"));
+    // What was told to stop, or killed, has not crashed.
+    const StopMode mode = GENERATE(StopMode::fast, StopMode::immediate);
+    REQUIRE(cluster.perform(a, Stop{mode}));
+    CHECK_FALSE(cluster.facts(a).crashed);
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    REQUIRE(::kill(a.postmaster(), SIGKILL) == 0);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
+    CHECK_FALSE(cluster.facts(a).crashed);
+}
+
 TEST_CASE("after a crash restart clients come in only when k of S have what they will see (R9)") {
     Cluster cluster(2);
     cluster.bring_up_synchronous(1);
