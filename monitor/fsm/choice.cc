@@ -26,7 +26,7 @@ bool better(const World& world, const Candidate& a, const Candidate& b) {
     const auto key = [&](const Candidate& c) {
         const Lsn end = complete_end(*c.report).lsn;
         const std::uint64_t to_replay = end.v - std::min(end.v, c.report->replayed.v);
-        return std::tuple{epoch_of(world.record, c.report->timeline), c.node->candidate_priority, end, ~to_replay};
+        return std::tuple{place_of(world.record, c.report->timeline), c.node->candidate_priority, end, ~to_replay};
     };
     if (key(a) != key(b)) return key(a) > key(b);
     return a.node->name < b.node->name;

@@ -162,6 +162,8 @@ struct Memory {
     Millis epoch_began;
     std::optional<Millis> complete_since;
     Millis chosen_at;
+    /// How many further timeline ids the chosen node has been given.
+    std::uint32_t further_ids = 0;
     /// When the fast-forward under way began.
     Millis forward_since;
     /// When failovers began, newest last (R15).

@@ -15,6 +15,11 @@ Epoch epoch_of(const ClusterRecord& record, Timeline timeline) {
     return entry ? entry->epoch : Epoch{};
 }
 
+std::size_t place_of(const ClusterRecord& record, Timeline timeline) {
+    const auto found = std::find_if(record.history.begin(), record.history.end(), [&](const HistoryEntry& e) { return e.timeline == timeline; });
+    return found == record.history.end() ? 0 : static_cast<std::size_t>(found - record.history.begin()) + 1;
+}
+
 WalPosition complete_end(const Report& report) {
     const Lsn best = !report.complete.empty() ? report.complete : std::max(report.replayed, Lsn{});
     return {report.timeline, best.empty() ? report.end : best};
@@ -74,7 +79,7 @@ WalPosition last_on_history(const ClusterRecord& record, const Report& report) {
 
 bool before(const ClusterRecord& record, const WalPosition& a, const WalPosition& b) {
     if (a.timeline == b.timeline) return a.lsn < b.lsn;
-    return epoch_of(record, a.timeline) < epoch_of(record, b.timeline);
+    return place_of(record, a.timeline) < place_of(record, b.timeline);
 }
 
 bool contains(const ClusterRecord& record, const Report& report, const WalPosition& point) {

@@ -27,7 +27,10 @@ namespace pgaf::fsm {
 /// when the report does not tell.
 [[nodiscard]] WalPosition last_on_history(const ClusterRecord& record, const Report& report);
 
-/// Orders positions of the history: by the epoch of the timeline first, then by LSN. Positions of different timelines
+/// The place of a timeline in the history, from 1; 0 when it has none there.
+[[nodiscard]] std::size_t place_of(const ClusterRecord& record, Timeline timeline);
+
+/// Orders positions of the history: by the place of the timeline first, then by LSN. Positions of different timelines
 /// are thereby never compared by LSN (R5).
 [[nodiscard]] bool before(const ClusterRecord& record, const WalPosition& a, const WalPosition& b);
 

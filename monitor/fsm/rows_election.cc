@@ -131,15 +131,43 @@ void carry_out_choice(World& world, const Row& row) {
     record.forward.reset();
     record.primary_epoch = record.epoch;
     world.memory.chosen_at = world.now;
+    world.memory.further_ids = 0;
     world.enter(Phase::promoting);
+}
+
+// ---- another timeline id ----
+
+/// Nothing was promoted in this epoch: the primary is the one from before.
+bool went_on(const ClusterRecord& record) { return record.history.empty() || record.history.back().epoch != record.epoch; }
+
+constexpr std::uint32_t further_ids_at_most = 3;
+
+/// The chosen node has said for a while why it is not promoted, and nobody else can be (promotion-failed goes first). It may
+/// be the id: a promotion that was broken off leaves a history file, and no id is used twice (I10).
+bool should_get_another_id(const World& world) {
+    const Report* r = world.primary_live();
+    if (world.record.phase != Phase::promoting || went_on(world.record) || !r || world.primary_runs()) return false;
+    if (r->problem.empty() || r->promised.epoch != world.record.epoch || world.memory.further_ids >= further_ids_at_most) return false;
+    if (r->timeline >= world.record.history.back().timeline || (r->status != PgStatus::stopped && !r->in_recovery)) return false;
+    const std::int64_t patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (world.memory.further_ids + 1);
+    return (world.now - world.memory.chosen_at).v >= patience;
+}
+void give_another_id(World& world, const Row& row) {
+    ClusterRecord& record = world.record;
+    const HistoryEntry before = record.history.back();
+    ++world.memory.further_ids;
+    record.highest_timeline = Timeline{record.highest_timeline.v + 1};
+    // The one before stays in the history: the node may just have begun it, with commits that its survivors confirmed. An
+    // entry whose fork is never heard of is passed over (R5).
+    record.history.push_back({record.highest_timeline, record.epoch, std::nullopt, before.floor});
+    world.log("timeline_assigned", record.primary,
+              record.primary.v + " gets timeline " + std::to_string(record.highest_timeline.v) + ", as it was not promoted to timeline " + std::to_string(before.timeline.v),
+              world.primary_live()->problem, row.name);
 }
 
 // ---- open again ----
 
 bool opened(const World& world) { return world.record.phase == Phase::promoting && world.primary_serves(); }
-
-/// Nothing was promoted in this epoch: the primary is the one from before.
-bool went_on(const ClusterRecord& record) { return record.history.empty() || record.history.back().epoch != record.epoch; }
 
 /// The answer to the command under way.
 struct Result {
@@ -190,6 +218,8 @@ constexpr std::array rows{
         "the best candidate lacks WAL that another fenced node has, and fetches it first (R5)"},
     Row{"choice", can_choose, carry_out_choice,
         "the choice is durable and final in its epoch; the timeline is assigned with it (R5, R6)"},
+    Row{"another-id", should_get_another_id, give_another_id,
+        "a chosen node that can't take its timeline id, and whom nobody can replace, gets another (R5)"},
     Row{"takeover-finished", opened, finish_takeover,
         "the chosen node takes writes on its assigned timeline"},
 };

@@ -97,6 +97,8 @@ struct Node {
     /// The newest epoch in which it ran read-write on a primary's goal.
     Epoch reigned;
     std::vector<NodeName> slots;
+    /// Timelines of which it has a history file and no WAL: promotions that were broken off.
+    std::set<Timeline> histories;
     std::string problem;
 
     [[nodiscard]] bool responsive() const { return power && !frozen; }

@@ -104,6 +104,8 @@ bool Script::report_command(const Words& words) {
     const std::string& verb = words.front();
     if (verb == "keep")
         kept_reports_[NodeName{words.at(1)}] = lab_->report_of(node(words[1]));
+    else if (verb == "half-promoted")
+        node(words.at(1)).histories.insert(Timeline{static_cast<std::uint32_t>(std::stoul(words.at(2)))});
     else if (verb == "copy") {
         // A machine is cloned, with everything on its disk.
         Node& to = node(words.at(2));

@@ -157,6 +157,9 @@ void Lab::promote(Node& n, const Goal& goal) {
     n.upstream = {};
     n.link.reset();
     n.in_recovery = false;
+    // PostgreSQL names the newest timeline that it has a file of as the parent.
+    for (const Timeline t : n.histories)
+        if (t > n.folder.timeline && t < goal.timeline) n.folder.fork_to(t);
     n.folder.fork_to(goal.timeline);
     n.folder.append(++last_record_, 50);  // the end-of-recovery record
     n.folder.standby_signal = false;
