@@ -165,6 +165,23 @@ std::string evidence(const Completeness& complete, const Candidate& c, const Wal
     return how + "; end of WAL " + text(complete_end(*c.report)) + ", needed " + (needed.timeline.empty() ? "nothing" : text(needed));
 }
 
+/// With nobody left who is on the history, and the operator's word: the fenced node that has most of it. Its own line
+/// becomes the cluster's (R12).
+std::optional<Choice> diverged_choice(const World& world) {
+    std::optional<Candidate> best;
+    const auto has_of_it = [&](const Candidate& c) { return last_on_history(world.record, *c.report); };
+    for (const auto& [name, n] : world.record.nodes) {
+        if (is_told(world, n) || !world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
+        const Candidate c{&n, world.report(name)};
+        if (!best || before(world.record, has_of_it(*best), has_of_it(c))) best = c;
+    }
+    if (!best) return std::nullopt;
+    const WalPosition left = has_of_it(*best);
+    return Choice{best->node->name, false, left,
+                  evidence({}, *best, world.record.floor) + "; it is not on the cluster's history, which it left at " +
+                      (left.timeline.empty() ? "a point that is not known" : text(left)) + ": all commits after that may be lost, and what it has of its own takes their place"};
+}
+
 /// Among the fenced nodes, in R5's order; empty when none of them may be promoted.
 Outcome among_fenced(const World& world, const Completeness& complete) {
     const Required need = required(world, complete);
@@ -200,7 +217,7 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     }
     if (!data_loss_allowed) return {};
     const std::vector<Candidate> candidates = fenced_candidates(world);
-    if (candidates.empty()) return {};
+    if (candidates.empty()) return {diverged_choice(world), std::nullopt};
     const Candidate& best = candidates.front();
     return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)}, std::nullopt};
 }

@@ -88,8 +88,24 @@ void begin_forward(World& world, const Row& row) {
 
 bool can_choose(const World& world) { return outcome(world).choice.has_value(); }
 
+/// The history of a node that has left the cluster's, as it tells it.
+std::vector<HistoryEntry> line_of(const ClusterRecord& record, const Report& chosen) {
+    std::vector<HistoryEntry> line;
+    for (std::size_t i = 0; i <= chosen.forks.size(); ++i) {
+        const Timeline timeline = i < chosen.forks.size() ? chosen.forks[i].timeline : chosen.timeline;
+        const HistoryEntry* known = find_timeline(record, timeline);
+        const Epoch epoch = known ? known->epoch : line.empty() ? Epoch{} : line.back().epoch;
+        line.push_back({timeline, epoch, i == 0 ? Lsn{} : chosen.forks[i - 1].end, {}});
+    }
+    return line;
+}
+
 /// The history loses what is not on the chosen node's line: timelines assigned to promotions that came to nothing.
 void keep_line_of(ClusterRecord& record, const Report& chosen) {
+    if (!on_history(record, chosen)) {
+        record.history = line_of(record, chosen);
+        return;
+    }
     std::erase_if(record.history, [&](const HistoryEntry& entry) {
         const bool ancestor = std::any_of(chosen.forks.begin(), chosen.forks.end(), [&](const TimelineFork& f) { return f.timeline == entry.timeline; });
         return entry.timeline != chosen.timeline && !ancestor;
