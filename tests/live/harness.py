@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,11 +34,22 @@ def free_ports(count):
     raise LocalError(f"found no {count} free ports in a row on 127.0.0.1")
 
 
+_guards = {}
+
+
 def scratch_folder():
-    """A new empty folder that user postgres can get into."""
+    """A new empty folder that user postgres can get into. It goes with this test, even if somebody kills the test."""
     folder = tempfile.mkdtemp(prefix="pgaf-live-", dir="/var/tmp")
     os.chmod(folder, 0o755)
+    _guards[folder] = subprocess.Popen(
+        [sys.executable, "-B", str(pathlib.Path(__file__).with_name("guard.py")), folder], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
     return pathlib.Path(folder)
+
+
+def keep(folder):
+    """The folder is to stay when this test has ended."""
+    _guards[str(folder)].communicate("keep")
 
 
 class LiveCase(unittest.TestCase):
@@ -69,6 +81,7 @@ class LiveCase(unittest.TestCase):
         for node in cls.cluster.nodes:
             shutil.rmtree(node.data, ignore_errors=True)
         if keep_logs:
+            keep(cls.folder)
             print(f"logs are kept in {cls.folder}", flush=True)
         else:
             shutil.rmtree(cls.folder, ignore_errors=True)

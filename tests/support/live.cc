@@ -68,8 +68,12 @@ std::string roomy_parent() {
     return enough ? "/dev/shm" : "/tmp";
 }
 
+std::string folder_prefix() {
+    return "pgaf-" + std::to_string(::getpid()) + "-";
+}
+
 TempDir::TempDir(const std::string& parent) {
-    std::string pattern = parent + "/pgaf-XXXXXX";
+    std::string pattern = parent + "/" + folder_prefix() + "XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr)
         throw std::runtime_error("mkdtemp " + pattern + ": " + std::strerror(errno));
     path_ = pattern;

@@ -30,6 +30,9 @@ class TempDir {
     std::string path_;
 };
 
+/// How the names of all temporary folders of this run begin, so that they can be cleared away when it is killed.
+[[nodiscard]] std::string folder_prefix();
+
 /// Where whole servers go: memory when this machine has enough of it, since a slow disk makes tests slow and proves
 /// nothing; else /tmp.
 [[nodiscard]] std::string roomy_parent();

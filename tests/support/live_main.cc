@@ -1,12 +1,14 @@
 // main() of the tests on real PostgreSQL, which refuses to run as root: as root they become user postgres, after the
 // programs under test were copied to where that user can execute them.
 #define CATCH_CONFIG_RUNNER
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -49,6 +51,42 @@ bool become_postgres() {
     return true;
 }
 
+/// Removes this run's folders, once and again while servers that lose their launcher still write.
+void clear_away(const std::string& prefix) {
+    for (int round = 0; round < 50; ++round) {
+        bool left = false;
+        for (const char* parent : {"/tmp", "/dev/shm"}) {
+            std::error_code ignored;
+            for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+                if (!entry.path().filename().string().starts_with(prefix)) continue;
+                fs::remove_all(entry.path(), ignored);
+                left = true;
+            }
+        }
+        if (!left) return;
+        ::usleep(100'000);
+    }
+}
+
+/// A process that outlives this one, also when it is killed, and then clears away what it has left. It learns of the
+/// end by a pipe that nobody else holds.
+bool start_guard() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return std::perror("pipe"), false;
+    const std::string prefix = folder_prefix();
+    const pid_t pid = ::fork();
+    if (pid < 0) return std::perror("fork"), false;
+    if (pid > 0) return ::close(ends[0]) == 0;
+    ::setsid();  // not reached by what a terminal sends to the run
+    // Whoever reads the run's output is not to wait for this process.
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(::open("/dev/null", O_RDWR), fd);
+    ::close(ends[1]);
+    char byte = 0;
+    while (::read(ends[0], &byte, 1) < 0 && errno == EINTR) continue;
+    clear_away(prefix);
+    ::_exit(0);
+}
+
 }  // namespace
 
 std::string program(const std::string& name) {
@@ -59,9 +97,10 @@ std::string program(const std::string& name) {
 
 int main(int argc, char** argv) {
     using namespace pgaf::test;
+    if (!start_guard()) return 1;
     std::optional<fs::path> copies;
     if (::geteuid() == 0) {
-        std::string pattern = "/tmp/pgaf-XXXXXX";
+        std::string pattern = "/tmp/" + folder_prefix() + "XXXXXX";
         if (::mkdtemp(pattern.data()) == nullptr) return std::perror("mkdtemp"), 1;
         copies = pattern;
         fs::permissions(*copies, fs::perms(0755));
