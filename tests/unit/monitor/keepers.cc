@@ -154,8 +154,12 @@ FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<st
         // The first one is the primary, whoever is quicker.
         if (hello.node == hellos.front().node) eventually([&] { return monitor.state().has_writable_primary(); });
     }
-    const bool up = eventually(
-        [&] { return monitor.state().healthy() && monitor.state().nodes_size() == static_cast<int>(names.size()); });
+    const bool up = eventually([&] {
+        const auto state = monitor.state();
+        // Healthy is true for a moment before the standbys are in the sync rule.
+        return state.healthy() && state.nodes_size() == static_cast<int>(names.size()) &&
+               (names.size() == 1 || state.failover_ready());
+    });
     if (!up) throw std::runtime_error("the fake cluster does not come up: " + monitor.state().DebugString());
 }
 
