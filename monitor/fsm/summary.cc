@@ -40,6 +40,15 @@ bool is_well(const World& world, const NodeRecord& n) {
     return state == NodeState::secondary;
 }
 
+/// A keeper that another cluster had before keeps that one's promise, over new data too (R2).
+std::string refuses_goals(const World& world, const NodeRecord& n) {
+    const NodeView* v = world.view(n.name);
+    const Report* r = world.live(n.name);
+    if (!r || !v->sent || may_follow(r->promised, n.goal.stamp)) return {};
+    return "its keeper has promised epoch " + std::to_string(r->promised.epoch.v) + ", monitor term " + std::to_string(r->promised.term.v) +
+           ", to another cluster and refuses the goals of this one; stop it, empty its state folder, and start it again";
+}
+
 NodeSummary summarize_node(const World& world, const NodeRecord& n) {
     const NodeView* v = world.view(n.name);
     NodeSummary s;
@@ -67,6 +76,7 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
         if (s.problem.empty()) s.problem = r->problem;
         s.pg_version = r->pg_version;
     }
+    if (s.problem.empty()) s.problem = refuses_goals(world, n);
     if (!s.connected && s.problem.empty()) s.problem = "its keeper is not connected";
     if (s.problem.empty() && world.silence(n.name).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
         s.problem = "its keeper has not been heard for " + seconds(world.silence(n.name));

@@ -42,7 +42,7 @@ void Lab::receive_goals(Node& n) {
 }
 
 bool Lab::act(Node& n) {
-    if (!n.keeper || !n.responsive() || !n.state.goal) return false;
+    if (!n.keeper || !n.responsive() || !n.state.goal || n.blind) return false;
     if (std::exchange(n.unseen, std::nullopt)) return true;
     const std::string before = std::exchange(n.problem, {});
     const bool changed = carry_out(n);
@@ -259,6 +259,7 @@ Report Lab::report_of(Node& n) {
                : n.folder.present ? PgStatus::stopped
                                   : PgStatus::absent;
     if (n.unseen && (n.running || *n.unseen == PgStatus::unknown)) r.status = *n.unseen;
+    if (n.blind) r.status = PgStatus::unknown;
     r.in_recovery = n.running ? n.in_recovery : n.folder.standby_signal;
     r.writable = n.read_write() && n.writable && !n.stuck && !n.unseen;
     r.exits = n.exits;
@@ -274,6 +275,8 @@ Report Lab::report_of(Node& n) {
         r.forks = n.folder.forks;
         r.end = n.folder.flushed();
         r.replayed = r.complete = n.folder.complete();
+        // A running primary knows what it has flushed, and no more.
+        if (n.read_write()) r.replayed = r.end, r.complete = {};
         if (n.unreadable && !n.running) r.end = r.replayed = r.complete = {};
         r.checkpoint_timeline = n.folder.checkpoint_timeline;
     }

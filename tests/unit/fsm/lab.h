@@ -82,6 +82,7 @@ struct Node {
     bool lagging = false;
     bool stuck = false;   ///< answers no query
     bool broken = false;      ///< can't be promoted
+    bool blind = false;       ///< its launcher is gone, and PostgreSQL with it: its keeper sees nothing
     bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
@@ -198,6 +199,8 @@ class Lab {
     void wipe(Node& n);
     /// The data folder stays, the state file is gone: another incarnation.
     void lose_state(Node& n);
+    /// A running primary has flushed so many bytes of a record that is not whole yet.
+    void flush_part(Node& n, std::uint64_t bytes);
 
     // ---- network.cc ----
     void cut(const std::string& a, const std::string& b, bool apart);

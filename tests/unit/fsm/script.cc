@@ -153,8 +153,10 @@ bool Script::cluster_command(const Words& words) {
         began_ = noted_ = lab_->now;
         show({});
     } else if (verb == "add") {
-        lab_->add(NodeName{words.at(1)}, static_cast<std::uint32_t>(number(option(words, "priority", "50"))),
-                  option(words, "quorum", "yes") == "yes", SystemId{option(words, "system", "")});
+        Node& n = lab_->add(NodeName{words.at(1)}, static_cast<std::uint32_t>(number(option(words, "priority", "50"))),
+                            option(words, "quorum", "yes") == "yes", SystemId{option(words, "system", "")});
+        if (const std::string epoch = option(words, "promised", ""); !epoch.empty())
+            n.state.promised = Stamp{Epoch{number(epoch)}, Term{9}, Version{5}, MonitorId{"another"}};
     } else if (verb == "show")
         show(words);
     else if (verb == "command")

@@ -47,6 +47,8 @@ bool Script::machine_command(const Words& words) {
         {"start-keeper", [](Lab& lab, Node& n) { lab.start_keeper(n); }},
         {"act", [](Lab& lab, Node& n) { lab.receive_goals(n), lab.act(n), lab.pump(); }},
         {"promote-by-hand", [](Lab& lab, Node& n) { lab.promote_by_hand(n); }},
+        {"lose-launcher", [](Lab& lab, Node& n) { n.blind = true, lab.exit_server(n), lab.report(n); }},
+        {"start-launcher", [](Lab& lab, Node& n) { n.blind = false, lab.report(n); }},
         {"broken", [](Lab&, Node& n) { n.broken = true; }},
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
@@ -69,6 +71,8 @@ bool Script::server_command(const Words& words) {
     if (verb == "exit") {
         lab_->exit_server(node(words.at(1)));
         lab_->report(node(words[1]));
+    } else if (verb == "flush-part") {
+        lab_->flush_part(node(words.at(1)), std::stoull(words.at(2)));
     } else if (verb == "write") {
         Node& n = node(words.at(1));
         const std::uint64_t record = lab_->write(n, std::stoull(words.at(2)));

@@ -46,7 +46,7 @@ void Lab::new_run(Node& n) {
 void Lab::boot(Node& n) {
     n.power = true;
     n.frozen = false;
-    n.leaving = false;
+    n.leaving = n.blind = false;
     if (!n.keeper) new_run(n);
 }
 
@@ -216,6 +216,11 @@ void Lab::wipe(Node& n) {
     n.slots.clear();
     n.lagging = false;
     lose_state(n);
+}
+
+void Lab::flush_part(Node& n, std::uint64_t bytes) {
+    n.folder.torn_bytes = bytes;
+    n.folder.torn_id = ++last_record_;
 }
 
 void Lab::lose_state(Node& n) {
