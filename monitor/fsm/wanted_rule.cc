@@ -46,6 +46,8 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     if (!v->distrust.empty()) return false;
     // PostgreSQL itself says that it is gone: no reason to wait.
     if (r && v->connected && r->status == PgStatus::stopped && r->boot == v->boot) return false;
+    // Its walsender has given it up and its keeper is silent: that was patience enough.
+    if (v->not_streaming_since && world.silence(node.name).v >= patience) return false;
     return !v->not_streaming_since || (world.now - *v->not_streaming_since).v < patience;
 }
 
