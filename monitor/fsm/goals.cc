@@ -111,6 +111,11 @@ bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
     }
     if (waits_for_exit(world) && !has_fence_of_this_epoch(world, n)) return false;
     if (takes_part_in_forward(world, n, goal)) return true;
+    if (starts_too_long(world, n)) {
+        as(goal, Role::stop, NodeState::report_lsn);
+        goal.stop_mode = StopMode::immediate;
+        return true;
+    }
     as(goal, Role::fence, NodeState::report_lsn);
     return true;
 }
@@ -177,6 +182,12 @@ namespace {
 constexpr std::int64_t stops_at_most = 2;
 
 }  // namespace
+
+bool starts_too_long(const World& world, const NodeRecord& n) {
+    const Report* r = world.live(n.name);
+    const std::int64_t limit = comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    return world.record.phase == Phase::electing && r && !is_told(world, n) && r->status == PgStatus::starting && (world.now - world.memory.phase_since).v >= limit;
+}
 
 bool waits_for_exit(const World& world) {
     const std::int64_t limit = stops_at_most * static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);

@@ -5,6 +5,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
+#include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
@@ -121,10 +122,6 @@ bool another_has_everything(const World& world) {
     const WalPosition end = complete_end(*world.primary_live());
     return !end.lsn.empty() && another_has(world, end);
 }
-
-/// How many node timeouts a chosen server may take to come up when it was not running any more: a standby that is promoted
-/// runs all the while, and replays what it has.
-constexpr std::int64_t comes_up_within = 4;
 
 /// The chosen node says why it can't become the primary, or does not come up, and has had time to get over it.
 bool promotion_failed(const World& world) {

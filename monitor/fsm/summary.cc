@@ -156,11 +156,21 @@ std::string trouble_with_primary(const World& world) {
     return {};
 }
 
+/// Nodes in reach whose PostgreSQL takes no connections yet: their fence is on its way, and bounded.
+std::string still_starting(const World& world) {
+    std::vector<NodeName> names;
+    for (const auto& [name, n] : world.record.nodes)
+        if (const Report* r = world.live(name); r && r->status == PgStatus::starting && name != world.record.primary) names.push_back(name);
+    if (names.empty()) return {};
+    return " " + join(names) + (names.size() == 1 ? " is" : " are") + " still starting, and will be stopped if that takes longer than " +
+           seconds(Millis{comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms)}) + ", so that the end of WAL can be read.";
+}
+
 std::string waiting_in_election(const World& world) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
     if (waits_for_exit(world)) return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
     if (!world.memory.complete_since && here > 1000)
-        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + ". Bring one of them back; " + without;
+        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." + still_starting(world) + " Bring one of them back; " + without;
     if (const auto& forward = world.record.forward; forward_under_way(world) && here > 1000)
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " + forward->until.text();
     if (const auto names = complete_but_no_candidates(world); !names.empty() && here > 2000)

@@ -57,6 +57,7 @@ bool Lab::set_problem(Node& n, const std::string& text) {
 
 bool Lab::carry_out(Node& n) {
     const Goal goal = *n.state.goal;
+    if (n.running && n.replaying && goal.role != Role::stop) return false;
     if (n.folder.present && !goal.system_id.empty() && goal.system_id != n.folder.system)
         return set_problem(n, "the data folder belongs to PostgreSQL system " + n.folder.system.v);
     // A server that answers nothing can only be stopped; a standby is, so that fencing does not depend on it.
@@ -259,6 +260,7 @@ Report Lab::report_of(Node& n) {
                : n.folder.present ? PgStatus::stopped
                                   : PgStatus::absent;
     if (n.unseen && (n.running || *n.unseen == PgStatus::unknown)) r.status = *n.unseen;
+    if (n.running && n.replaying) r.status = PgStatus::starting;
     if (n.blind) r.status = PgStatus::unknown;
     r.in_recovery = n.running ? n.in_recovery : n.folder.standby_signal;
     r.writable = n.read_write() && n.writable && !n.stuck && !n.unseen;

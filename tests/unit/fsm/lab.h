@@ -82,6 +82,7 @@ struct Node {
     bool lagging = false;
     bool stuck = false;   ///< answers no query
     bool broken = false;      ///< can't be promoted
+    bool replaying = false;   ///< starts, and replays so long that it takes no connections
     bool blind = false;       ///< its launcher is gone, and PostgreSQL with it: its keeper sees nothing
     bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down

@@ -49,6 +49,7 @@ bool Script::machine_command(const Words& words) {
         {"promote-by-hand", [](Lab& lab, Node& n) { lab.promote_by_hand(n); }},
         {"lose-launcher", [](Lab& lab, Node& n) { n.blind = true, lab.exit_server(n), lab.report(n); }},
         {"start-launcher", [](Lab& lab, Node& n) { n.blind = false, lab.report(n); }},
+        {"replaying", [](Lab& lab, Node& n) { n.replaying = true, lab.report(n); }},
         {"broken", [](Lab&, Node& n) { n.broken = true; }},
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},

@@ -52,7 +52,7 @@ void Lab::boot(Node& n) {
 
 void Lab::down(Node& n) {
     n.running = false;
-    n.writable = n.stuck = false;
+    n.writable = n.stuck = n.replaying = false;
     n.unseen.reset();
     n.link.reset();
     n.live.clear();
