@@ -32,6 +32,10 @@ std::string plain(std::string text) {
         const auto at = text.rfind(mark);
         if (at != std::string::npos) text = text.substr(at + mark.size());
     }
+    if (text.find("http1.x server") != std::string::npos)
+        return "no monitor's gRPC, but an HTTP server answers there; the port to name is that of the monitor's "
+               "`listen`, "
+               "usually 5431";
     return text;
 }
 

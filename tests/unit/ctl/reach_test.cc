@@ -27,7 +27,20 @@ class Port {
         REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
         text_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
     }
-    ~Port() { ::close(fd_); }
+    ~Port() {
+        if (answering_.joinable()) {
+            ::shutdown(fd_, SHUT_RDWR);
+            answering_.join();
+        }
+        ::close(fd_);
+    }
+    /// Answers each connection with these words, and closes it.
+    void answer(const std::string& words) {
+        answering_ = std::thread([this, words] {
+            for (int client = 0; (client = ::accept(fd_, nullptr, nullptr)) >= 0; ::close(client))
+                (void)::send(client, words.data(), words.size(), MSG_NOSIGNAL);
+        });
+    }
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
     [[nodiscard]] const std::string& text() const { return text_; }
@@ -35,6 +48,7 @@ class Port {
   private:
     int fd_;
     std::string text_;
+    std::thread answering_;
 };
 
 TEST_CASE("No monitor: 3, with each address and why") {
@@ -50,6 +64,14 @@ TEST_CASE("No monitor: 3, with each address and why") {
                                                  {"set", "cluster", "number-sync-standbys", "1"},
                                                  {"drop", "node", "n", "--yes"}})
         CHECK(Run{refusing.text()}(args).code == 3);
+}
+
+TEST_CASE("A port that is no monitor's gRPC: 3, and which port is meant") {
+    Port http(true);
+    http.answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    const auto ran = Run{http.text()}({"show", "state"});
+    CHECK(ran.code == 3);
+    CHECK_THAT(ran.err, Contains(http.text() + ": no monitor's gRPC") && Contains("`listen`, usually 5431"));
 }
 
 TEST_CASE("Several monitors are tried in turn, from the flag or the environment") {
