@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Three nodes lose processes and whole nodes, one or two at once, under a write load."""
 
+import concurrent.futures
 import signal
 import threading
 import time
@@ -18,6 +19,22 @@ class Failover(LiveCase):
         self.assertIsNot(new, old)
         self.assertEqual(self.epoch(), epoch + 1)
         self.assertEqual(self.status(old)["state"], "secondary", "the old primary is back by itself")
+
+    def test_postmaster_killed_inside_of_a_large_transaction(self):
+        """What was never committed is nowhere afterwards, and holds up nobody."""
+        old = self.cluster.primary()
+        with self.under_load(90):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                session = pool.submit(old.sql, "BEGIN; CREATE TABLE large AS SELECT n, repeat('x', 100) FROM "
+                                      "generate_series(1, 500000) AS n; SELECT pg_sleep(60)", 60)
+                self.cluster.wait_for(lambda: old.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
+                                                      "wait_event = 'PgSleep'") == "1", 40, "the transaction to be large")
+                old.kill_postmaster()
+                with self.assertRaises(LocalError):
+                    session.result()
+            self.wait_primary([node for node in self.cluster.nodes if node is not old])
+        for node in self.cluster.nodes:
+            self.assertEqual(node.sql("SELECT to_regclass('large') IS NULL"), "t", node.name)
 
     def test_backend_crash_is_no_failover(self):
         primary = self.cluster.primary()
