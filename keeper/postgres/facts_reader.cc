@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <charconv>
+#include <utility>
 
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/history.h"
@@ -79,6 +80,7 @@ Async<Facts> FactsReader::observe() {
         }
     } else {
         stopped_.reset();
+        exit_untold_ = true;
         co_await add_running(facts);
     }
     co_return facts;
@@ -128,6 +130,10 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
     facts.system_id = control->system_id;
     facts.clean_shutdown = control->clean();
     facts.checkpoint_timeline = control->timeline;
+    if (std::exchange(exit_untold_, false) && !facts.in_recovery) {
+        facts.end_pending = true;
+        co_return;
+    }
     const timespec control_changed = changed_at(data.path("global/pg_control"));
     const timespec wal_changed = changed_at(data.wal_dir());
     if (!stopped_ || !same(stopped_->control_changed, control_changed) || !same(stopped_->wal_changed, wal_changed)) {

@@ -39,6 +39,8 @@ class FactsReader {
     pid_t answered_by_ = 0;
     Clock::time_point answered_{};
     Clock::time_point slots_advanced_{};
+    /// A look has shown this server alive, and none has shown it gone yet.
+    bool exit_untold_ = false;
 
     /// The end of WAL of a stopped server, as of this state of pg_control and of pg_wal.
     struct StoppedEnd {

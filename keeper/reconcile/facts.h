@@ -24,6 +24,8 @@ struct Facts {
     /// gone on (restart_after_crash, which is off). Neither killed nor told to end.
     bool crashed = false;
     bool clean_shutdown = false;
+    /// It has just exited, and where its WAL ends is not looked for yet: that may take seconds, and an exit is told at once.
+    bool end_pending = false;
     bool leaving = false;
     bool launcher_connected = false;
 
@@ -57,7 +59,7 @@ struct Facts {
 };
 BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
-                       clean_shutdown, leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
+                       clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
                        end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
                        standby_names, alien_rule, trouble))
 

@@ -66,7 +66,8 @@ Decision reconcile(const Promise& promise, const Run& run, const Facts& facts) {
 }
 
 bool may_let_go(const Promise& promise, const Run& run, const Facts& facts, const Report* acknowledged) {
-    if (!facts.leaving) return false;
+    // What its exit leaves to say is said first.
+    if (!facts.leaving || facts.end_pending) return false;
     // With nobody to hand over to, waiting helps nobody.
     if (run.on_its_own()) return true;
     const Goal& goal = goal_of(promise);

@@ -84,6 +84,9 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
     r.boot = run.boot;
     r.promised = promise.promised;
     r.status = facts.rebuilding && facts.status == PgStatus::stopped ? PgStatus::absent : facts.status;
+    // R4: that the primary of an earlier epoch has exited counts together with where its WAL ends, so not before.
+    const bool serves = promise.goal && promise.goal->role == Role::primary;
+    if (facts.end_pending && r.status == PgStatus::stopped && !serves) r.status = PgStatus::stopping;
     r.in_recovery = facts.in_recovery;
     r.writable = is_writable(run, facts);
     r.exits = facts.exits;

@@ -13,6 +13,7 @@ bool fencing(const Situation& s) { return s.role(Role::fence); }
 
 bool nothing_to_fence(const Situation& s) { return fencing(s) && (s.no_data() || s.stopped()); }
 Decision told_end(const Situation& s) {
+    if (s.facts.end_pending) return wait_for("a look at where its WAL ends");
     if (s.stopped() && !s.facts.end_exact)
         return problem("the end of WAL of the stopped server can't be read" +
                        (s.facts.trouble.empty() ? std::string{} : ": " + s.facts.trouble));

@@ -60,6 +60,9 @@ bool crashed_while_serving(const Situation& s) {
            s.run.served == s.promise.promised.epoch && s.facts.exits == s.run.served_exits + 1;
 }
 
+bool just_exited(const Situation& s) { return is_primary(s) && s.stopped() && s.facts.end_pending; }
+Decision wait_for_end(const Situation&) { return wait_for("a look at where its WAL ends"); }
+
 bool chosen_and_down(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received && may_take_timeline(s);
 }
@@ -155,6 +158,8 @@ constexpr std::array rows{
     Row{"crash-restart", "goal primary; down since one of its processes crashed; it ran read-write in this keeper run and epoch",
         "StartPrimary", "PostgreSQL's own restart, but closed to clients; no other primary is needed for it (R9)",
         crashed_while_serving, start_primary},
+    Row{"exit-told", "goal primary; it has just exited, and nobody has looked yet where its WAL ends", "nothing",
+        "the exit is told at once; what follows for this node needs the end of its WAL", just_exited, wait_for_end},
     Row{"chosen-down", "goal primary with a new timeline; PostgreSQL is down", "StartStandby (of nobody)",
         "only a standby can be promoted", chosen_and_down, start_to_promote},
     Row{"off-timeline", "goal primary; down, and the goal's timeline does not continue its WAL", "nothing",

@@ -87,6 +87,7 @@ Async<void> Loop::Impl::look_for_ever() {
         looked = number;
         took(std::move(seen));
         looked_bell.ring();
+        if (facts.end_pending) continue;
         co_await look_bell.wait(rings, next_look());
     }
 }

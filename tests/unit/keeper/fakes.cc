@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 namespace pgaf::keeper::test {
 
@@ -25,8 +26,9 @@ TempFolder::~TempFolder() {
 
 Async<Facts> FakeControl::observe() {
     ++looks;
-    const Facts seen = facts;
-    co_await bell_.wait(bell_.rings(), slow_look);
+    Facts seen = facts;
+    if (std::exchange(facts.end_pending, false)) seen.end = seen.complete = {}, seen.end_exact = false;
+    co_await bell_.wait(bell_.rings(), seen.end_pending ? Millis{1} : slow_look);
     co_return seen;
 }
 

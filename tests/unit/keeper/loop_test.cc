@@ -53,6 +53,43 @@ TEST_CASE("an exit is seen and said at once, not with the next heartbeat") {
     REQUIRE(bench.until([&] { return bench.did("StartStandby"); }, 500));
 }
 
+TEST_CASE("a primary's exit is told before the end of its WAL is known, and the end under the same goal") {
+    Bench bench(Millis{60'000});
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.control.facts.in_recovery = false;
+    bench.control.facts.following = {};
+    bench.control.facts.receiver = {};
+    bench.start(promise);
+    Goal goal = bench.goal(Role::primary);
+    goal.timeline = Timeline{1};
+    goal.rule = {RuleId{2}, {1, {IncarnationId{"a"}}}};
+    bench.say(goal);
+    REQUIRE(bench.until([&] { return bench.link.last().rule_applied == RuleId{2}; }));
+    bench.control.slow_look = Millis{300};
+    bench.control.facts.end_pending = true;
+    const std::size_t before = bench.link.reports.size();
+    SECTION("by itself: at once") {
+        bench.control.exit_now();
+        REQUIRE(bench.until([&] { return bench.link.last().exits == 1; }, 1000));
+        CHECK(bench.link.last().status == PgStatus::stopped);
+        CHECK(bench.link.last().end.empty());
+        CHECK(bench.link.last().problem.empty());
+    }
+    SECTION("in another epoch an exit counts only with its end (R4)") {
+        bench.say(bench.goal(Role::fence, 2));
+        REQUIRE(bench.until([&] { return bench.link.last().promised.epoch == Epoch{2}; }, 1000));
+        bench.control.exit_now();
+        REQUIRE(bench.until([&] { return bench.link.last().fenced; }, 2000));
+        for (std::size_t i = before; i < bench.link.reports.size(); ++i)
+            if (bench.link.reports[i].status == PgStatus::stopped) CHECK_FALSE(bench.link.reports[i].end.empty());
+    }
+    const Stamp told = bench.link.last().promised;
+    REQUIRE(bench.until([&] { return bench.link.last().end == Lsn{0x5000}; }, 2000));
+    CHECK(bench.link.last().status == PgStatus::stopped);
+    CHECK(bench.link.last().promised == told);
+}
+
 TEST_CASE("a goal that is refused is answered with a report") {
     Bench bench(Millis{60'000});
     Promise promise;
