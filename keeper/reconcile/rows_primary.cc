@@ -13,8 +13,10 @@ std::string text(Timeline t) { return "timeline " + std::to_string(t.v); }
 // ---- data ----
 
 bool first_data(const Situation& s) {
-    return is_primary(s) && s.status(PgStatus::absent) && !s.facts.rebuilding && s.goal.initialise &&
-           s.goal.system_id.empty() && s.run.goal_received;
+    // What an initdb that failed or was broken off has left is made anew: nobody has had data in it.
+    const bool begun = s.facts.rebuilding && s.promise.has_folder;
+    return is_primary(s) && s.status(PgStatus::absent) && !begun && s.goal.initialise && s.goal.system_id.empty() &&
+           s.run.goal_received;
 }
 Decision initialise(const Situation& s) { return take(Initialise{s.layout()}); }
 
@@ -148,7 +150,7 @@ Decision open_to_clients(const Situation& s) { return take(OpenToClients{s.layou
 Decision serve(const Situation&) { return settled(); }
 
 constexpr std::array rows{
-    Row{"initialise", "goal primary with initialise; no data folder", "Initialise",
+    Row{"initialise", "goal primary with initialise; no data folder, or one that initdb has not finished", "Initialise",
         "the cluster's first node makes its data", first_data, initialise},
     Row{"primary-without-data", "goal primary; no data folder", "nothing",
         "an empty read-write server would be a new cluster under an old name", primary_without_data, say_no_data},

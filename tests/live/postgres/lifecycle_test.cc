@@ -9,6 +9,19 @@
 namespace pgaf::test {
 using namespace keeper;
 
+TEST_CASE("an initdb that was broken off is begun anew") {
+    Cluster cluster(1);
+    TestNode& a = cluster[1];
+    REQUIRE_FALSE(cluster.perform_cancelled(a, Initialise{cluster.layout(a)}, 100));
+    const Facts half = cluster.facts(a);
+    CHECK(half.status == PgStatus::absent);
+    CHECK(half.rebuilding);
+    REQUIRE(cluster.perform(a, Initialise{cluster.layout(a)}));
+    CHECK(cluster.facts(a).status == PgStatus::stopped);
+    CHECK_FALSE(cluster.facts(a).rebuilding);
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+}
+
 TEST_CASE("a first node is initialised, started closed, opened, and cloned") {
     Cluster cluster(2);
     TestNode& a = cluster[1];
