@@ -1,8 +1,10 @@
 #include "keeper/postgres/data_dir.h"
 
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 
 #include "common/json.h"
@@ -28,6 +30,18 @@ std::string layout_file(const PostgresConfig& config) {
 std::string system_user() {
     const passwd* entry = ::getpwuid(::geteuid());
     return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
+}
+
+Result<> DataDir::readable() const {
+    for (const std::string& file : {path("PG_VERSION"), path(incarnation_file), rebuilding_mark(config_)}) {
+        struct stat info {};
+        if (::stat(file.c_str(), &info) != 0) {
+            if (errno == ENOENT) continue;
+            return file_error("looking at", file, errno);
+        }
+        if (const auto text = read_file(file); !text) return text.error();
+    }
+    return {};
 }
 
 int DataDir::version() const {

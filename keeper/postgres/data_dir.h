@@ -21,6 +21,9 @@ class DataDir {
 
     [[nodiscard]] std::string path(const std::string& name) const { return config_.data_dir + "/" + name; }
     [[nodiscard]] std::string wal_dir() const { return path("pg_wal"); }
+    /// Whether it can be told what is there: an error when something of what says so can't be read, although it is there
+    /// (R2: a folder must not lose its identity to a disk error).
+    [[nodiscard]] Result<> readable() const;
     /// Contents of PG_VERSION; 0 when there is no data folder.
     [[nodiscard]] int version() const;
     /// Exists and holds anything at all.

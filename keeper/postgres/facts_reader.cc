@@ -58,6 +58,8 @@ Async<Facts> FactsReader::observe() {
     facts.exits = launcher.exits;
     facts.crashed = launcher.postmaster == 0 && launcher.last_exit && launcher.last_exit->status == own_end;
     facts.pg_version = version_number(launcher.pg_version);
+    const auto readable = node_.data.readable();
+    if (!readable) add_trouble(facts, "it can't be told what is in the data folder: " + readable.error().message);
     facts.folder_incarnation = node_.data.incarnation();
     facts.rebuilding = node_.data.rebuilding();
     if (!launcher.connected) {
@@ -70,6 +72,8 @@ Async<Facts> FactsReader::observe() {
         add_starting(facts);
     } else if (launcher.postmaster == 0) {
         connection_.close();
+        // Neither stopped nor absent may be said of a folder that nobody can tell (R2).
+        if (!readable) co_return facts;
         co_await add_stopped(facts);
         // What changed while the folder was read made what was read another server's; its event brings the next look.
         if (launcher.starting || node_.up()) {

@@ -15,7 +15,9 @@ Decision say_launcher_away(const Situation& s) {
 }
 
 bool not_known(const Situation& s) { return s.status(PgStatus::unknown); }
-Decision wait_to_know(const Situation&) { return wait_for("a first look at PostgreSQL"); }
+Decision wait_to_know(const Situation& s) {
+    return s.facts.trouble.empty() ? wait_for("a first look at PostgreSQL") : problem(s.facts.trouble);
+}
 
 bool of_another_cluster(const Situation& s) { return !foreign_folder(s.promise, s.facts).empty(); }
 Decision say_foreign(const Situation& s) { return problem(foreign_folder(s.promise, s.facts)); }

@@ -48,6 +48,20 @@ TEST_CASE("a file is replaced as a whole, with its mode, and errors name it") {
     CHECK(list_folder(dir.path()).empty());
 }
 
+TEST_CASE("what can't be read is not absent: a folder keeps its identity (R2)") {
+    Folder f;
+    REQUIRE(f.data.write_incarnation(IncarnationId{"abc"}));
+    CHECK(f.data.readable());
+    // A folder in a file's place can't be read, not even by root.
+    const std::string file = GENERATE("PG_VERSION", "pgaf.incarnation");
+    std::filesystem::remove(f.data.path(file));
+    CHECK(f.data.readable());
+    std::filesystem::create_directory(f.data.path(file));
+    const auto readable = f.data.readable();
+    REQUIRE_FALSE(readable);
+    CHECK_THAT(readable.error().message, Catch::Contains(f.data.path(file)));
+}
+
 TEST_CASE("a half-made folder is marked outside of it, and the mark outlives its contents") {
     Folder f;
     CHECK_FALSE(f.data.rebuilding());

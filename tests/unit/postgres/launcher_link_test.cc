@@ -17,6 +17,7 @@
 #include "keeper/postgres/launcher_client.h"
 #include "keeper/postgres/make.h"
 #include "keeper/postgres/postgres_control.h"
+#include "keeper/reconcile/promise.h"
 #include "tests/support/live.h"
 #include "tests/support/print.h"
 
@@ -161,6 +162,33 @@ TEST_CASE_METHOD(FakeLauncher, "a server that another run of the keeper has aske
         REQUIRE(until([&] { return changes == 2; }));
         CHECK(observed().status == PgStatus::stopped);
     }
+}
+
+TEST_CASE_METHOD(FakeLauncher, "a stopped server whose folder can't be read is not known, neither absent nor another one (R2)") {
+    PostgresConfig config;
+    config.data_dir = dir / "data";
+    config.state_dir = dir.path();
+    config.launcher_socket = dir / "socket";
+    const std::string file = GENERATE("PG_VERSION", "pgaf.incarnation", "");
+    if (!file.empty()) {
+        std::filesystem::remove(config.data_dir + "/" + file);
+        std::filesystem::create_directory(config.data_dir + "/" + file);
+    }
+    control = make_postgres_control(config, io.get_executor());
+    REQUIRE(until([&] { return !observed().launcher_connected; }));
+    greet(R"("postmaster":0,"starting":false)");
+    Facts facts;
+    REQUIRE(until([&] { return (facts = observed()).launcher_connected; }));
+    if (file.empty()) {
+        CHECK(facts.status == PgStatus::stopped);
+        return;
+    }
+    CHECK(facts.status == PgStatus::unknown);
+    CHECK_THAT(facts.trouble, Catch::Contains(file));
+    Promise promise;
+    promise.incarnation = IncarnationId{"b"};
+    promise.has_folder = true;
+    CHECK(look_at_folder(promise, facts).kind == FolderNews::Kind::same);
 }
 
 }  // namespace pgaf::keeper::test
