@@ -1,4 +1,5 @@
 // The loop against a model of PostgreSQL: what it does, in which order, and what it says meanwhile.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "fakes.h"
@@ -295,6 +296,65 @@ TEST_CASE("with the monitor in reach it waits for the goal of this run (R9)") {
     make_standby(bench, promise, PgStatus::stopped);
     bench.start(promise);
     bench.pass(600);
+    CHECK(bench.control.steps.empty());
+}
+
+TEST_CASE("a look that began before a step's end says nothing of what is after it (R4)") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    bench.control.hold("StartStandby");
+    bench.start(promise);
+    bench.say(bench.goal(Role::standby));
+    REQUIRE(bench.until([&] { return bench.link.last().status == PgStatus::starting; }));
+    const std::size_t began = bench.link.reports.size();
+    // This look sees the server stopped, with an exact end, and comes back when it runs.
+    bench.control.slow_look = Millis{200};
+    const int looks = bench.control.looks;
+    REQUIRE(bench.until([&] { return bench.control.looks > looks; }));
+    bench.control.release();
+    REQUIRE(bench.until([&] { return bench.link.last().receiver.streaming; }));
+    for (std::size_t i = began; i < bench.link.reports.size(); ++i)
+        CHECK(bench.link.reports[i].status != PgStatus::stopped);
+    CHECK(bench.control.steps.front() == "StartStandby");
+    CHECK(std::count(bench.control.steps.begin(), bench.control.steps.end(), "StartStandby") == 1);
+}
+
+TEST_CASE("time in which the keeper itself stood still is no time without the monitor (R9)") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    Goal goal;
+    goal.stamp = promise.promised = {Epoch{1}, Term{1}, Version{3}, MonitorId{"m"}};
+    goal.node = promise.node;
+    goal.incarnation = promise.incarnation;
+    goal.role = Role::standby;
+    goal.upstream = NodeName{"node1"};
+    goal.peers = {{NodeName{"node1"}, IncarnationId{"a"}, "127.0.0.1", 5431}};
+    goal.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}}};
+    promise.goal = goal;
+    Millis stood_still;
+    bench.options.clock = [&stood_still] { return Millis{boot_time().v + stood_still.v}; };
+    bench.start(promise);
+    // Thawed: what the monitor said meanwhile is read a moment later.
+    bench.link.acknowledges = false;
+    stood_still = Millis{60'000};
+    const std::size_t reports = bench.link.reports.size();
+    REQUIRE(bench.until([&] { return bench.link.reports.size() > reports; }));
+    bench.link.acknowledges = true;
+    bench.pass(100);
+    CHECK(bench.control.steps.empty());
+}
+
+TEST_CASE("a node whose launcher is away says so, though nothing is known of its PostgreSQL") {
+    Bench bench;
+    bench.options.first_look_limit = Millis{100};
+    bench.control.facts = Facts{};
+    bench.control.facts.trouble = "no connection to pgaf-launcher";
+    bench.start();
+    REQUIRE(bench.link.hellos.size() == 1);
+    REQUIRE(bench.until([&] { return bench.link.last().problem == "no connection to pgaf-launcher"; }));
+    CHECK(bench.link.last().status == PgStatus::unknown);
     CHECK(bench.control.steps.empty());
 }
 
