@@ -4,6 +4,7 @@
 
 #include "monitor/fsm/commands.h"
 #include "monitor/fsm/detection.h"
+#include "monitor/fsm/forming.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/ingest.h"
 #include "monitor/fsm/summary.h"
@@ -37,6 +38,7 @@ void plan_wake_up(World& world) {
     world.wake_at(world.now + Millis{world.record.settings.heartbeat_ms});
     // Graces of an election are short; reports, not this timer, carry it on in the normal case.
     if (world.record.phase == Phase::electing) world.wake_at(world.now + Millis{100});
+    if (world.record.phase == Phase::forming && !world.record.nodes.empty() && world.now < forms_at(world)) world.wake_at(forms_at(world));
 }
 
 }  // namespace
@@ -44,7 +46,7 @@ void plan_wake_up(World& world) {
 Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : record_(std::move(record)) {
     record_.term = term;
     record_.monitor = std::move(monitor);
-    memory_.started = now;
+    memory_.started = memory_.first_came = memory_.last_came = now;
     memory_.phase_since = now;
     memory_.triggered = now;
     memory_.epoch_began = now;

@@ -150,6 +150,9 @@ struct NodeView {
 /// What the heart remembers beside the record, for as long as this monitor process lives.
 struct Memory {
     Millis started;
+    /// Before the first primary: when the first node connected, and the last one.
+    Millis first_came;
+    Millis last_came;
     std::map<NodeName, NodeView> views;
     std::uint64_t last_probe = 0;
     /// A server was found running in this monitor's life, or the primary has run: the cluster does not boot as a whole

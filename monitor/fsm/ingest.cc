@@ -75,6 +75,8 @@ void ingest(World& world, const SessionOpened& input) {
     NodeRecord& n = world.record.nodes[hello.node];
     NodeView& v = world.memory.views[hello.node];
     if (is_new) {
+        if (world.record.nodes.size() == 1) world.memory.first_came = world.now;
+        world.memory.last_came = world.now;
         n.name = hello.node;
         n.candidate_priority = hello.candidate_priority;
         n.replication_quorum = hello.replication_quorum;

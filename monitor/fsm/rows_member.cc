@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "monitor/fsm/forming.h"
 #include "monitor/fsm/table.h"
 
 namespace pgaf::fsm {
@@ -11,18 +12,7 @@ constexpr std::size_t dropped_kept = 64;
 
 // ---- first-primary ----
 
-/// A node that has data of its own goes before an empty one; then the order of names.
-const NodeRecord* first_primary(const World& world) {
-    const NodeRecord* best = nullptr;
-    for (const auto& [name, n] : world.record.nodes) {
-        const Report* r = world.live(name);
-        if (!r || !world.may_be_candidate(n) || r->status == PgStatus::unknown || !r->problem.empty()) continue;
-        if (!best || (world.report(best->name)->system_id.empty() && !r->system_id.empty())) best = &n;
-    }
-    return best;
-}
-
-bool needs_first_primary(const World& world) { return world.record.phase == Phase::forming && first_primary(world); }
+bool needs_first_primary(const World& world) { return world.record.phase == Phase::forming && world.now >= forms_at(world) && first_primary(world); }
 
 void make_first_primary(World& world, const Row& row) {
     const NodeRecord* n = first_primary(world);
@@ -87,7 +77,7 @@ void forget_node(World& world, const Row& row) {
 
 constexpr std::array rows{
     Row{"first-primary", needs_first_primary, make_first_primary,
-        "a new cluster begins with the first node that may be promoted"},
+        "a new cluster begins, a moment after the last newcomer, with a node that has data, by priority and name"},
     Row{"maintenance-begins", maintenance_can_begin, begin_maintenance,
         "a node is stopped for maintenance only after it has left every rule in force (R3)"},
     Row{"node-forgotten", node_can_be_forgotten, forget_node,

@@ -128,9 +128,12 @@ void Script::declare(const Words& words) {
     written_.clear();
     listen();
     lab_->start_monitor();
-    for (std::size_t i = 1; i < words.size(); ++i)
-        if (words[i].find('=') == std::string::npos) lab_->add(NodeName{words[i]}, 50, true, {});
     noted_ = began_ = lab_->now;
+}
+
+void Script::add_nodes(const Words& words, std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < std::min(last, words.size()); ++i)
+        if (words[i].find('=') == std::string::npos) lab_->add(NodeName{words[i]}, 50, true, {});
 }
 
 void Script::formed() {
@@ -143,11 +146,16 @@ void Script::formed() {
 
 bool Script::cluster_command(const Words& words) {
     const std::string& verb = words.front();
-    if (verb == "cluster")
+    if (verb == "cluster") {
         declare(words);
-    else if (verb == "formed") {
+        add_nodes(words, 1, words.size());
+    } else if (verb == "formed") {
         const bool quiet = std::exchange(quiet_, true);
         declare(words);
+        // The first one begins; the others find a cluster.
+        add_nodes(words, 1, 2);
+        lab_->pass(Millis{500}, true);
+        add_nodes(words, 2, words.size());
         formed();
         quiet_ = quiet;
         began_ = noted_ = lab_->now;

@@ -41,6 +41,7 @@ class Script {
     bool report_command(const Words& words);
     bool monitor_command(const Words& words);
     void declare(const Words& words);
+    void add_nodes(const Words& words, std::size_t first, std::size_t last);
     void formed();
     void operate(const Words& words);
     void show(const Words& words);

@@ -139,6 +139,8 @@ TEST_CASE("a store that does not commit: nothing is sent, the process is to end,
     Bench bench;
     FakeLink& link = bench.add("node1");
     CHECK(link.goals.empty());
+    // The report that makes it the first primary.
+    bench.now.v += 500;
     bench.store.fail_saves("the disk is full");
     bench.report("node1");
     CHECK(link.goals.empty());
