@@ -157,11 +157,13 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
 }
 
 void FactsReader::add_forks(Facts& facts) {
-    if (facts.timeline.v <= 1) return;
+    if (facts.timeline.empty() || (facts.timeline.v <= 1 && !facts.in_recovery)) return;
     const auto histories = read_histories(node_.data.wal_dir());
     if (!histories) return add_trouble(facts, histories.error().message);
     const auto own = histories->find(facts.timeline);
     if (own != histories->end()) facts.forks = own->second;
+    for (auto above = histories->upper_bound(facts.timeline); above != histories->end(); ++above)
+        facts.histories.push_back(above->first);
 }
 
 void FactsReader::judge_silence(Facts& facts) {

@@ -5,6 +5,7 @@
 
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/files.h"
+#include "keeper/postgres/kept_wal.h"
 #include "keeper/postgres/role.h"
 #include "keeper/postgres/server_status.h"
 #include "keeper/postgres/wal_scan.h"
@@ -38,6 +39,14 @@ Error start_failure(const Node& node) {
                 ". The data folder is of another major version: install that one, or set the launcher's --bin-dir";
     }
     return error(std::move(message));
+}
+
+/// PostgreSQL would take the newest of them for its own way, and the next promotion would name it as the parent.
+Result<> move_strays(Node& node, const std::vector<Timeline>& strays) {
+    const auto kept = keep_histories(node.data.wal_dir(), node.config.state_dir + "/wal-kept", node.data.incarnation(), strays);
+    if (!kept) return kept.error();
+    if (!kept->empty()) node.config.log.warning("history_moved", *kept);
+    return {};
 }
 
 /// Files as they must be before any start: whose folder it is, settings, access, the signal file.
@@ -122,6 +131,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
     if (!variable) co_return variable.error();
     if (auto done = write_passfile(node); !done) co_return done;
     if (auto done = prepare(node, step.layout, *variable, true, true); !done) co_return done;
+    if (auto done = move_strays(node, step.strays); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
     node.run().standby_names = closed_rule;

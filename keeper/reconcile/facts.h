@@ -33,6 +33,8 @@ struct Facts {
     std::uint32_t pg_version = 0;
     Timeline timeline;
     std::vector<TimelineFork> forks;
+    /// Timelines above it that the folder has a history file of: PostgreSQL takes the newest for its own way (R5).
+    std::vector<Timeline> histories;
     Lsn end;
     Lsn replayed;
     Lsn complete;
@@ -59,7 +61,8 @@ struct Facts {
 };
 BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
-                       clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks, end, replayed, complete,
+                       clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks,
+                       histories, end, replayed, complete,
                        end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
                        standby_names, alien_rule, trouble))
 

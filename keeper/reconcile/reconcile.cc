@@ -34,6 +34,20 @@ bool Situation::permitted() const {
     return run.goal_received && goal.permit && *goal.permit == StartPermit{run.boot, facts.exits};
 }
 
+std::vector<Timeline> Situation::strays() const {
+    std::vector<Timeline> strays;
+    for (const Timeline t : facts.histories) {
+        const auto same = [t](const HistoryEntry& e) { return e.timeline == t; };
+        if (!goal.history.empty() && std::none_of(goal.history.begin(), goal.history.end(), same)) strays.push_back(t);
+    }
+    return strays;
+}
+
+bool Situation::id_taken() const {
+    return goal.timeline > facts.timeline &&
+           std::find(facts.histories.begin(), facts.histories.end(), goal.timeline) != facts.histories.end();
+}
+
 bool Situation::peers_differ() const {
     const Layout wanted = layout();
     if (goal.peers.empty() || (run.peers_put_off && run.layout_tried == wanted)) return false;

@@ -69,7 +69,7 @@ bool forward_not_counting(const Situation& s) { return forwarding(s) && !s.run.g
 Decision wait_for_monitor(const Situation&) { return wait_for("the monitor's goal in this run of the keeper"); }
 
 bool forward_stopped(const Situation& s) { return forwarding(s) && s.stopped(); }
-Decision start_forward(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream}); }
+Decision start_forward(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream, s.strays()}); }
 
 bool forward_elsewhere(const Situation& s) {
     return forwarding(s) && s.running_standby() && s.facts.following != s.goal.upstream;

@@ -53,6 +53,15 @@ Decision say_not_promotable(const Situation& s) {
                    (s.standing.why.empty() ? std::string{} : ": " + s.standing.why));
 }
 
+bool id_is_taken(const Situation& s) {
+    return is_primary(s) && (s.stopped() || s.running_standby()) && s.run.goal_received && s.id_taken();
+}
+Decision say_taken(const Situation& s) {
+    return problem("told to be primary on " + text(s.goal.timeline) +
+                   ", of which this node has a history file already, of a promotion that was not finished: it needs "
+                   "another id");
+}
+
 // ---- stopped (R9) ----
 
 bool crashed_while_serving(const Situation& s) {
@@ -68,7 +77,7 @@ Decision wait_for_end(const Situation&) { return wait_for("a look at where its W
 bool chosen_and_down(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received && may_take_timeline(s);
 }
-Decision start_to_promote(const Situation& s) { return take(StartStandby{s.layout(), {}}); }
+Decision start_to_promote(const Situation& s) { return take(StartStandby{s.layout(), {}, s.strays()}); }
 
 bool down_off_timeline(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received;
@@ -121,6 +130,9 @@ bool chosen(const Situation& s) {
 }
 Decision promote(const Situation& s) { return take(Promote{s.layout(), s.goal.timeline, s.goal.rule}); }
 
+bool chosen_with_strays(const Situation& s) { return chosen(s) && !s.strays().empty(); }
+Decision stop_with_strays(const Situation&) { return take(Stop{StopMode::immediate}); }
+
 bool standby_not_heard(const Situation& s) { return is_primary(s) && s.running_standby() && !s.run.goal_received; }
 Decision wait_for_monitor(const Situation&) { return wait_for("the monitor's goal in this run of the keeper"); }
 
@@ -162,6 +174,9 @@ constexpr std::array rows{
         crashed_while_serving, start_primary},
     Row{"exit-told", "goal primary; it has just exited, and nobody has looked yet where its WAL ends", "nothing",
         "the exit is told at once; what follows for this node needs the end of its WAL", just_exited, wait_for_end},
+    Row{"id-taken", "goal primary; a standby that has a history file of the assigned timeline", "nothing",
+        "no timeline id is ever used twice, and a promotion that was broken off may have been heard of (R5)", id_is_taken,
+        say_taken},
     Row{"chosen-down", "goal primary with a new timeline; PostgreSQL is down", "StartStandby (of nobody)",
         "only a standby can be promoted", chosen_and_down, start_to_promote},
     Row{"off-timeline", "goal primary; down, and the goal's timeline does not continue its WAL", "nothing",
@@ -187,6 +202,10 @@ constexpr std::array rows{
         "steps follow facts", gives_no_answer, say_no_answer},
     Row{"fence-before-promote", "goal primary; a standby that still has an upstream", "Fence",
         "nobody is promoted who is not fenced (R5)", chosen_but_receiving, fence_first},
+    Row{"chosen-misled", "goal primary with a new timeline; a standby with history files that the cluster's history lacks",
+        "Stop (immediate)",
+        "PostgreSQL would name the newest of them as the parent: they are moved aside while it is stopped (R5)",
+        chosen_with_strays, stop_with_strays},
     Row{"promote", "goal primary with a new timeline that continues this standby's WAL", "Promote",
         "a durable choice is final in its epoch (R5)", chosen, promote},
     Row{"promote-not-heard", "goal primary; a standby; not received in this run", "nothing",

@@ -64,7 +64,7 @@ Decision say_no_answer(const Situation& s) {
 
 bool cannot_stream(const Situation& s) {
     return s.running_standby() && s.run.goal_received && !s.streams_from_upstream() &&
-           (s.stands(Kind::diverged) || s.stands(Kind::torn_tail));
+           (s.stands(Kind::diverged) || s.stands(Kind::torn_tail) || !s.strays().empty());
 }
 Decision stop_to_repair(const Situation&) { return take(Stop{StopMode::fast}); }
 
@@ -108,7 +108,7 @@ bool torn(const Situation& s) { return s.stopped() && s.stands(Kind::torn_tail) 
 Decision drop_torn_tail(const Situation& s) { return take(DropTornTail{s.standing.timeline, s.standing.fork}); }
 
 bool prefix(const Situation& s) { return s.stopped() && s.stands(Kind::prefix); }
-Decision start(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream}); }
+Decision start(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream, s.strays()}); }
 
 bool no_truth_to_rewind_to(const Situation& s) { return s.stopped() && !(s.run.goal_received && s.goal.rewind_allowed); }
 Decision wait_for_checkpoint(const Situation& s) {
@@ -146,9 +146,12 @@ constexpr std::array rows{
         "a restart might help or might not: a person has to look", stuck, say_stuck},
     Row{"standby-no-answer", "goal standby; running, and this look at it had no answer", "nothing",
         "steps follow facts", gives_no_answer, say_no_answer},
-    Row{"cannot-stream", "goal standby; running, diverged or with a torn tail, and not streaming", "Stop (fast)",
-        "a diverged standby loops for ever, a torn one would leave a hole: both are repaired while stopped, on exact facts "
-        "(R6)",
+    Row{"cannot-stream",
+        "goal standby; running, diverged, with a torn tail or on the way to a timeline that is none of the cluster's, and "
+        "not streaming",
+        "Stop (fast)",
+        "a diverged or misled standby loops for ever, a torn one would leave a hole: they are repaired while stopped, on "
+        "exact facts (R5, R6)",
         cannot_stream, stop_to_repair},
     Row{"follow", "goal standby; running with another upstream", "Follow",
         "an upstream changes by reload, without a restart", follows_another, follow},

@@ -39,10 +39,12 @@ struct StartPrimary {
     Layout layout;
     friend bool operator==(const StartPrimary&, const StartPrimary&) = default;
 };
-/// Starts as a standby of `upstream` (empty: of nobody) under the closed rule. standby.signal is written first.
+/// Starts as a standby of `upstream` (empty: of nobody) under the closed rule. standby.signal is written first, and the
+/// history files of `strays`, timelines that are none of the cluster's, are moved aside (R5).
 struct StartStandby {
     Layout layout;
     NodeName upstream;
+    std::vector<Timeline> strays = {};
     friend bool operator==(const StartStandby&, const StartStandby&) = default;
 };
 /// Points a running standby at another upstream by reload.
@@ -116,7 +118,7 @@ struct UpdatePeers {
 BOOST_DESCRIBE_STRUCT(Initialise, (), (layout))
 BOOST_DESCRIBE_STRUCT(Adopt, (), (layout))
 BOOST_DESCRIBE_STRUCT(StartPrimary, (), (layout))
-BOOST_DESCRIBE_STRUCT(StartStandby, (), (layout, upstream))
+BOOST_DESCRIBE_STRUCT(StartStandby, (), (layout, upstream, strays))
 BOOST_DESCRIBE_STRUCT(Follow, (), (layout, upstream))
 BOOST_DESCRIBE_STRUCT(Fence, (), (layout))
 BOOST_DESCRIBE_STRUCT(Promote, (), (layout, timeline, rule))

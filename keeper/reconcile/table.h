@@ -39,6 +39,11 @@ struct Situation {
     [[nodiscard]] bool permitted() const;
     /// Another sync rule is in force than the keeper has put there (R3).
     [[nodiscard]] bool rule_overruled() const { return !facts.alien_rule.empty(); }
+    /// Timelines above its own that it has history files of and the cluster's history has not: left by promotions that
+    /// came to nothing (R5).
+    [[nodiscard]] std::vector<Timeline> strays() const;
+    /// A history file of the very timeline that it is to take: another id is needed.
+    [[nodiscard]] bool id_taken() const;
     /// Peers, or their slots, are not as the goal says.
     [[nodiscard]] bool peers_differ() const;
     /// The upstream is one of the peers and not this node.

@@ -94,6 +94,44 @@ TEST_CASE("a promotion that did not happen leaves a standby that starts") {
     CHECK_FALSE(std::filesystem::exists(b.data("pg_wal/00000002.history")));
 }
 
+TEST_CASE("a history file of a promotion that was not finished misleads nobody (R5)") {
+    Cluster cluster(4);
+    cluster.bring_up_synchronous(1);
+    TestNode& b = cluster[2];
+    TestNode& c = cluster[3];
+    TestNode& d = cluster[4];
+    REQUIRE(::kill(cluster[1].postmaster(), SIGKILL) == 0);
+    for (TestNode* node : {&b, &c, &d}) REQUIRE(cluster.perform(*node, Fence{cluster.layout(*node)}));
+    // b is on its way to timeline 2: c has fetched its history file and no WAL of it, d is b killed at that moment.
+    REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
+    const std::string history = read_text(b.data("pg_wal/00000002.history"));
+    REQUIRE_FALSE(history.empty());
+    REQUIRE(cluster.perform(d, Stop{StopMode::immediate}));
+    for (TestNode* node : {&c, &d}) {
+        write_text(node->data("pg_wal/00000002.history"), history);
+        CHECK(cluster.facts(*node).timeline == Timeline{1});
+        CHECK(cluster.facts(*node).histories == std::vector<Timeline>{Timeline{2}});
+    }
+    // b is gone with all that it wrote. c is promoted in its turn; PostgreSQL has taken note of the file by then.
+    REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
+    REQUIRE(eventually([&] { return read_text(c.dir + "/launcher.log").find("new target timeline is 2") != std::string::npos; }));
+    REQUIRE(cluster.perform(c, Stop{StopMode::immediate}));
+    REQUIRE(cluster.perform(c, StartStandby{cluster.layout(c), {}, {Timeline{2}}}));
+    CHECK(cluster.facts(c).histories.empty());
+    REQUIRE(cluster.perform(c, Promote{cluster.layout(c), Timeline{3}, cluster.rule(0, {})}));
+    const Facts promoted = cluster.facts(c);
+    REQUIRE(promoted.forks.size() == 1);
+    CHECK(promoted.forks[0].timeline == Timeline{1});
+    // d follows it.
+    REQUIRE(cluster.perform(d, StartStandby{cluster.layout(d), c.name, {Timeline{2}}}));
+    REQUIRE(cluster.until(d, [](const Facts& f) { return f.timeline == Timeline{3} && f.receiver.streaming; }));
+    CHECK(cluster.facts(d).forks == promoted.forks);
+    bool kept = false;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(d.config.state_dir + "/wal-kept"))
+        if (entry.path().filename() == "00000002.history") kept = read_text(entry.path()) == history;
+    CHECK(kept);
+}
+
 TEST_CASE("readers in the way of replay do not hold a promotion") {
     Cluster cluster(2);
     cluster[2].config.parameters["max_standby_streaming_delay"] = "600s";

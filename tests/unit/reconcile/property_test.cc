@@ -71,6 +71,8 @@ Facts any_facts(Dice& dice) {
     f.system_id = SystemId{dice.one_in(12) ? "88" : "77"};
     f.timeline = Timeline{static_cast<std::uint32_t>(dice.upto(3))};
     if (f.timeline.v > 1) f.forks.push_back({Timeline{f.timeline.v - 1}, Lsn{f.timeline.v * 0x1000ULL}});
+    if (dice.one_in(4)) f.histories = {Timeline{f.timeline.v + 1}};
+    if (dice.one_in(8)) f.alien_rule = "not the cluster's";
     f.end = Lsn{dice.upto(5) * 0x1000};
     f.complete = Lsn{dice.pick<std::uint64_t>({f.end.v, f.end.v / 2, 0})};
     f.wal_segment_bytes = 0x1000;
@@ -193,7 +195,7 @@ void check_step(const World& w, const Stop&) {
     REQUIRE(is_alive(w.facts.status));
     // A primary that may be the cluster's is stopped by the monitor's word alone, or for a wrong timeline.
     if (w.facts.rebuilding) return;
-    if (role == Role::primary) REQUIRE(w.facts.timeline != w.promise.goal->timeline);
+    if (role == Role::primary && !w.facts.in_recovery) REQUIRE(w.facts.timeline != w.promise.goal->timeline);
     if (role == Role::fence) REQUIRE(w.facts.in_recovery);
     REQUIRE(role != Role::wait);
 }

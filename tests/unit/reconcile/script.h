@@ -14,7 +14,7 @@
 //   restart boot=ID             the keeper is started again: only the promise is left
 //
 // Short forms: at=EPOCH/TERM/VERSION[@MONITOR]; peers=node1:a,node2:b; history=1,2@0/3000,3>0/4000 (fork known, or only
-// its floor); rule=ID:K(a,b); permit=BOOT/EXITS; forks=1@0/3000; receiver=node1|none; slots=node1,node2.
+// its floor); rule=ID:K(a,b); permit=BOOT/EXITS; forks=1@0/3000; histories=2,3; receiver=node1|none; slots=node1,node2.
 #pragma once
 
 #include <optional>

@@ -146,6 +146,10 @@ std::string set_facts(Facts& facts, const std::string& word) {
             const auto [timeline, end] = cut(item, '@');
             facts.forks.push_back({Timeline{static_cast<std::uint32_t>(number(timeline))}, lsn(end)});
         }
+    } else if (key == "histories") {
+        facts.histories.clear();
+        for (const std::string& item : items(value))
+            facts.histories.push_back(Timeline{static_cast<std::uint32_t>(number(item))});
     } else if (key == "receiver") {
         facts.receiver = {};
         if (value != "none") facts.receiver = {true, NodeName{value}, Millis{10}};
@@ -170,6 +174,9 @@ std::string show_step(const Step& step) {
         std::ostringstream out;
         if constexpr (std::same_as<T, Layout>) {
             return;
+        } else if constexpr (std::same_as<T, std::vector<Timeline>>) {
+            if (value.empty()) return;
+            for (const Timeline t : value) out << (out.str().empty() ? "" : ",") << t.v;
         } else if constexpr (std::same_as<T, NamedRule>) {
             out << show_rule(value);
         } else if constexpr (std::same_as<T, Lsn>) {
