@@ -44,7 +44,8 @@ Async<Result<FencedEnd>> read_end(Node& node, Received known) {
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node.blocking(read_end);
     if (!end) co_return end.error();
-    co_return FencedEnd{*end, std::max({known.received, known.replayed, end->complete})};
+    // A tail that a server run before this one received is torn on disk only.
+    co_return FencedEnd{*end, std::max({known.received, known.replayed, end->complete, end->torn})};
 }
 
 Async<Result<>> fence(Node& node, const Fence& step) {

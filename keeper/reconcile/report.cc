@@ -34,6 +34,13 @@ Facts without_folder(const Facts& facts) {
 
 }  // namespace
 
+bool offers_torn_tail(const Run& run, const Facts& facts) {
+    if (facts.status != PgStatus::running || !facts.in_recovery || !facts.following.empty()) return false;
+    if (!facts.end_exact || !run.fence_held || run.exits != facts.exits) return false;
+    const std::uint64_t segment = std::max<std::uint64_t>(facts.wal_segment_bytes, 1);
+    return facts.end.v / segment > facts.complete.v / segment;
+}
+
 bool is_fenced(const Promise& promise, const Run& run, const Facts& facts) {
     if (!promise.goal || facts.folder_incarnation != promise.incarnation || facts.rebuilding) return false;
     const Goal& goal = *promise.goal;
@@ -41,6 +48,7 @@ bool is_fenced(const Promise& promise, const Run& run, const Facts& facts) {
     if (!facts.end_exact || facts.end.empty()) return false;
     if (goal.role == Role::fast_forward && facts.end < goal.stream_until) return false;
     if (facts.status == PgStatus::stopped) return true;
+    if (offers_torn_tail(run, facts)) return false;
     return facts.status == PgStatus::running && facts.in_recovery && facts.following.empty() &&
            !facts.receiver.streaming && run.fence_held && run.exits == facts.exits;
 }

@@ -38,6 +38,10 @@ bool fence_failed(const Situation& s) {
 bool starting_standby(const Situation& s) { return fencing(s) && s.status(PgStatus::starting); }
 Decision wait_for_start(const Situation&) { return wait_for("PostgreSQL to take connections"); }
 
+bool offers_tail(const Situation& s) {
+    return (fencing(s) || s.role(Role::fast_forward)) && offers_torn_tail(s.run, s.facts);
+}
+
 bool is_fenced_now(const Situation& s) { return fencing(s) && is_fenced(s.promise, s.run, s.facts); }
 Decision fenced(const Situation&) { return settled(); }
 
@@ -93,6 +97,10 @@ constexpr std::array rows{
         stuck_standby, stop_at_once},
     Row{"fence-starting", "goal fence; a standby takes no connections yet", "nothing",
         "that no upstream is set must be seen on a new connection", starting_standby, wait_for_start},
+    Row{"fence-torn", "goal fence or fast_forward; fenced, but a torn record reaches into a later segment",
+        "Stop (immediate)",
+        "a running server would send that tail to a survivor that follows it, which then has a hole (R6)", offers_tail,
+        stop_at_once},
     Row{"fenced", "goal fence; no upstream, no receiver, end of WAL read after that", "nothing",
         "fenced in the protocol's sense, whichever epoch it was done for", is_fenced_now, fenced},
     Row{"fence-failed", "goal fence; a standby runs, and Fence has failed on it", "Stop (immediate)",
