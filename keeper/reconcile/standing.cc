@@ -51,7 +51,10 @@ Standing compare_fork(const History& history, const TimelineFork& left, Timeline
 
 /// The node's newest timeline: does its WAL end before the history left that timeline?
 Standing compare_end(const History& history, const Facts& facts, Iterator own) {
-    const Lsn complete = facts.complete.empty() ? facts.end : facts.complete;
+    // A standby that runs has received more than it could replay: part of a record, or what it replays next. The former
+    // does not count, and the latter will have been replayed in a moment.
+    const bool runs = facts.status == PgStatus::running && facts.in_recovery && !facts.replayed.empty();
+    const Lsn complete = !facts.complete.empty() ? facts.complete : runs ? facts.replayed : facts.end;
     if (own + 1 == history.end()) return {Standing::Kind::prefix, {}, {}, {}};
     const Iterator real = next_known(history, own);
     const bool known = real != history.end();
