@@ -20,10 +20,10 @@ struct Now {
         return facts.status == PgStatus::stopped || facts.status == PgStatus::absent;
     }
     /// Something else on a primary is more urgent than a step that may wait for standbys.
-    [[nodiscard]] bool overtaken_by(const char* a, const char* b) const {
+    [[nodiscard]] bool overtaken_by(const char* a, const char* b = nullptr) const {
         if (facts.status != PgStatus::running) return false;
         const Decision d = reconcile(promise, run, facts);
-        return d.step && (step_name(*d.step) == a || step_name(*d.step) == b);
+        return d.step && (step_name(*d.step) == a || (b != nullptr && step_name(*d.step) == b));
     }
 };
 
@@ -73,7 +73,8 @@ std::string check(const OpenToClients& s, const Now& now) {
 std::string check(const Checkpoint& s, const Now& now) {
     if (now.server_gone()) return gone;
     if (now.role == Role::fence) return none;
-    return now.role == Role::primary && now.goal().checkpoint_request == s.request ? none : changed;
+    if (now.role != Role::primary || now.goal().checkpoint_request != s.request) return changed;
+    return now.overtaken_by("ApplyRule") ? "something more urgent goes first" : none;
 }
 std::string check(const Stop& s, const Now& now) {
     // What goes down goes down; only a stop that has to be quicker cuts in.

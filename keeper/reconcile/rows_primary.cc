@@ -146,6 +146,9 @@ Decision update_peers(const Situation& s) { return take(UpdatePeers{s.layout()})
 bool checkpoint_wanted(const Situation& s) {
     return is_primary(s) && s.running_primary() && s.goal.checkpoint_request > s.run.checkpoint_done;
 }
+bool checkpoint_goes_first(const Situation& s) {
+    return checkpoint_wanted(s) && s.run.failed_step == step_name(ApplyRule{});
+}
 Decision make_checkpoint(const Situation& s) { return take(Checkpoint{s.goal.checkpoint_request}); }
 
 bool rule_to_apply(const Situation& s) {
@@ -215,11 +218,15 @@ constexpr std::array rows{
         standby_not_promotable, say_not_promotable},
     Row{"primary-peers", "goal primary; read-write; access or slots are not as the goal's peers", "UpdatePeers",
         "standbys have to get in before a commit can wait for them", peers_to_update, update_peers},
-    Row{"checkpoint", "goal primary; read-write; a checkpoint was asked for", "Checkpoint",
-        "pg_rewind and a short switchover need it, and it must not wait behind a rule that waits for a standby",
-        checkpoint_wanted, make_checkpoint},
+    Row{"checkpoint-first", "goal primary; read-write; a checkpoint was asked for, and the newest rule could not be proved",
+        "Checkpoint", "a checkpoint must not wait behind a rule that waits for a standby, which may wait for a rewind",
+        checkpoint_goes_first, make_checkpoint},
     Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet, or somebody else's is in force",
-        "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)", rule_to_apply, apply_rule},
+        "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)",
+        rule_to_apply, apply_rule},
+    Row{"checkpoint", "goal primary; read-write; a checkpoint was asked for", "Checkpoint",
+        "pg_rewind and a short switchover need it; on a loaded disk it takes long, and commits may wait for a rule",
+        checkpoint_wanted, make_checkpoint},
     Row{"open", "goal primary; read-write; closed to clients", "OpenToClients",
         "after a start clients see only what k of S have flushed (R9)", closed_to_clients, open_to_clients},
     Row{"serve", "goal primary; read-write and open", "nothing", "the goal is reached", is_primary, serve},
