@@ -126,6 +126,15 @@ Async<Result<>> wait_for_flush(const Node& node, Connection& connection, const S
     }
 }
 
+/// A walsender looks for commits to release only when its standby answers, and an idle one answers once a second: a commit
+/// of the keeper's own, which waits for nobody, makes it answer now.
+Async<Result<>> make_them_answer(Connection& connection) {
+    const auto done = co_await connection.query(
+        "SELECT pg_logical_emit_message(true, 'pgaf', 'the sync rule has changed')", query_limit);
+    if (!done) co_return done.error().in("writing a WAL message");
+    co_return Result<>{};
+}
+
 /// Under the closed rule a commit of the keeper's own has been seen waiting: from now on every one waits. Before that
 /// the configuration says so, but only the checkpointer turns waiting on.
 Async<Result<std::shared_ptr<Connection>>> prove_closed(Node& node, const Layout& layout) {
@@ -177,6 +186,7 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     if (!reached) co_return reached.error();
     auto open = co_await put_rule(node, step.layout, names);
     if (!open) co_return open.error();
+    if (auto done = co_await make_them_answer(**open); !done) co_return done;
     co_return co_await wait_for_flush(node, **open, rule, step.layout, reached->flushed);
 }
 
@@ -200,6 +210,7 @@ Async<Result<>> apply_rule(Node& node, const ApplyRule& step, const Progress& pr
     if (!open) co_return open.error();
     node.run().closed_all_along = false;
     if (step.rule.rule.asynchronous()) co_return Result<>{};
+    if (auto done = co_await make_them_answer(**open); !done) co_return done;
     co_return co_await wait_for_flush(node, **open, step.rule.rule, step.layout, view->flushed);
 }
 

@@ -1,4 +1,5 @@
 // The proof of a sync rule (R3) and who may count for it (R14).
+#include <atomic>
 #include <thread>
 
 #include "keeper/postgres/settings.h"
@@ -122,6 +123,34 @@ TEST_CASE("leaving k = 0 waits for the checkpointer, which alone turns waiting o
     ::kill(checkpointer, SIGCONT);
     REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(1, {&cluster[2]})}));
     CHECK(a.ask("SHOW synchronous_standby_names").find("ANY 1 (") == 0);
+}
+
+TEST_CASE("commits that wait while a rule is brought into force go through with it") {
+    Cluster cluster(2);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    // An idle standby says nothing at all by itself; else it would release them, up to a second later.
+    b.ask("ALTER SYSTEM SET wal_receiver_status_interval = 0");
+    b.ask("SELECT pg_reload_conf()");
+    REQUIRE(eventually([&] { return b.ask("SHOW wal_receiver_status_interval") == "0"; }));
+    std::atomic<int> commits = 0;
+    std::atomic<bool> enough = false;
+    std::thread client([&] {
+        Sql sql = a.sql();
+        while (!enough) {
+            sql.send("INSERT INTO t VALUES (1)");
+            while (!enough && !sql.answered(100)) {}
+            ++commits;
+        }
+    });
+    CHECK(eventually([&] { return commits > 3; }));
+    CHECK(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(1, {&b})}));
+    const int before = commits;
+    CHECK(eventually([&] { return commits > before + 3; }, 5000));
+    enough = true;
+    client.join();
 }
 
 TEST_CASE("a commit whose wait is cancelled is a WARNING and a success") {
