@@ -81,6 +81,7 @@ class Control : public PostgresControl {
     void on_change(std::function<void()> callback) override { callback_ = std::move(callback); }
     Async<Result<>> let_go() override { co_return co_await node_->launcher.let_go(); }
     void peers_at(std::map<NodeName, Lsn> positions) override { node_->peer_positions = std::move(positions); }
+    void follow_node_timeout(Millis node_timeout) override { node_->follow_node_timeout(node_timeout); }
 
   private:
     std::shared_ptr<Node> node_;

@@ -92,7 +92,9 @@ bool DataDir::is_standby() const {
 }
 
 Result<> DataDir::write_settings(const Variable& variable, Write how, std::vector<std::string>* overridden) const {
-    const std::string text = render_settings(config_, variable, version());
+    PostgresConfig config = config_;
+    config.node_timeout = node_timeout_;
+    const std::string text = render_settings(config, variable, version());
     if (auto done = write_file_if_changed(path(settings_file), text, 0600, how); !done) return done;
     const auto main = read_file(path("postgresql.conf"));
     const std::string with_include = conf_with_include_last(main ? *main : "", settings_file);
@@ -105,6 +107,12 @@ Result<> DataDir::write_settings(const Variable& variable, Write how, std::vecto
     if (overridden != nullptr) *overridden = removed;
     if (removed.empty()) return {};
     return write_file(path("postgresql.auto.conf"), kept);
+}
+
+Result<> DataDir::write_timeouts() const {
+    const auto text = read_file(path(settings_file));
+    if (!text) return text.error();
+    return write_file_if_changed(path(settings_file), with_timeouts(*text, node_timeout_), 0600, Write::atomic);
 }
 
 std::optional<Variable> DataDir::settings() const {

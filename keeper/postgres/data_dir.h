@@ -17,7 +17,7 @@ namespace pgaf::keeper {
 
 class DataDir {
   public:
-    explicit DataDir(const PostgresConfig& config) : config_(config) {}
+    explicit DataDir(const PostgresConfig& config) : config_(config), node_timeout_(config.node_timeout) {}
 
     [[nodiscard]] std::string path(const std::string& name) const { return config_.data_dir + "/" + name; }
     [[nodiscard]] std::string wal_dir() const { return path("pg_wal"); }
@@ -46,6 +46,10 @@ class DataDir {
     /// Not durable for a server that runs: they are written anew before each start.
     [[nodiscard]] Result<> write_settings(const Variable& variable, Write how = Write::durable,
                                           std::vector<std::string>* overridden = nullptr) const;
+    /// What the timeouts of replication follow from now on; write_timeouts() puts them into the pgaf.conf that there is.
+    void set_node_timeout(Millis node_timeout) { node_timeout_ = node_timeout; }
+    [[nodiscard]] Millis node_timeout() const { return node_timeout_; }
+    [[nodiscard]] Result<> write_timeouts() const;
     /// What pgaf.conf says; nothing when there is none yet.
     [[nodiscard]] std::optional<Variable> settings() const;
     /// Owned settings that postgresql.auto.conf sets.
@@ -66,6 +70,7 @@ class DataDir {
 
   private:
     const PostgresConfig& config_;
+    Millis node_timeout_;
 };
 
 /// The user that this process runs as: PostgreSQL's peer authentication sees the same.

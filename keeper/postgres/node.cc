@@ -1,5 +1,6 @@
 #include "keeper/postgres/node.h"
 
+#include <boost/asio/detached.hpp>
 #include <deque>
 
 #include "keeper/postgres/files.h"
@@ -71,6 +72,31 @@ Result<> Node::know(const Layout& known) {
     return data.remember_layout(known);
 }
 
+void Node::follow_node_timeout(Millis node_timeout) {
+    if (node_timeout != data.node_timeout()) timeouts_due_ = true;
+    data.set_node_timeout(node_timeout);
+    if (!timeouts_due_ || timeouts_under_way_) return;
+    timeouts_under_way_ = true;
+    boost::asio::co_spawn(
+        strand,
+        [](std::shared_ptr<Node> self) -> Async<void> {
+            co_await self->reload_timeouts();
+            self->timeouts_under_way_ = false;
+        }(shared_from_this()),
+        boost::asio::detached);
+}
+
+Async<void> Node::reload_timeouts() {
+    timeouts_due_ = false;
+    // A server that is down gets them with its start. What fails is tried again with the monitor's next answer.
+    if (!up()) co_return;
+    Result<> done = data.write_timeouts();
+    if (done) done = co_await launcher.reload();
+    if (done) co_return;
+    timeouts_due_ = true;
+    config.log.warning("timeouts_not_changed", done.error().message);
+}
+
 Result<Variable> Node::following(const Layout& known, const NodeName& upstream, std::string rule) const {
     Variable variable;
     variable.standby_names = std::move(rule);
@@ -79,8 +105,10 @@ Result<Variable> Node::following(const Layout& known, const NodeName& upstream, 
     if (peer == nullptr) return error("the upstream " + upstream.v + " is no peer of this node");
     if (peer->host.empty() || peer->port == 0)
         return error("the address of the upstream " + upstream.v + " is not known");
+    PostgresConfig now = config;
+    now.node_timeout = data.node_timeout();
     variable.conninfo =
-        upstream_conninfo(config, *peer, application_name(known.cluster, known.self, known.incarnation), "");
+        upstream_conninfo(now, *peer, application_name(known.cluster, known.self, known.incarnation), "");
     variable.slot = slot_name(known.self);
     return variable;
 }
@@ -156,9 +184,15 @@ Async<Error> Node::explain_not_in_force(std::shared_ptr<Connection> connection, 
 
 Async<Result<>> Node::set_access(Layout known, bool open_to_clients) {
     if (auto done = know(known); !done) co_return done;
+    const bool was_open = data.open_to_clients();
     if (auto done = data.write_access(known, open_to_clients); !done) co_return done;
-    if (up()) co_return co_await launcher.reload();
-    co_return Result<>{};
+    if (!up()) co_return Result<>{};
+    auto loaded = co_await launcher.reload();
+    if (loaded || was_open == open_to_clients) co_return loaded;
+    // The server still has the lines from before, and the file is what says so.
+    if (auto back = data.write_access(known, was_open); !back)
+        co_return error(loaded.error().message + "; and pg_hba.conf could not be put back: " + back.error().message);
+    co_return loaded;
 }
 
 Async<Result<>> run_program(Node& node, Program program, LauncherClient::OnLine on_line) {

@@ -68,6 +68,9 @@ class Node : public std::enable_shared_from_this<Node> {
     Async<Result<>> set_access(Layout known, bool open_to_clients);
     Result<> know(const Layout& known);
 
+    /// The timeouts of replication follow the cluster's node_timeout; a server that runs reloads them.
+    void follow_node_timeout(Millis node_timeout);
+
     /// Takes the WAL receiver of this name away or gives it one: settings for an upstream; empty: none.
     [[nodiscard]] Result<Variable> following(const Layout& known, const NodeName& upstream, std::string rule) const;
 
@@ -95,7 +98,12 @@ class Node : public std::enable_shared_from_this<Node> {
     Async<Result<std::shared_ptr<Connection>>> wait_in_force(Variable wanted);
     Async<Error> explain_not_in_force(std::shared_ptr<Connection> connection, Variable wanted, Variable found);
 
+    Async<void> reload_timeouts();
+
     RunMemory run_;
+    /// The server that runs may still have the timeouts from before.
+    bool timeouts_due_ = false;
+    bool timeouts_under_way_ = false;
 };
 
 /// Runs one of PostgreSQL's programs through the launcher; an error carries its last lines. `on_line` may be empty.

@@ -40,6 +40,9 @@ class PostgresControl {
     /// Where each peer's flushed WAL ends, as the monitor last said (Ack::positions): a standby's slots for its peers
     /// advance to there with one of the next observations, so that they keep what a peer still lacks and nothing more.
     virtual void peers_at(std::map<NodeName, Lsn> positions) = 0;
+
+    /// The cluster's node_timeout (Ack::node_timeout): PostgreSQL's own timeouts of replication follow it, by reload.
+    virtual void follow_node_timeout(Millis node_timeout) = 0;
 };
 
 }  // namespace pgaf::keeper

@@ -10,8 +10,8 @@
 namespace pgaf::keeper {
 namespace {
 
-std::string timeout_of(const PostgresConfig& config) {
-    return std::to_string(config.node_timeout.v) + "ms";
+std::string timeout_of(Millis node_timeout) {
+    return std::to_string(node_timeout.v) + "ms";
 }
 
 /// Taken as they are from the user, who may want more than the default; never less than a cluster needs.
@@ -49,8 +49,8 @@ Lines fixed_settings(const PostgresConfig& config, int version) {
         {"restart_after_crash", "off"},
         {"wal_retrieve_retry_interval", "100ms"},
         {"wal_receiver_status_interval", "1s"},
-        {"wal_sender_timeout", timeout_of(config)},
-        {"wal_receiver_timeout", timeout_of(config)},
+        {"wal_sender_timeout", timeout_of(config.node_timeout)},
+        {"wal_receiver_timeout", timeout_of(config.node_timeout)},
         {"archive_cleanup_command", ""},
         {"recovery_end_command", ""},
         {"recovery_target_timeline", "latest"},
@@ -157,6 +157,14 @@ std::string render_settings(const PostgresConfig& config, const Variable& variab
         if (!owned_settings().contains(name)) text += name + " = " + conf_quoted(value) + "\n";
     for (const auto& [name, value] : lines) text += name + " = " + conf_quoted(value) + "\n";
     return text;
+}
+
+std::string with_timeouts(const std::string& text, Millis node_timeout) {
+    std::vector<std::string> removed;
+    std::string changed = conf_without(text, {"wal_sender_timeout", "wal_receiver_timeout"}, removed);
+    for (const char* name : {"wal_sender_timeout", "wal_receiver_timeout"})
+        changed += std::string(name) + " = " + conf_quoted(timeout_of(node_timeout)) + "\n";
+    return changed;
 }
 
 Variable parse_settings(const std::string& text) {

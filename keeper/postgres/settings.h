@@ -43,6 +43,9 @@ struct Variable {
 /// What a pgaf.conf of render_settings() says.
 [[nodiscard]] Variable parse_settings(const std::string& text);
 
+/// A pgaf.conf with other timeouts of replication, and nothing else changed.
+[[nodiscard]] std::string with_timeouts(const std::string& text, Millis node_timeout);
+
 /// Names that the cluster owns: taken out of postgresql.auto.conf, refused among the user's parameters.
 [[nodiscard]] const std::set<std::string>& owned_settings();
 /// Whether the user's parameters can be taken: none owned, none unsafe (R14: fsync, full_page_writes).

@@ -66,7 +66,10 @@ void Loop::Impl::on_ack(const Ack& ack) {
     heard();
     last_loss.clear();
     if (ack.heartbeat > Millis{0}) heartbeat = ack.heartbeat;
-    if (ack.node_timeout > Millis{0}) run.node_timeout = ack.node_timeout;
+    if (ack.node_timeout > Millis{0}) {
+        run.node_timeout = ack.node_timeout;
+        control.follow_node_timeout(ack.node_timeout);
+    }
     while (!recent.empty() && recent.front().seq <= ack.seq) {
         acknowledged = std::move(recent.front());
         recent.pop_front();

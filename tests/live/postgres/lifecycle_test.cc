@@ -204,4 +204,39 @@ TEST_CASE("a server without free connections, or a frozen one, is told apart") {
     CHECK(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::running && !f.end.empty(); }));
 }
 
+TEST_CASE("the timeouts of replication follow the cluster's node_timeout by reload") {
+    Cluster cluster(1);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    CHECK(a.ask("SHOW wal_sender_timeout") == "2500ms");
+    const std::string rule = a.ask("SHOW synchronous_standby_names");
+    a.control->follow_node_timeout(Millis{7000});
+    CHECK(cluster.until(a, [&](const Facts&) { return a.ask("SHOW wal_sender_timeout") == "7s"; }, 5000));
+    CHECK(a.ask("SHOW wal_receiver_timeout") == "7s");
+    CHECK(a.ask("SHOW synchronous_standby_names") == rule);
+    // And they stay with what is written next.
+    REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
+    CHECK(a.ask("SHOW wal_sender_timeout") == "7s");
+    REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
+    a.control->follow_node_timeout(Millis{4000});
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    CHECK(a.ask("SHOW wal_sender_timeout") == "4s");
+}
+
+TEST_CASE("a server counts as open to clients only when it has loaded their lines") {
+    Cluster cluster(1);
+    TestNode& a = cluster[1];
+    REQUIRE(cluster.perform(a, Initialise{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
+    a.launcher.signal(SIGSTOP);
+    CHECK_FALSE(cluster.perform(a, OpenToClients{cluster.layout(a), cluster.rule(0, {})}));
+    CHECK_FALSE(cluster.facts(a).open_to_clients);
+    a.launcher.signal(SIGCONT);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.launcher_connected; }));
+    CHECK_FALSE(cluster.facts(a).open_to_clients);
+    REQUIRE(cluster.perform(a, OpenToClients{cluster.layout(a), cluster.rule(0, {})}));
+    CHECK(cluster.facts(a).open_to_clients);
+}
+
 }  // namespace pgaf::test

@@ -35,6 +35,8 @@ class FakeControl : public PostgresControl {
     void on_change(std::function<void()> callback) override { callback_ = std::move(callback); }
     Async<Result<>> let_go() override;
     void peers_at(std::map<NodeName, Lsn> positions) override { peers = std::move(positions); }
+    void follow_node_timeout(Millis limit) override { node_timeout = limit; }
+    Millis node_timeout;
 
     /// Tells the loop, as the launcher's events do.
     void change() {

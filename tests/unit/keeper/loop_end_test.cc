@@ -79,6 +79,14 @@ TEST_CASE("positions from the monitor go to the slots") {
     CHECK(bench.control.peers[NodeName{"node1"}] == Lsn{0x9000});
 }
 
+TEST_CASE("the cluster's node_timeout goes to PostgreSQL, also when it changes") {
+    Bench bench;
+    bench.start();
+    REQUIRE(bench.until([&] { return bench.control.node_timeout == Millis{250}; }));
+    bench.link.node_timeout = Millis{700};
+    CHECK(bench.until([&] { return bench.control.node_timeout == Millis{700}; }));
+}
+
 TEST_CASE("a data folder of another cluster is refused, said and not touched; moved away it is cloned") {
     Bench bench;
     Promise promise;

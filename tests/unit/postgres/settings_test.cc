@@ -55,6 +55,20 @@ TEST_CASE("owned settings come last, so nothing of the user's wins") {
         if (name != "data_directory" && name != "config_file") CHECK(values.contains(name));
 }
 
+TEST_CASE("the timeouts of replication change, and nothing else does") {
+    Variable variable;
+    variable.standby_names = "ANY 1 (\"a\")";
+    variable.replay_first = true;
+    const std::string before = render_settings(some_config(), variable, 15);
+    auto values = conf_values(with_timeouts(before, Millis{7000}));
+    CHECK(values.at("wal_sender_timeout") == "7000ms");
+    CHECK(values.at("wal_receiver_timeout") == "7000ms");
+    auto old = conf_values(before);
+    for (const char* name : {"wal_sender_timeout", "wal_receiver_timeout"}) old.erase(name), values.erase(name);
+    CHECK(values == old);
+    CHECK(with_timeouts(with_timeouts(before, Millis{7000}), Millis{7000}) == with_timeouts(before, Millis{7000}));
+}
+
 TEST_CASE("settings that a version does not know are left out") {
     CHECK(conf_values(render_settings(some_config(), {}, 15)).contains("promote_trigger_file"));
     CHECK_FALSE(conf_values(render_settings(some_config(), {}, 16)).contains("promote_trigger_file"));
