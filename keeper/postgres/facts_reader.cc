@@ -50,6 +50,19 @@ std::uint32_t version_number(const std::string& text) {
     return major * 10000 + minor;
 }
 
+std::string version_warning(std::uint32_t version) {
+    // The first minor version in which a server that has just started never takes waiting for standbys as not yet known.
+    constexpr std::uint32_t sound[] = {130021, 140018, 150013, 160009, 170005};
+    for (const std::uint32_t first : sound) {
+        if (version / 10000 != first / 10000 || version >= first) continue;
+        const auto text = [](std::uint32_t v) { return std::to_string(v / 10000) + "." + std::to_string(v % 10000); };
+        return "PostgreSQL " + text(version) +
+               " may let commits through right after its start before it waits for standbys: update it to " +
+               text(first) + " or later";
+    }
+    return {};
+}
+
 Async<Facts> FactsReader::observe() {
     Facts facts;
     const LauncherView& launcher = node_.launcher.view();
@@ -171,6 +184,14 @@ void FactsReader::judge_silence(Facts& facts) {
     if (silent >= std::chrono::milliseconds(node_.config.stuck_limit.v)) facts.status = PgStatus::stuck;
 }
 
+/// Once for each start of a server.
+void FactsReader::warn_of_version(std::uint32_t version) {
+    if (warned_of_ == answered_by_) return;
+    warned_of_ = answered_by_;
+    if (const std::string why = version_warning(version); !why.empty())
+        node_.config.log.warning("postgres_version", why, {{"version", version}});
+}
+
 /// The server's answer; nothing when it gave none, with status and trouble said.
 Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
     if (answered_by_ != node_.launcher.view().postmaster) {
@@ -194,6 +215,7 @@ Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
             judge_silence(facts);
             co_return std::nullopt;
         }
+        warn_of_version(static_cast<std::uint32_t>(connection_.server_version()));
     }
     const auto view = co_await look(connection_, query_limit);
     if (!view) {
@@ -239,6 +261,8 @@ void FactsReader::add_standby(Facts& facts, const ServerView& view) {
     facts.following = peer_at(node_.layout, upstream.host, upstream.port);
     facts.replayed = view.replayed;
     facts.end = std::max(view.received, view.replayed);
+    const bool streaming = view.receiver && view.receiver->status == "streaming";
+    facts.wal_gone = upstream_.wal_gone(facts.following, facts.end, view.segment_bytes, streaming);
     if (view.replay_paused && !view.conninfo.empty() && !view.receiver)
         add_trouble(facts, "replay is paused, so no WAL receiver is started: SELECT pg_wal_replay_resume()");
     const auto& fenced = node_.run().fenced;

@@ -7,13 +7,14 @@
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/node.h"
 #include "keeper/postgres/server_view.h"
+#include "keeper/postgres/upstream_check.h"
 #include "keeper/reconcile/facts.h"
 
 namespace pgaf::keeper {
 
 class FactsReader {
   public:
-    explicit FactsReader(Node& node) : node_(node), connection_(node.strand) {}
+    explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
 
     Async<Facts> observe();
 
@@ -27,6 +28,7 @@ class FactsReader {
     Async<void> add_running(Facts& facts);
     Async<std::optional<ServerView>> ask(Facts& facts);
     void judge_silence(Facts& facts);
+    void warn_of_version(std::uint32_t version);
     void add_standby(Facts& facts, const ServerView& view);
     void add_replication(Facts& facts, const ServerView& view);
     void add_forks(Facts& facts);
@@ -35,8 +37,10 @@ class FactsReader {
 
     Node& node_;
     Connection connection_;
+    UpstreamCheck upstream_;
     /// When this postmaster last answered anything; reset with each new one.
     pid_t answered_by_ = 0;
+    pid_t warned_of_ = 0;
     Clock::time_point answered_{};
     Clock::time_point slots_advanced_{};
     /// A look has shown this server alive, and none has shown it gone yet.
@@ -53,5 +57,7 @@ class FactsReader {
 
 /// 150020 for "15.20", 180000 for "18beta1".
 [[nodiscard]] std::uint32_t version_number(const std::string& text);
+/// What is known to be wrong with this minor version, with the remedy; empty: nothing.
+[[nodiscard]] std::string version_warning(std::uint32_t version);
 
 }  // namespace pgaf::keeper

@@ -54,6 +54,9 @@ struct Facts {
     /// That it is not what the keeper has put there, in words (ALTER SYSTEM, say); empty: it is.
     std::string alien_rule;
 
+    /// That the upstream serves and no longer has the WAL that this standby needs next, in words; empty: nobody says so.
+    std::string wal_gone;
+
     /// What could not be found out, and why; empty when all is known.
     std::string trouble;
 
@@ -64,6 +67,6 @@ BOOST_DESCRIBE_STRUCT(Facts, (),
                        clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks,
                        histories, end, replayed, complete,
                        end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
-                       standby_names, alien_rule, trouble))
+                       standby_names, alien_rule, wal_gone, trouble))
 
 }  // namespace pgaf::keeper

@@ -62,6 +62,20 @@ Decision say_no_answer(const Situation& s) {
     return problem(s.facts.trouble.empty() ? "PostgreSQL gives no answer" : s.facts.trouble);
 }
 
+/// The upstream of the goal has said that what comes next has been removed there.
+bool upstream_lacks_wal(const Situation& s) { return !s.run.wal_gone.empty() && s.run.wal_gone_at == s.goal.upstream; }
+/// As a rewind, a clone waits until this node has left every sync rule (R3).
+bool may_clone_behind(const Situation& s) {
+    return upstream_lacks_wal(s) && s.run.goal_received && s.goal.rewind_allowed && s.stands(Kind::prefix);
+}
+bool running_behind(const Situation& s) {
+    return s.running_standby() && !s.streams_from_upstream() && may_clone_behind(s);
+}
+bool down_behind(const Situation& s) { return s.stopped() && may_clone_behind(s); }
+Decision clone_behind(const Situation& s) {
+    return take(Clone{s.layout(), s.goal.upstream, s.run.next, s.run.wal_gone});
+}
+
 bool cannot_stream(const Situation& s) {
     return s.running_standby() && s.run.goal_received && !s.streams_from_upstream() &&
            (s.stands(Kind::diverged) || s.stands(Kind::torn_tail) || !s.strays().empty());
@@ -90,10 +104,11 @@ Decision content(const Situation&) { return settled(); }
 bool connects(const Situation& s) { return s.running_standby(); }
 Decision wait_for_stream(const Situation& s) {
     if (s.run.without_stream < stream_expected) return wait_for("replication from " + s.goal.upstream.v);
+    if (upstream_lacks_wal(s))
+        return problem(s.run.wal_gone + ": this node is cloned anew as soon as it is in no sync rule and " +
+                       s.goal.upstream.v + " has made a checkpoint");
     return problem("PostgreSQL could not stream from " + s.goal.upstream.v + " for more than " +
-                   std::to_string(stream_expected.v / 1000) +
-                   " s; its log says why. If the WAL that it needs has been removed there, stop this node, empty its data "
-                   "folder and start it: it makes a new clone");
+                   std::to_string(stream_expected.v / 1000) + " s: its log, and " + s.goal.upstream.v + ", say why");
 }
 
 // ---- down ----
@@ -113,11 +128,6 @@ Decision start(const Situation& s) { return take(StartStandby{s.layout(), s.goal
 bool no_truth_to_rewind_to(const Situation& s) { return s.stopped() && !(s.run.goal_received && s.goal.rewind_allowed); }
 Decision wait_for_checkpoint(const Situation& s) {
     return wait_for("a checkpoint on the new primary before it can be rewound (" + s.standing.why + ")");
-}
-
-bool rewind_did_not_help(const Situation& s) { return s.stopped() && !s.run.rewind_failed.empty(); }
-Decision clone_instead(const Situation& s) {
-    return take(Clone{s.layout(), s.goal.upstream, s.run.next, "pg_rewind failed: " + s.run.rewind_failed});
 }
 
 bool always(const Situation&) { return true; }
@@ -153,6 +163,9 @@ constexpr std::array rows{
         "a diverged or misled standby loops for ever, a torn one would leave a hole: they are repaired while stopped, on "
         "exact facts (R5, R6)",
         cannot_stream, stop_to_repair},
+    Row{"wal-gone", "goal standby; running, and its upstream no longer has the WAL that it needs", "Stop (fast)",
+        "it would ask for ever; it is cloned, as a rewind is done, once it has left the rule (R3)", running_behind,
+        stop_to_repair},
     Row{"follow", "goal standby; running with another upstream", "Follow",
         "an upstream changes by reload, without a restart", follows_another, follow},
     Row{"standby-standing", "goal standby; running; the fork is not known yet", "nothing",
@@ -167,12 +180,12 @@ constexpr std::array rows{
         "what is not known can't be called a prefix (R5)", down_unknown, wait_or_say_unknown},
     Row{"torn-tail", "goal standby; down; a torn record reaches into a later segment than the fork's", "DropTornTail",
         "a receiver would ask for the next segment and leave a hole (R6)", torn, drop_torn_tail},
+    Row{"clone-behind", "goal standby; down, and its upstream no longer has the WAL that it needs", "Clone",
+        "what is missing can only be copied", down_behind, clone_behind},
     Row{"stream", "goal standby; down; its WAL is a prefix of the history", "StartStandby",
         "nothing diverged, so it streams", prefix, start},
     Row{"no-rewind-yet", "goal standby; down and diverged; no checkpoint on the new primary yet", "nothing",
         "before that checkpoint pg_rewind sees no divergence", no_truth_to_rewind_to, wait_for_checkpoint},
-    Row{"clone-instead", "goal standby; down and diverged; pg_rewind has failed", "Clone",
-        "there is always a next step", rewind_did_not_help, clone_instead},
     Row{"rewind", "goal standby; down and diverged", "Rewind", "the history does not contain all of its WAL", always,
         rewind},
 };

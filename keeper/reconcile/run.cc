@@ -24,6 +24,11 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
         run.fence_held = false;
     }
     if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
+    if (facts.receiver.streaming) run.wal_gone.clear();
+    if (!facts.wal_gone.empty()) {
+        run.wal_gone = facts.wal_gone;
+        run.wal_gone_at = facts.following;
+    }
     const bool primary = promise.goal && promise.goal->role == Role::primary;
     if (facts.status == PgStatus::running && !facts.in_recovery && primary) {
         run.served = promise.promised.epoch;
@@ -61,7 +66,10 @@ void note_done(Run& run, const Step& step) {
             }
             if constexpr (std::is_same_v<T, Checkpoint>) run.checkpoint_done = s.request;
             if constexpr (std::is_same_v<T, UpdatePeers>) put_off_peers(run, s);
-            if constexpr (std::is_same_v<T, Rewind> || std::is_same_v<T, Clone>) run.rewind_failed.clear();
+            if constexpr (std::is_same_v<T, Rewind> || std::is_same_v<T, Clone>) {
+                run.rewind_failed.clear();
+                run.wal_gone.clear();
+            }
         },
         step);
 }

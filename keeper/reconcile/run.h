@@ -48,6 +48,9 @@ struct Run {
     bool peers_put_off = false;
     /// For how long a standby has run without streaming from the upstream of its goal; 0 while it does.
     Millis without_stream;
+    /// Which upstream no longer has the WAL that this incarnation needs, and that it says so; empty when it has.
+    NodeName wal_gone_at;
+    std::string wal_gone;
     /// Why pg_rewind could not help this incarnation; empty when it has not been tried.
     std::string rewind_failed;
     /// The step that failed last, with its error; empty after a success.

@@ -168,6 +168,36 @@ TEST_CASE("a torn tail that reaches into a later segment is moved away, and the 
     CHECK(cluster.facts(b).end >= stopped.end);
 }
 
+TEST_CASE("WAL that the upstream has removed is told from an upstream that is away") {
+    Cluster cluster(2);
+    cluster[1].config.parameters["wal_keep_size"] = "0";
+    cluster.restart_keeper(cluster[1]);
+    REQUIRE(cluster.until(cluster[1], [](const Facts& f) { return f.launcher_connected; }));
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
+    CHECK_FALSE(cluster.until(b, [](const Facts& f) { return !f.wal_gone.empty(); }, 4000));
+    REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
+    a.ask("SELECT pg_drop_replication_slot('pgaf_node2')");
+    for (int i = 0; i < 3; ++i) a.ask("INSERT INTO t VALUES (1); SELECT pg_switch_wal()");
+    REQUIRE(cluster.perform(a, Checkpoint{1}));
+    REQUIRE(cluster.perform(a, UpdatePeers{cluster.layout(a)}));
+    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
+    REQUIRE(cluster.until(b, [](const Facts& f) { return !f.wal_gone.empty(); }, 15'000));
+    CHECK(cluster.facts(b).wal_gone.find("node1 no longer has the WAL from 0/") == 0);
+    REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
+    const IncarnationId next{random_id()};
+    REQUIRE(cluster.perform(b, Clone{cluster.layout(b), a.name, next, "node1 no longer has the WAL"}));
+    b.incarnation = next;
+    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
+    CHECK(eventually([&] { return b.ask("SELECT count(*) FROM t") == "3"; }));
+    CHECK(cluster.until(b, [](const Facts& f) { return f.receiver.streaming && f.wal_gone.empty(); }));
+}
+
 TEST_CASE("an existing folder is adopted with its data, and its access rules are kept beside ours") {
     Cluster cluster(1);
     TestNode& a = cluster[1];

@@ -74,4 +74,16 @@ TEST_CASE("refused connections say what to do") {
     CHECK(explain_connection(error("x"), "") == "x");
 }
 
+TEST_CASE("minor versions with the start-up race of the sync flag are told") {
+    for (const std::uint32_t old : {130020, 140000, 150012, 160008, 170004}) {
+        INFO(old);
+        CHECK(version_warning(old).find("PostgreSQL " + std::to_string(old / 10000) + ".") == 0);
+    }
+    CHECK(version_warning(150012).find("update it to 15.13 or later") != std::string::npos);
+    for (const std::uint32_t sound : {130021, 140018, 150013, 150020, 160009, 170005, 180000, 0}) {
+        INFO(sound);
+        CHECK(version_warning(sound).empty());
+    }
+}
+
 }  // namespace pgaf::keeper

@@ -107,6 +107,7 @@ World any_world(std::uint64_t seed) {
     w.run.fence_held = dice.one_in(2);
     if (dice.one_in(2)) w.run.served = Epoch{dice.upto(2) + 1};
     if (dice.one_in(4)) w.run.rewind_failed = "failed";
+    if (dice.one_in(4)) w.run.wal_gone = "it has no more WAL", w.run.wal_gone_at = NodeName{"peer"};
     note_facts(w.run, w.promise, w.facts);
     return w;
 }
@@ -178,7 +179,7 @@ void check_step(const World& w, const Clone& s) {
     REQUIRE_FALSE(is_alive(w.facts.status));
     // WAL that may be the only copy is replaced only after a rewind of it has been tried and has failed.
     const bool empty = w.facts.status == PgStatus::absent || w.facts.rebuilding;
-    REQUIRE((empty || (w.promise.goal->rewind_allowed && !w.run.rewind_failed.empty())));
+    REQUIRE((empty || (w.promise.goal->rewind_allowed && !w.run.wal_gone.empty())));
     REQUIRE((s.next == w.run.next || !w.promise.has_folder));
     REQUIRE_FALSE(s.why.empty());
 }
