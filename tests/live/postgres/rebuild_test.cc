@@ -198,6 +198,68 @@ TEST_CASE("WAL that the upstream has removed is told from an upstream that is aw
     CHECK(cluster.until(b, [](const Facts& f) { return f.receiver.streaming && f.wal_gone.empty(); }));
 }
 
+TEST_CASE("a source with tablespaces: their paths must be free here, and that is said") {
+    Cluster cluster(2);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    REQUIRE(cluster.perform(a, Initialise{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
+    const std::string place = a.dir + "/space";
+    std::filesystem::create_directories(place);
+    a.ask("CREATE TABLESPACE space LOCATION '" + place + "'");
+    a.ask("CREATE TABLE t TABLESPACE space AS SELECT generate_series(1, 100) AS i");
+    // On this one machine the path is the source's own, so it is never free.
+    const Clone step{cluster.layout(b), a.name, b.incarnation, "there is no data folder"};
+    const auto cloned = cluster.perform(b, step);
+    REQUIRE_FALSE(cloned);
+    CHECK(cloned.error().message.find("tablespaces are copied to the same paths") != std::string::npos);
+    CHECK(cluster.facts(b).rebuilding);
+    CHECK(a.ask("SELECT count(*) FROM t") == "100");
+    // A folder that has tablespaces of its own is not emptied.
+    REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
+    const Clone over{cluster.layout(a), b.name, IncarnationId{random_id()}, "pg_rewind failed"};
+    CHECK(cluster.perform(a, over).error().message.find("has tablespaces outside of it") != std::string::npos);
+    CHECK_FALSE(cluster.facts(a).rebuilding);
+    REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
+    a.ask("SET synchronous_commit = local; DROP TABLE t");
+    a.ask("SET synchronous_commit = local; DROP TABLESPACE space");
+    REQUIRE(cluster.perform(b, step));
+    CHECK_FALSE(cluster.facts(b).rebuilding);
+}
+
+TEST_CASE("a primary that crashes within a large transaction: none of it is seen, on any node") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int, x text)");
+    a.ask("INSERT INTO t VALUES (1)");
+    Sql open = a.sql();
+    open.ask("BEGIN; INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i; SELECT 1");
+    // Committed meanwhile, so it has to survive; and it carries the open one's WAL to the standby.
+    a.ask("INSERT INTO t VALUES (2)");
+    REQUIRE(::kill(a.postmaster(), SIGKILL) == 0);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped; }));
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
+    CHECK(b.ask("SELECT count(*) FROM t") == "2");
+    REQUIRE(cluster.perform(b, Checkpoint{1}));
+    const Facts crashed = cluster.facts(a);
+    const Lsn fork = cluster.facts(b).forks.at(0).end;
+    REQUIRE(crashed.end_exact);
+    CHECK(crashed.complete >= fork);
+    if (crashed.complete > fork) {
+        const IncarnationId next{random_id()};
+        REQUIRE(cluster.perform(a, Rewind{cluster.layout(a), b.name, fork, next, "its WAL went on"}));
+        a.incarnation = next;
+        REQUIRE(cluster.perform(b, UpdatePeers{cluster.layout(b)}));
+    }
+    REQUIRE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
+    REQUIRE(cluster.until_streaming(b, a));
+    CHECK(eventually([&] { return a.ask("SELECT count(*) FROM t") == "2"; }));
+}
+
 TEST_CASE("an existing folder is adopted with its data, and its access rules are kept beside ours") {
     Cluster cluster(1);
     TestNode& a = cluster[1];

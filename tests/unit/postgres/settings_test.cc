@@ -55,6 +55,19 @@ TEST_CASE("owned settings come last, so nothing of the user's wins") {
         if (name != "data_directory" && name != "config_file") CHECK(values.contains(name));
 }
 
+TEST_CASE("what is written for each version from 13 to 18 is what that version knows") {
+    for (int version = 13; version <= 18; ++version) {
+        INFO(version);
+        const auto values = conf_values(render_settings(some_config(), {}, version));
+        CHECK(values.contains("recovery_init_sync_method") == (version >= 14));
+        CHECK(values.contains("promote_trigger_file") == (version <= 15));
+        // Since 13, and changed by reload since then: how a standby is pointed elsewhere.
+        for (const char* name : {"wal_keep_size", "primary_conninfo", "primary_slot_name"}) CHECK(values.contains(name));
+        // Gone before 13.
+        for (const char* name : {"wal_keep_segments", "standby_mode", "trigger_file"}) CHECK_FALSE(values.contains(name));
+    }
+}
+
 TEST_CASE("the timeouts of replication change, and nothing else does") {
     Variable variable;
     variable.standby_names = "ANY 1 (\"a\")";
