@@ -89,7 +89,9 @@ LauncherClient::OnLine percentages(std::string what, Progress progress) {
 Error with_remedy(const Error& bad) {
     if (bad.message.find("No space left on device") != std::string::npos)
         return error(bad.message + "; free some space, the step is tried again");
-    if (bad.message.find("tablespace") != std::string::npos || bad.message.find("pg_tblspc") != std::string::npos)
+    // The data folder itself has been emptied before, so what is not empty is a tablespace's place.
+    const bool place = bad.message.find("exists but is not empty") != std::string::npos;
+    if (place || bad.message.find("tablespace") != std::string::npos || bad.message.find("pg_tblspc") != std::string::npos)
         return error(bad.message +
                      "; tablespaces are copied to the same paths as on the source: they must exist here, empty");
     return bad;

@@ -222,8 +222,9 @@ TEST_CASE("a source with tablespaces: their paths must be free here, and that is
     CHECK(cluster.perform(a, over).error().message.find("has tablespaces outside of it") != std::string::npos);
     CHECK_FALSE(cluster.facts(a).rebuilding);
     REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
-    a.ask("SET synchronous_commit = local; DROP TABLE t");
-    a.ask("SET synchronous_commit = local; DROP TABLESPACE space");
+    REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
+    a.ask("DROP TABLE t");
+    a.ask("DROP TABLESPACE space");
     REQUIRE(cluster.perform(b, step));
     CHECK_FALSE(cluster.facts(b).rebuilding);
 }
