@@ -39,7 +39,7 @@ def clear(folder):
     deadline = time.monotonic() + LIMIT
     while (pids := at_work_in(folder)) and time.monotonic() < deadline:
         for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
     for mount in mounts_below(folder):
