@@ -5,6 +5,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/table.h"
+#include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
@@ -162,6 +163,8 @@ Verdict set_node(World& world, const Command& c) {
         said += std::string(said.empty() ? "" : ", ") + "replication-quorum " + (n.replication_quorum ? "true" : "false");
     }
     world.log("node_changed", n.name, n.name.v + ": " + said);
+    if (c.replication_quorum && !n.replication_quorum && world.newest_rule().rule.k > 0 && wanted_rule(world).asynchronous())
+        said += "; no node with replication-quorum is left to wait for: commits are acknowledged by the primary alone from now on, and it is not replaced automatically";
     return done(n.name.v + ": " + said);
 }
 

@@ -41,9 +41,24 @@ void begin_maintenance(World& world, const Row& row) {
     NodeRecord& n = world.record.nodes.at(ready_for_maintenance(world)->name);
     n.maintenance = true;
     n.maintenance_wanted = false;
-    world.log("maintenance_enabled", n.name, n.name.v + " is in maintenance: it is stopped and out of the sync rule", {}, row.name);
-    if (world.record.operation && world.record.operation->kind == "enable-maintenance")
-        finish_operation(world, true, n.name.v + " is in maintenance");
+    world.log("maintenance_enabled", n.name, n.name.v + " is out of the sync rule and is told to stop for maintenance", {}, row.name);
+}
+
+/// The node that an operator waits for, once nobody needs to wait any longer: what is unplugged now loses nothing.
+const NodeRecord* settled_in_maintenance(const World& world) {
+    const std::optional<Operation>& operation = world.record.operation;
+    if (!operation || operation->kind != "enable-maintenance") return nullptr;
+    const NodeRecord* n = world.node(operation->node);
+    if (!n || !n->maintenance) return nullptr;
+    const Report* r = world.live(n->name);
+    const bool down = r && r->promised == n->goal.stamp && (r->status == PgStatus::stopped || r->status == PgStatus::absent);
+    return down || !world.in_reach(n->name) ? n : nullptr;
+}
+bool maintenance_has_begun(const World& world) { return settled_in_maintenance(world); }
+void answer_maintenance(World& world, const Row&) {
+    const NodeName name = settled_in_maintenance(world)->name;
+    finish_operation(world, true, name.v + (world.in_reach(name) ? " is in maintenance, its PostgreSQL has stopped"
+                                                                 : " is in maintenance; its keeper is out of reach and stops PostgreSQL when it is back"));
 }
 
 // ---- drop ----
@@ -80,6 +95,8 @@ constexpr std::array rows{
         "a new cluster begins, a moment after the last newcomer, with a node that has data, by priority and name"},
     Row{"maintenance-begins", maintenance_can_begin, begin_maintenance,
         "a node is stopped for maintenance only after it has left every rule in force (R3)"},
+    Row{"maintenance-begun", maintenance_has_begun, answer_maintenance,
+        "the operator's command ends when the node has stopped, or nobody can tell"},
     Row{"node-forgotten", node_can_be_forgotten, forget_node,
         "a dropped node is forgotten when it is in no rule in force and has obeyed, or is out of reach"},
 };
