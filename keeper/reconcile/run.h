@@ -22,6 +22,8 @@ struct Run {
     bool monitor_in_reach = false;
     /// How long it has been out of reach; 0 while it is in reach.
     Millis monitor_away;
+    /// It answers, and wants nothing of this node: it was dropped, or belongs elsewhere.
+    bool monitor_refuses = false;
     Millis node_timeout{2500};
 
     // ---- the server run that `exits` names ----

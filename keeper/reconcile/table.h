@@ -29,9 +29,9 @@ struct Situation {
     [[nodiscard]] bool streams_from_upstream() const;
 
     /// R9: the promised goal may start a server, and a receiver, only when it was received in this run of the keeper, or
-    /// when the monitor has been away for node_timeout.
+    /// when the monitor has been away for node_timeout: one that refuses this node is not away.
     [[nodiscard]] bool goal_counts() const {
-        return run.goal_received || run.on_its_own() || broken(Mutation::r9_receiver);
+        return run.goal_received || (run.on_its_own() && !run.monitor_refuses) || broken(Mutation::r9_receiver);
     }
     /// The timeline that a primary's data has to be on already: the goal names no other.
     [[nodiscard]] bool on_goal_timeline() const { return goal.timeline.empty() || goal.timeline == facts.timeline; }

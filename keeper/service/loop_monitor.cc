@@ -35,6 +35,7 @@ void Loop::Impl::heard() {
     since_heard = {};
     run.monitor_in_reach = true;
     run.monitor_away = {};
+    run.monitor_refuses = false;
     refusal.clear();
 }
 
@@ -58,6 +59,7 @@ void Loop::Impl::on_lost(const std::string& why) {
 void Loop::Impl::on_refused(const std::string& why) {
     // It lives, but it is not this node's monitor for now: nothing is to be expected of it.
     session_alive = false;
+    run.monitor_refuses = true;
     if (why != refusal) log.error("monitor_refuses", why);
     refusal = why;
 }

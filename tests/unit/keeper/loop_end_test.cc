@@ -134,6 +134,7 @@ TEST_CASE("a session that is lost and opened again begins with a report") {
     CHECK(bench.link.reports.size() == before + 1);
     bench.link.to.refused("not for you");
     CHECK(bench.loop->view().refusal == "not for you");
+    CHECK(bench.loop->view().run.monitor_refuses);
 }
 
 }  // namespace pgaf::keeper::test

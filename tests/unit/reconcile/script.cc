@@ -108,7 +108,9 @@ std::string Script::run(const std::string& command) {
     } else if (verb == "monitor") {
         run_.monitor_in_reach = words.at(1) == "back";
         run_.monitor_away = {};
-        if (!run_.monitor_in_reach) run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
+        run_.monitor_refuses = words.at(1) == "refuses";
+        if (run_.monitor_refuses) run_.monitor_away = Millis{60'000};
+        else if (!run_.monitor_in_reach) run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
     } else if (verb == "without-stream") {
         run_.without_stream = Millis{std::stoll(words.at(1))};
     } else if (verb == "acknowledged") {
