@@ -63,6 +63,8 @@ class Node:
                 "shared_buffers": "32MB",
                 "max_connections": "100",
                 "max_wal_size": "256MB",
+                # In the data folder: what a killed server leaves behind goes with it.
+                "dynamic_shared_memory_type": "mmap",
                 "log_line_prefix": "%m [%p] %q%a ",
                 **self.cluster.parameters,
             },
