@@ -24,13 +24,13 @@ void add_trouble(Facts& facts, const std::string& text) {
     facts.trouble += (facts.trouble.empty() ? "" : "; ") + text;
 }
 
-timespec changed_at(const std::string& path) {
+std::optional<timespec> changed_at(const std::string& path) {
     struct stat info {};
-    return ::stat(path.c_str(), &info) == 0 ? info.st_mtim : timespec{};
+    return ::stat(path.c_str(), &info) == 0 ? std::optional(info.st_mtim) : std::nullopt;
 }
 
-bool same(const timespec& a, const timespec& b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+bool same(const timespec& a, const std::optional<timespec>& b) {
+    return b && a.tv_sec == b->tv_sec && a.tv_nsec == b->tv_nsec;
 }
 
 NodeName peer_at(const Layout& layout, const std::string& host, std::uint16_t port) {
@@ -111,21 +111,22 @@ void FactsReader::add_starting(Facts& facts) {
     facts.open_to_clients = node_.data.open_to_clients();
 }
 
-Async<Result<WalEnd>> FactsReader::stopped_end(const ControlFile& control) {
+Async<StoppedWal> FactsReader::stopped_end(const ControlFile& control) {
     const std::string wal_dir = node_.data.wal_dir();
     WalScan scan{wal_dir, control.timeline, control.checkpoint, control.checkpoint, control.system_id};
     const auto label = read_backup_label(node_.config.data_dir);
-    if (!label) co_return label.error();
+    if (!label) co_return ScanError(label.error());
     if (*label) {
         scan.timeline = (*label)->timeline;
         scan.anchor = scan.from = (*label)->checkpoint;
     }
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node_.blocking(read_end);
-    if (end || !*label) co_return end;
+    // Only what is not there may be on its way: what can't be read is not known (R4).
+    if (end || !*label || !end.error().damaged) co_return end;
     // A copy that has not been started yet may have to stream even the WAL that its recovery begins with.
     const auto bytes = segment_size(wal_dir);
-    co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes ? *bytes : default_segment_bytes};
+    co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes && *bytes ? *bytes : default_segment_bytes};
 }
 
 Async<void> FactsReader::add_stopped(Facts& facts) {
@@ -151,13 +152,17 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
         facts.end_pending = true;
         co_return;
     }
-    const timespec control_changed = changed_at(data.path("global/pg_control"));
-    const timespec wal_changed = changed_at(data.wal_dir());
+    const auto control_changed = changed_at(data.path("global/pg_control"));
+    const auto wal_changed = changed_at(data.wal_dir());
+    if (!control_changed || !wal_changed)
+        co_return add_trouble(facts, "looking at " + data.path("global/pg_control") + " and " + data.wal_dir() +
+                                         " has failed: is their disk mounted?");
     if (!stopped_ || !same(stopped_->control_changed, control_changed) || !same(stopped_->wal_changed, wal_changed)) {
         stopped_.reset();
         const auto end = co_await stopped_end(*control);
+        // Not remembered: the next look may read it.
         if (!end) co_return add_trouble(facts, end.error().message);
-        stopped_ = StoppedEnd{control_changed, wal_changed, *end};
+        stopped_ = StoppedEnd{*control_changed, *wal_changed, *end};
     }
     facts.timeline = stopped_->end.timeline;
     facts.complete = stopped_->end.complete;

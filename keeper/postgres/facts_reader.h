@@ -12,6 +12,8 @@
 
 namespace pgaf::keeper {
 
+using StoppedWal = boost::system::result<WalEnd, ScanError>;
+
 class FactsReader {
   public:
     explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
@@ -24,7 +26,7 @@ class FactsReader {
     void add_starting(Facts& facts);
     Async<void> add_stopped(Facts& facts);
     /// Where the WAL of a stopped server ends.
-    Async<Result<WalEnd>> stopped_end(const ControlFile& control);
+    Async<StoppedWal> stopped_end(const ControlFile& control);
     Async<void> add_running(Facts& facts);
     Async<std::optional<ServerView>> ask(Facts& facts);
     void judge_silence(Facts& facts);

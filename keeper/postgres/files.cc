@@ -41,6 +41,8 @@ Error file_error(const std::string& what, const std::string& path, int error_num
     if (error_number == ENOSPC || error_number == EDQUOT) message += "; free some space on its file system";
     if (error_number == EACCES || error_number == EPERM)
         message += "; it must belong to the user that pgaf-keeper runs as";
+    if (error_number == EIO) message += "; its disk or file system has failed: look at the kernel's log";
+    if (error_number == EISDIR) message += "; a folder stands where a file belongs: move it away";
     if (error_number == EROFS) message += "; mount its file system read-write";
     return error(std::move(message));
 }
@@ -143,12 +145,18 @@ Result<> copy_file(const std::string& from, const std::string& to) {
     return {};
 }
 
-std::vector<std::string> list_folder(const std::string& path) {
+Result<std::vector<std::string>> read_folder(const std::string& path) {
     std::vector<std::string> names;
     std::error_code ec;
     for (fs::directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec))
         names.push_back(it->path().filename().string());
+    if (ec) return file_error("reading the folder", path, ec.value());
     return names;
+}
+
+std::vector<std::string> list_folder(const std::string& path) {
+    auto names = read_folder(path);
+    return names ? *std::move(names) : std::vector<std::string>{};
 }
 
 Result<std::string> read_secret(const std::string& path) {

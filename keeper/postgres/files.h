@@ -35,7 +35,9 @@ enum class Write { durable, atomic };
 [[nodiscard]] Result<> empty_folder(const std::string& path);
 /// Copies a file and makes the copy durable (not its name: sync_folder).
 [[nodiscard]] Result<> copy_file(const std::string& from, const std::string& to);
-/// Names in a folder; empty when it can't be read.
+/// Names in a folder.
+[[nodiscard]] Result<std::vector<std::string>> read_folder(const std::string& path);
+/// The same for what nothing depends on: empty when it can't be read.
 [[nodiscard]] std::vector<std::string> list_folder(const std::string& path);
 /// A secret of one line in a file that nobody else can read.
 [[nodiscard]] Result<std::string> read_secret(const std::string& path);

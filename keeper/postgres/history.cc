@@ -76,7 +76,9 @@ Result<std::vector<TimelineFork>> parse_history(std::string_view text) {
 
 Result<std::map<Timeline, std::vector<TimelineFork>>> read_histories(const std::string& wal_dir) {
     std::map<Timeline, std::vector<TimelineFork>> histories;
-    for (const std::string& name : list_folder(wal_dir)) {
+    const auto names = read_folder(wal_dir);
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
         const Timeline timeline = timeline_of_history_file(name);
         if (timeline.empty()) continue;
         const auto text = read_file(wal_dir + "/" + name);

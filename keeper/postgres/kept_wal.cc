@@ -22,9 +22,10 @@ struct Segment {
 };
 
 /// Oldest first, as far as the limit reaches.
-std::vector<Segment> segments_of(const KeepWal& what, std::uint64_t segment_bytes) {
+std::vector<Segment> segments_of(const KeepWal& what, const std::vector<std::string>& names,
+                                 std::uint64_t segment_bytes) {
     std::vector<Segment> segments;
-    for (const std::string& name : list_folder(what.wal_dir)) {
+    for (const std::string& name : names) {
         SegmentName parsed;
         if (!parse_segment_name(name, parsed)) continue;
         if (!what.timeline.empty() && parsed.timeline != what.timeline) continue;
@@ -88,9 +89,12 @@ bool has_kept_wal(const std::string& kept_dir, const IncarnationId& incarnation)
 }
 
 Result<std::string> keep_wal(const KeepWal& what) {
+    const auto names = read_folder(what.wal_dir);
+    if (!names) return names.error().in("keeping WAL aside before it is replaced");
     const auto segment_bytes = segment_size(what.wal_dir);
-    if (!segment_bytes) return std::string{};
-    std::vector<Segment> segments = segments_of(what, *segment_bytes);
+    if (!segment_bytes) return segment_bytes.error().in("keeping WAL aside before it is replaced");
+    if (*segment_bytes == 0) return std::string{};
+    std::vector<Segment> segments = segments_of(what, *names, *segment_bytes);
     // What is moved away must go as a whole, whatever the limit says.
     const std::size_t most = what.move ? segments.size() : what.limit_bytes / *segment_bytes;
     const bool cut = segments.size() > most;
@@ -103,7 +107,7 @@ Result<std::string> keep_wal(const KeepWal& what) {
         auto done = take_aside(what.wal_dir + "/" + segment.name, folder + "/" + segment.name, what.move);
         if (!done) return done.error().in("keeping WAL aside before it is replaced");
     }
-    for (const std::string& name : list_folder(what.wal_dir)) {
+    for (const std::string& name : *names) {
         if (timeline_of_history_file(name).empty()) continue;
         if (auto done = copy_file(what.wal_dir + "/" + name, folder + "/" + name); !done) return done.error();
     }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -59,29 +60,38 @@ Lsn segment_start(const SegmentName& name, std::uint64_t segment_bytes) {
 }
 
 Result<std::uint64_t> segment_size(const std::string& wal_dir) {
+    const auto names = read_folder(wal_dir);
+    if (!names) return names.error();
     SegmentName parsed;
-    for (const std::string& name : list_folder(wal_dir)) {
+    for (const std::string& name : *names) {
         if (!parse_segment_name(name, parsed)) continue;
         struct stat info {};
-        if (::stat((wal_dir + "/" + name).c_str(), &info) != 0) continue;
+        if (::stat((wal_dir + "/" + name).c_str(), &info) != 0) {
+            if (errno == ENOENT) continue;
+            return file_error("looking at", wal_dir + "/" + name, errno);
+        }
+        if (!S_ISREG(info.st_mode)) continue;
         const auto size = static_cast<std::uint64_t>(info.st_size);
         if (size >= (1U << 20) && size <= (1U << 30) && (size & (size - 1)) == 0) return size;
     }
-    return error("there is no WAL segment in " + wal_dir);
+    return std::uint64_t{0};
 }
 
-WalFiles::WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system)
+WalFiles::WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system,
+                   ReadAt read_at)
     : wal_dir_(std::move(wal_dir)),
       segment_bytes_(segment_bytes),
       way_(std::move(way)),
       system_(std::move(system)),
+      read_at_(read_at ? std::move(read_at) : ReadAt(&::pread)),
       chunk_(chunk_bytes) {}
 
 WalFiles::~WalFiles() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-/// As XLogFileReadAnyTLI: the newest timeline of the way that has begun by this segment and has a file of it.
+/// As XLogFileReadAnyTLI: the newest timeline of the way that has begun by this segment and has a file of it. Only a
+/// file that is not there sends it to an older timeline.
 bool WalFiles::open_segment(std::uint64_t segment) {
     if (segment == open_segment_) return fd_ >= 0;
     if (fd_ >= 0) ::close(fd_);
@@ -90,9 +100,13 @@ bool WalFiles::open_segment(std::uint64_t segment) {
     chunk_size_ = 0;
     for (auto leg = way_.rbegin(); leg != way_.rend(); ++leg) {
         if (segment < leg->begin.v / segment_bytes_) continue;
-        const std::string path = wal_dir_ + "/" + segment_name(leg->timeline, segment, segment_bytes_);
-        fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (fd_ < 0) continue;
+        open_path_ = wal_dir_ + "/" + segment_name(leg->timeline, segment, segment_bytes_);
+        fd_ = ::open(open_path_.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd_ < 0 && errno == ENOENT) continue;
+        if (fd_ < 0) {
+            trouble_ = file_error("reading WAL in", open_path_, errno);
+            return false;
+        }
         open_timeline_ = leg->timeline;
         return true;
     }
@@ -114,12 +128,29 @@ bool WalFiles::check_header() {
     return true;
 }
 
+/// Fewer bytes than asked for: the file ends there.
+bool WalFiles::fill_chunk(std::uint64_t from) {
+    chunk_at_ = from;
+    chunk_size_ = 0;
+    while (chunk_size_ < chunk_bytes) {
+        const auto at = static_cast<off_t>(chunk_at_ % segment_bytes_ + chunk_size_);
+        const ssize_t got = read_at_(fd_, chunk_.data() + chunk_size_, chunk_bytes - chunk_size_, at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            trouble_ = file_error("reading WAL in", open_path_, errno);
+            chunk_size_ = 0;
+            return false;
+        }
+        if (got == 0) break;
+        chunk_size_ += static_cast<std::size_t>(got);
+    }
+    return true;
+}
+
 const WalPage* WalFiles::page(Lsn at) {
-    if (!open_segment(at.v / segment_bytes_)) return nullptr;
+    if (trouble_ || !open_segment(at.v / segment_bytes_)) return nullptr;
     if (at.v < chunk_at_ || at.v + wal_page_bytes > chunk_at_ + chunk_size_) {
-        chunk_at_ = at.v / chunk_bytes * chunk_bytes;
-        const ssize_t got = ::pread(fd_, chunk_.data(), chunk_bytes, static_cast<off_t>(chunk_at_ % segment_bytes_));
-        chunk_size_ = got > 0 ? static_cast<std::size_t>(got) : 0;
+        if (!fill_chunk(at.v / chunk_bytes * chunk_bytes)) return nullptr;
         if (at.v + wal_page_bytes > chunk_at_ + chunk_size_) return nullptr;
     }
     page_.bytes = chunk_.data() + (at.v - chunk_at_);

@@ -2,7 +2,11 @@
 // as PostgreSQL's reader does; knows nothing of records.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,32 +42,43 @@ struct SegmentName {
 [[nodiscard]] bool parse_segment_name(const std::string& name, SegmentName& out);
 /// Where a segment begins.
 [[nodiscard]] Lsn segment_start(const SegmentName& name, std::uint64_t segment_bytes);
-/// The size of the segments in a pg_wal folder; an error when there is none.
+/// The size of the segments in a pg_wal folder; 0: there is none. An error: the folder can't be read.
 [[nodiscard]] Result<std::uint64_t> segment_size(const std::string& wal_dir);
+
+/// pread(2), or a test's.
+using ReadAt = std::function<ssize_t(int fd, void* to, std::size_t size, off_t at)>;
 
 class WalFiles {
   public:
     /// `system` empty: not checked.
-    WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system);
+    WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system,
+             ReadAt read_at = {});
     ~WalFiles();
     WalFiles(const WalFiles&) = delete;
     WalFiles& operator=(const WalFiles&) = delete;
 
     /// The page at `at` (a multiple of the page size); null when it is not there or not of this place in the WAL: the
-    /// end of what was written. Valid until the next call.
+    /// end of what was written, unless trouble() says otherwise. Valid until the next call.
     const WalPage* page(Lsn at);
+    /// A file or page that is there and could not be read: what lies behind it is not known, so nothing seen before it
+    /// is an end (R4). After it there are no pages any more.
+    [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
     [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
     [[nodiscard]] const std::vector<Leg>& way() const { return way_; }
 
   private:
     bool open_segment(std::uint64_t segment);
+    bool fill_chunk(std::uint64_t from);
     bool check_header();
 
     std::string wal_dir_;
     std::uint64_t segment_bytes_;
     std::vector<Leg> way_;
     SystemId system_;
+    ReadAt read_at_;
+    std::optional<Error> trouble_;
     int fd_ = -1;
+    std::string open_path_;
     std::uint64_t open_segment_ = ~std::uint64_t{0};
     Timeline open_timeline_;
     std::vector<unsigned char> chunk_;

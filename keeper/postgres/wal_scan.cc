@@ -1,6 +1,9 @@
 #include "keeper/postgres/wal_scan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 
@@ -162,20 +165,26 @@ Result<Timeline> timeline_at(const WalScan& scan, Lsn at) {
     if (!histories) return histories.error();
     const auto segment = segment_size(scan.wal_dir);
     if (!segment) return segment.error();
+    if (*segment == 0) return error("there is no WAL segment in " + scan.wal_dir);
     const auto way = newest_way(*histories, scan.timeline, scan.anchor);
     for (auto leg = way.rbegin(); leg != way.rend(); ++leg) {
         if (leg->begin >= at) continue;
-        const std::string name = segment_name(leg->timeline, (at.v - 1) / *segment, *segment);
-        if (file_exists(scan.wal_dir + "/" + name)) return leg->timeline;
+        const std::string path = scan.wal_dir + "/" + segment_name(leg->timeline, (at.v - 1) / *segment, *segment);
+        if (::access(path.c_str(), F_OK) == 0) return leg->timeline;
+        if (errno != ENOENT) return file_error("looking at", path, errno);
     }
     return scan.timeline;
 }
 
-Result<WalEnd> find_wal_end(const WalScan& scan) {
+boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan) {
     const auto histories = read_histories(scan.wal_dir);
-    if (!histories) return histories.error();
+    if (!histories) return ScanError(histories.error());
     const auto segment = segment_size(scan.wal_dir);
-    if (!segment) return segment.error();
+    if (!segment) return ScanError(segment.error());
+    if (*segment == 0)
+        return ScanError(error("there is no WAL segment in " + scan.wal_dir +
+                               "; is its disk mounted? If its WAL was removed, reset this node so that it is cloned anew"),
+                         true);
     WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.anchor), scan.system_id);
     Reader reader(files);
     const auto start = record_before(reader, scan.from);
@@ -185,10 +194,12 @@ Result<WalEnd> find_wal_end(const WalScan& scan) {
         last = record;
         at = record->end;
     }
+    if (files.trouble()) return ScanError(files.trouble()->in("the end of WAL is not known"));
     if (!last || at < scan.from)
-        return error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() +
-                     " on: no complete record at " + at.text() +
-                     "; if it was removed or damaged, reset this node so that it is cloned anew");
+        return ScanError(error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() +
+                               " on: no complete record at " + at.text() +
+                               "; if it was removed or damaged, reset this node so that it is cloned anew"),
+                         true);
     WalEnd end{owner(files.way(), last->timeline, last->end), last->start, last->end, {}, *segment};
     if (reader.torn().v / *segment > last->end.v / *segment) end.torn = reader.torn();
     return end;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "common/ids.h"
 #include "common/lsn.h"
@@ -37,7 +38,17 @@ struct WalScan {
     SystemId system_id;
 };
 
-[[nodiscard]] Result<WalEnd> find_wal_end(const WalScan& scan);
+/// Why there is no end.
+struct ScanError : Error {
+    ScanError() = default;
+    explicit ScanError(Error why, bool is_damaged = false) : Error(std::move(why)), damaged(is_damaged) {}
+    /// All files could be read, and what has to be in them is not: trying again won't help. Otherwise the end is only
+    /// not known: a disk, a mount or a permission stands in the way.
+    bool damaged = false;
+};
+
+/// An error says nothing of where the WAL ends: neither exact, nor fenced, nor to be remembered (R4).
+[[nodiscard]] boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan);
 
 /// The timeline that the WAL before `at` lies on, told by the files alone; cheap, however much WAL there is.
 [[nodiscard]] Result<Timeline> timeline_at(const WalScan& scan, Lsn at);

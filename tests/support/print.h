@@ -2,15 +2,16 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <concepts>
 #include <string>
 
 #include "common/ids.h"
 #include "common/lsn.h"
 #include "common/result.h"
 
-template <class T>
-struct Catch::StringMaker<boost::system::result<T, pgaf::Error>> {
-    static std::string convert(const boost::system::result<T, pgaf::Error>& result) {
+template <class T, std::derived_from<pgaf::Error> E>
+struct Catch::StringMaker<boost::system::result<T, E>> {
+    static std::string convert(const boost::system::result<T, E>& result) {
         return result ? "no error" : "error: " + result.error().message;
     }
 };

@@ -1,6 +1,12 @@
 // WAL files: names, damaged and foreign contents; the rest of the reader is held against pg_waldump on real servers.
+#include <unistd.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/crc32c.h"
@@ -112,6 +118,74 @@ TEST_CASE("the last complete record is found; torn, stale and damaged ones are n
     CHECK_FALSE(find_wal_end(scan_of(dir, start + 2 * megabyte)));
     const test::TempDir empty;
     CHECK_FALSE(find_wal_end(scan_of(empty, start)));
+}
+
+TEST_CASE("a segment that can't be read is not the end of WAL: whoever took it for one would lose what lies in it (R4)") {
+    const test::TempDir dir;
+    const std::uint64_t start = 3 * megabyte;
+    test::write_text(dir / segment_name(Timeline{1}, 3, megabyte), segment(start, 5, 100));
+    const WalScan scan = scan_of(dir, start + 40);
+    REQUIRE(find_wal_end(scan));
+
+    // A folder of the newest segment's name: it opens, and reads with EISDIR, for root too.
+    test::write_text(dir / "00000002.history", "1\t0/300100\tx\n");
+    const std::string newest = dir / segment_name(Timeline{2}, 3, megabyte);
+    REQUIRE(find_wal_end(scan)->timeline == Timeline{1});
+    std::filesystem::create_directory(newest);
+    const auto broken = find_wal_end(scan);
+    REQUIRE_FALSE(broken);
+    CHECK_FALSE(broken.error().damaged);
+    CHECK(broken.error().message.find(newest + ": Is a directory; a folder stands where") != std::string::npos);
+    std::filesystem::remove(newest);
+    // One that goes round in circles can't even be opened.
+    std::filesystem::create_symlink(newest, newest);
+    const auto circle = find_wal_end(scan);
+    REQUIRE_FALSE(circle);
+    CHECK(circle.error().message.find(newest + ": Too many levels") != std::string::npos);
+    CHECK_FALSE(timeline_at(scan, Lsn{start + 300}));
+    std::filesystem::remove(newest);
+    CHECK(find_wal_end(scan));
+    CHECK(timeline_at(scan, Lsn{start + 300}).value() == Timeline{1});
+    // The folder itself.
+    WalScan away = scan;
+    away.wal_dir = dir / "away";
+    REQUIRE_FALSE(find_wal_end(away));
+    CHECK_FALSE(find_wal_end(away).error().damaged);
+    // What could be read and is not there is another thing.
+    CHECK(find_wal_end(scan_of(dir, start + 2 * megabyte)).error().damaged);
+}
+
+TEST_CASE("a disk that fails in the middle of a segment, interrupted and short reads") {
+    const test::TempDir dir;
+    const std::uint64_t start = 3 * megabyte;
+    test::write_text(dir / segment_name(Timeline{1}, 3, megabyte), segment(start, 5, 100));
+    int failure = 0;
+    std::size_t most = 1000;
+    const ReadAt disk = [&](int fd, void* to, std::size_t size, off_t at) -> ssize_t {
+        errno = std::exchange(failure, failure == EIO ? EIO : 0);
+        return errno != 0 ? -1 : ::pread(fd, to, std::min(size, most), at);
+    };
+    WalFiles files(dir.path(), megabyte, {{Timeline{1}, Lsn{}}}, {}, disk);
+    failure = EINTR;
+    REQUIRE(files.page(Lsn{start}) != nullptr);
+    CHECK_FALSE(files.trouble());
+    CHECK(files.page(Lsn{start + 8192}) == nullptr);  // nothing was written there
+    CHECK(files.page(Lsn{start + megabyte}) == nullptr);  // there is no such file
+    CHECK_FALSE(files.trouble());
+
+    failure = EIO;
+    CHECK(files.page(Lsn{start}) == nullptr);
+    REQUIRE(files.trouble());
+    CHECK(files.trouble()->message.find("Input/output error; its disk or file system has failed") != std::string::npos);
+    // It stays so: what comes later would be behind a hole.
+    failure = 0;
+    CHECK(files.page(Lsn{start}) == nullptr);
+
+    // A file that ends early is an end.
+    std::filesystem::resize_file(dir / segment_name(Timeline{1}, 3, megabyte), 4000);
+    WalFiles cut(dir.path(), megabyte, {{Timeline{1}, Lsn{}}}, {});
+    CHECK(cut.page(Lsn{start}) == nullptr);
+    CHECK_FALSE(cut.trouble());
 }
 
 TEST_CASE("a torn record that fills its segment reaches into the next one (R6)") {
