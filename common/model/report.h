@@ -104,6 +104,9 @@ struct Report {
     /// Peers that have a physical slot here.
     std::vector<NodeName> slots;
 
+    /// How this incarnation's data folder was last rebuilt (cloned, rewound, freed of a torn end), why, and which WAL was
+    /// kept aside where (R12); empty: it was not.
+    std::string rebuilt;
     /// The step under way, with its progress, for people: "cloning from node1, 41 %". Empty when idle.
     std::string doing;
     /// Why the goal can't be reached, with the remedy; empty when nothing is wrong.
@@ -115,7 +118,7 @@ BOOST_DESCRIBE_STRUCT(Report, (),
                       (cluster, node, incarnation, boot, seq, promised, status, in_recovery, writable, exits,
                        clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed, complete,
                        rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys, slots,
-                       doing, problem))
+                       rebuilt, doing, problem))
 
 /// What a keeper introduces itself with when its session opens. The first report follows at once.
 struct Hello {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -21,8 +22,28 @@ constexpr const char* incarnation_file = "pgaf.incarnation";
 std::string rebuilding_mark(const PostgresConfig& config) {
     return config.state_dir + "/rebuilding";
 }
+std::string rebuilt_note(const PostgresConfig& config) {
+    return config.state_dir + "/rebuilt";
+}
 std::string layout_file(const PostgresConfig& config) {
     return config.state_dir + "/layout.json";
+}
+
+/// One of a text file's lines; empty when it has fewer.
+std::string line_of(const std::string& text, std::size_t number) {
+    std::size_t begin = 0;
+    for (; number > 0; --number) {
+        const auto end = text.find('\n', begin);
+        if (end == std::string::npos) return {};
+        begin = end + 1;
+    }
+    return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+/// Messages of programs may have several lines.
+std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
 }
 
 }  // namespace
@@ -72,9 +93,23 @@ bool DataDir::rebuilding() const {
     return file_exists(rebuilding_mark(config_));
 }
 
-Result<> DataDir::begin_rebuild(const std::string& why) const {
-    return write_file(rebuilding_mark(config_),
-                      "The data folder " + config_.data_dir + " is not complete: " + why + "\n");
+Result<> DataDir::begin_rebuild(const std::string& why, const std::string& kept) const {
+    return write_file(rebuilding_mark(config_), "The data folder " + config_.data_dir + " is not complete: " +
+                                                    one_line(why) + "\n" + one_line(kept) + "\n");
+}
+
+std::string DataDir::kept_by_rebuild() const {
+    const auto text = read_file(rebuilding_mark(config_));
+    return text ? line_of(*text, 1) : std::string{};
+}
+
+Result<> DataDir::note_rebuilt(const IncarnationId& id, const std::string& what) const {
+    return write_file(rebuilt_note(config_), id.v + "\n" + one_line(what) + "\n");
+}
+
+std::string DataDir::rebuilt(const IncarnationId& id) const {
+    const auto text = read_file(rebuilt_note(config_));
+    return text && !id.empty() && line_of(*text, 0) == id.v ? line_of(*text, 1) : std::string{};
 }
 
 Result<> DataDir::end_rebuild() const {

@@ -34,9 +34,15 @@ class DataDir {
 
     /// The mark stands outside the folder, since clone and rewind replace what is in it.
     [[nodiscard]] bool rebuilding() const;
-    /// Durable before the folder is touched. `why` is for people.
-    [[nodiscard]] Result<> begin_rebuild(const std::string& why) const;
+    /// Durable before the folder is touched. `why` is for people; `kept` says what WAL was kept of it and where (R12),
+    /// for whoever has to begin again.
+    [[nodiscard]] Result<> begin_rebuild(const std::string& why, const std::string& kept = {}) const;
+    [[nodiscard]] std::string kept_by_rebuild() const;
     [[nodiscard]] Result<> end_rebuild() const;
+
+    /// How the folder of this incarnation came to be, and what WAL was kept aside: told with each report.
+    [[nodiscard]] Result<> note_rebuilt(const IncarnationId& id, const std::string& what) const;
+    [[nodiscard]] std::string rebuilt(const IncarnationId& id) const;
 
     /// standby.signal there and recovery.signal gone, or both gone.
     [[nodiscard]] Result<> set_standby(bool standby) const;

@@ -75,6 +75,7 @@ Async<Facts> FactsReader::observe() {
     if (!readable) add_trouble(facts, "it can't be told what is in the data folder: " + readable.error().message);
     facts.folder_incarnation = node_.data.incarnation();
     facts.rebuilding = node_.data.rebuilding();
+    facts.rebuilt = node_.data.rebuilt(facts.folder_incarnation);
     if (!launcher.connected) {
         connection_.close();
         add_trouble(facts, node_.need_launcher().error().message);
@@ -161,7 +162,10 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
         stopped_.reset();
         const auto end = co_await stopped_end(*control);
         // Not remembered: the next look may read it.
-        if (!end) co_return add_trouble(facts, end.error().message);
+        if (!end) {
+            facts.wal_damaged = end.error().damaged;
+            co_return add_trouble(facts, end.error().message);
+        }
         stopped_ = StoppedEnd{*control_changed, *wal_changed, *end};
     }
     facts.timeline = stopped_->end.timeline;

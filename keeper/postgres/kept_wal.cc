@@ -1,5 +1,6 @@
 #include "keeper/postgres/kept_wal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +81,36 @@ Result<> take_aside(const std::string& from, const std::string& to, bool move) {
     return move ? remove_file(from) : Result<>{};
 }
 
+/// Replaces a segment by one that holds what stood before `offset`, and zeros after it.
+Result<> cut_segment(const std::string& path, std::uint64_t offset, std::uint64_t segment_bytes) {
+    const std::string cut = path + ".cut";
+    if (auto done = copy_file(path, cut); !done) return done;
+    const Fd fd(::open(cut.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) return file_error("opening", cut, errno);
+    if (::ftruncate(fd.get(), static_cast<off_t>(offset)) != 0 ||
+        ::ftruncate(fd.get(), static_cast<off_t>(segment_bytes)) != 0)
+        return file_error("cutting", cut, errno);
+    if (::fsync(fd.get()) != 0) return file_error("syncing", cut, errno);
+    if (::rename(cut.c_str(), path.c_str()) != 0) return file_error("replacing", path, errno);
+    return {};
+}
+
+/// The newest first: whoever is interrupted leaves a tail that is still torn, and is done again.
+Result<> take_all_aside(const KeepWal& what, const std::vector<Segment>& segments, const std::string& folder,
+                        std::uint64_t segment_bytes) {
+    for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+        const std::string path = what.wal_dir + "/" + segment->name;
+        const bool stays = what.move && segment->start < what.from;
+        if (auto done = take_aside(path, folder + "/" + segment->name, what.move && !stays); !done) return done;
+        if (!what.move) continue;
+        if (auto done = sync_folder(folder); !done) return done;
+        if (stays)
+            if (auto done = cut_segment(path, what.from.v - segment->start.v, segment_bytes); !done) return done;
+        if (auto done = sync_folder(what.wal_dir); !done) return done;
+    }
+    return {};
+}
+
 }  // namespace
 
 bool has_kept_wal(const std::string& kept_dir, const IncarnationId& incarnation) {
@@ -103,10 +134,8 @@ Result<std::string> keep_wal(const KeepWal& what) {
     if (auto done = make_room(what, segments.size() * *segment_bytes); !done) return done.error();
     const std::string folder = what.kept_dir + "/" + new_folder_name(what.incarnation);
     if (auto done = make_folder(folder); !done) return done.error();
-    for (const Segment& segment : segments) {
-        auto done = take_aside(what.wal_dir + "/" + segment.name, folder + "/" + segment.name, what.move);
-        if (!done) return done.error().in("keeping WAL aside before it is replaced");
-    }
+    if (auto done = take_all_aside(what, segments, folder, *segment_bytes); !done)
+        return done.error().in("keeping WAL aside before it is replaced");
     for (const std::string& name : *names) {
         if (timeline_of_history_file(name).empty()) continue;
         if (auto done = copy_file(what.wal_dir + "/" + name, folder + "/" + name); !done) return done.error();
@@ -121,8 +150,6 @@ Result<std::string> keep_wal(const KeepWal& what) {
     if (auto done = write_file(folder + "/README", note); !done) return done.error();
     if (auto done = sync_folder(folder); !done) return done.error();
     if (auto done = sync_folder(what.kept_dir); !done) return done.error();
-    if (what.move)
-        if (auto done = sync_folder(what.wal_dir); !done) return done.error();
     return text;
 }
 

@@ -25,7 +25,8 @@ struct KeepWal {
     Lsn until;
     std::string why;
     std::uint64_t limit_bytes = 0;
-    /// Move instead of copy: the folder shall not have it any more (R6).
+    /// Move instead of copy: the folder shall not have it any more (R6). The segment that `from` lies in stays, with
+    /// nothing but zeros from there on: the last checkpoint may lie in it, without which nothing starts.
     bool move = false;
 };
 

@@ -97,8 +97,8 @@ Error with_remedy(const Error& bad) {
     return bad;
 }
 
-/// Keeps the WAL from `from` on (0: from the last checkpoint on); says where, or that it was done before.
-Async<Result<>> keep_aside(Node& node, Lsn from, const std::string& why, const Progress& progress) {
+/// Keeps the WAL from `from` on (0: from the last checkpoint on); says where. Empty: there is none.
+Async<Result<std::string>> keep_aside(Node& node, Lsn from, const std::string& why, const Progress& progress) {
     KeepWal what{node.data.wal_dir(),        kept_dir(node), node.data.incarnation(), {}, from, {}, why,
                  node.config.kept_wal_bytes, false};
     const auto control = read_control_file(node.config.data_dir);
@@ -110,15 +110,26 @@ Async<Result<>> keep_aside(Node& node, Lsn from, const std::string& why, const P
         if (end) what.until = std::max(end->complete, end->torn);
         if (from.empty()) what.from = control->redo;
     }
-    if (what.until.v != 0 && what.from >= what.until) co_return Result<>{};
+    if (what.until.v != 0 && what.from >= what.until) co_return std::string{};
     const auto keep_it = [what] { return keep_wal(what); };
     const auto kept = co_await node.blocking(keep_it);
-    if (!kept) co_return kept.error();
-    if (!kept->empty()) {
+    if (kept && !kept->empty()) {
         node.config.log.warning("wal_kept", *kept, {{"why", why}});
         progress(*kept);
     }
-    co_return Result<>{};
+    co_return kept;
+}
+
+/// The folder is whole, and a new incarnation's. What was done, and what was kept of the old one, is for the event log.
+Async<Result<>> finish(Node& node, const Layout& layout, const IncarnationId& next, std::string what) {
+    if (auto ours = make_ours(node, layout, next); !ours) co_return ours;
+    if (auto durable = co_await make_durable(node); !durable) co_return durable;
+    if (auto noted = node.data.note_rebuilt(next, what); !noted) co_return noted;
+    co_return node.data.end_rebuild();
+}
+
+std::string with_kept(const std::string& what, const std::string& kept) {
+    return kept.empty() ? what : what + "; " + kept;
 }
 
 }  // namespace
@@ -140,8 +151,9 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     progress("rewinding against " + step.upstream.v + ": " + step.why);
     if (auto done = co_await reach(node, *source, progress); !done) co_return done;
     const std::string why = "rewound against " + step.upstream.v + ": " + step.why;
-    if (auto done = co_await keep_aside(node, step.fork, why, progress); !done) co_return done;
-    if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun"); !done)
+    const auto kept = co_await keep_aside(node, step.fork, why, progress);
+    if (!kept) co_return kept.error();
+    if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun", *kept); !done)
         co_return done;
     // pg_rewind ends an unclean server by a single-user start, which no standby can do.
     if (auto done = node.data.write_settings(Variable{}); !done) co_return done;
@@ -161,9 +173,8 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     // The record says that it diverged, and pg_rewind can't see it (one timeline id for two timelines, or no checkpoint
     // on the source's newest yet): streaming now would build on rows that the cluster does not have.
     if (*no_need) co_return error("pg_rewind sees no divergence, but the cluster's history does (" + step.why + ")");
-    if (auto ours = make_ours(node, step.layout, step.next); !ours) co_return ours;
-    if (auto durable = co_await make_durable(node); !durable) co_return durable;
-    co_return node.data.end_rebuild();
+    const std::string what = with_kept(why, *kept);
+    co_return co_await finish(node, step.layout, step.next, what);
 }
 
 Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
@@ -177,12 +188,13 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     if (auto done = node.data.refuse_tablespaces(); !done) co_return done;
     if (auto done = co_await reach(node, *source, progress); !done) co_return done;
     // A rewind that failed, or the clone before, has kept it already.
-    const bool keep = node.data.version() != 0 && !node.data.rebuilding();
-    if (keep) {
-        const std::string why = "cloned anew from " + step.upstream.v + ": " + step.why;
-        if (auto kept = co_await keep_aside(node, Lsn{}, why, progress); !kept) co_return kept;
-    }
-    if (auto done = node.data.begin_rebuild("a clone of " + step.upstream.v + " was begun"); !done) co_return done;
+    const bool had_data = node.data.version() != 0 || node.data.rebuilding();
+    const std::string why = (had_data ? "cloned anew from " : "cloned from ") + step.upstream.v + ": " + step.why;
+    Result<std::string> kept = node.data.kept_by_rebuild();
+    if (had_data && !node.data.rebuilding()) kept = co_await keep_aside(node, Lsn{}, why, progress);
+    if (!kept) co_return kept.error();
+    if (auto done = node.data.begin_rebuild("a clone of " + step.upstream.v + " was begun", *kept); !done)
+        co_return done;
     if (auto done = make_folder(node.config.data_dir); !done) co_return done;
     const std::string data_dir = node.config.data_dir;
     const auto empty = [data_dir] { return empty_folder(data_dir); };
@@ -200,18 +212,27 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     auto on_line = percentages("cloning from " + step.upstream.v, progress);
     const auto done = co_await run_program(node, std::move(program), std::move(on_line));
     if (!done) co_return with_remedy(done.error());
-    if (auto ours = make_ours(node, step.layout, step.next); !ours) co_return ours;
-    if (auto durable = co_await make_durable(node); !durable) co_return durable;
-    co_return node.data.end_rebuild();
+    const std::string what = with_kept(why, *kept);
+    co_return co_await finish(node, step.layout, step.next, what);
 }
 
 Async<Result<>> drop_torn_tail(Node& node, const DropTornTail& step, const Progress& progress) {
     if (auto done = node.need_stopped(); !done) co_return done;
-    const KeepWal what{node.data.wal_dir(),
+    const auto control = read_control_file(node.config.data_dir);
+    if (!control) co_return control.error();
+    const WalScan scan{node.data.wal_dir(), control->timeline, control->checkpoint, control->checkpoint, {}};
+    const auto read_end = [scan] { return find_wal_end(scan); };
+    const auto end = co_await node.blocking(read_end);
+    if (!end) co_return end.error();
+    if (end->timeline != step.timeline || end->complete > step.fork)
+        co_return error("its WAL has changed: it ends at " + end->complete.text() + " on timeline " +
+                        std::to_string(end->timeline.v) + ", the fork is at " + step.fork.text());
+    // All complete records stay, so that it starts as before and has forgotten nothing that it said (R4).
+    const KeepWal what{scan.wal_dir,
                        kept_dir(node),
                        node.data.incarnation(),
                        step.timeline,
-                       step.fork,
+                       end->complete,
                        {},
                        "a torn record reached into a later segment than the fork's",
                        node.config.kept_wal_bytes,
@@ -221,7 +242,8 @@ Async<Result<>> drop_torn_tail(Node& node, const DropTornTail& step, const Progr
     if (!moved) co_return moved.error();
     node.config.log.warning("torn_tail_moved", *moved);
     progress(*moved);
-    co_return Result<>{};
+    co_return node.data.note_rebuilt(what.incarnation, "freed of a torn end of WAL, which reached into a later segment "
+                                                       "than the fork's; " + *moved);
 }
 
 }  // namespace pgaf::keeper

@@ -40,6 +40,9 @@ struct Facts {
     Lsn complete;
     /// `end`, `replayed` and `complete` were read after the receiver had ended for good, or with PostgreSQL stopped.
     bool end_exact = false;
+    /// Stopped, and its WAL was read and lacks what a start needs: no waiting helps (a disk or permission that stands in
+    /// the way is only trouble).
+    bool wal_damaged = false;
     /// wal_segment_size: a torn tail that reaches into a later segment than the fork's must go (R6).
     std::uint64_t wal_segment_bytes = 16777216;
 
@@ -56,6 +59,8 @@ struct Facts {
 
     /// That the upstream serves and no longer has the WAL that this standby needs next, in words; empty: nobody says so.
     std::string wal_gone;
+    /// How this incarnation's folder was last rebuilt, why, and where the WAL lies that was kept aside (R12); empty: never.
+    std::string rebuilt;
 
     /// What could not be found out, and why; empty when all is known.
     std::string trouble;
@@ -65,8 +70,7 @@ struct Facts {
 BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
                        clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks,
-                       histories, end, replayed, complete,
-                       end_exact, wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline,
-                       standby_names, alien_rule, wal_gone, trouble))
+                       histories, end, replayed, complete, end_exact, wal_damaged, wal_segment_bytes, following, receiver,
+                       standbys, slots, checkpoint_timeline, standby_names, alien_rule, wal_gone, rebuilt, trouble))
 
 }  // namespace pgaf::keeper

@@ -119,6 +119,7 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
             if (std::find(facts.slots.begin(), facts.slots.end(), slot_name(peer.node)) != facts.slots.end())
                 r.slots.push_back(peer.node);
     }
+    if (facts.folder_incarnation == promise.incarnation) r.rebuilt = facts.rebuilt;
     r.doing = std::move(doing);
     r.problem = std::move(problem);
     return r;

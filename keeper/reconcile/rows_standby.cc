@@ -113,8 +113,17 @@ Decision wait_for_stream(const Situation& s) {
 
 // ---- down ----
 
+bool damaged(const Situation& s) {
+    return s.stopped() && s.facts.wal_damaged && s.stands(Kind::unknown) && s.run.goal_received && s.goal.rewind_allowed;
+}
+Decision clone_damaged(const Situation& s) {
+    const std::string& what = s.facts.trouble;
+    return take(Clone{s.layout(), s.goal.upstream, s.run.next, "its WAL is damaged: " + what.substr(0, what.find(';'))});
+}
+
 bool down_unknown(const Situation& s) { return s.stopped() && s.stands(Kind::unknown); }
 Decision wait_or_say_unknown(const Situation& s) {
+    if (s.facts.wal_damaged) return wait_for("a checkpoint on the new primary before it is cloned anew: " + s.facts.trouble);
     if (!s.facts.trouble.empty()) return problem(s.standing.why + ": " + s.facts.trouble);
     return wait_for_standing(s);
 }
@@ -176,6 +185,9 @@ constexpr std::array rows{
     Row{"streams", "goal standby; streaming from its upstream", "nothing", "the goal is reached", streams, content},
     Row{"connects", "goal standby; running, not streaming", "nothing", "PostgreSQL keeps trying by itself", connects,
         wait_for_stream},
+    Row{"wal-damaged", "goal standby; down; its WAL was read and lacks what a start needs", "Clone",
+        "no waiting mends it, and the primary has all that counts; a disk or permission in the way is waited for",
+        damaged, clone_damaged},
     Row{"down-standing", "goal standby; down; standing not known", "nothing",
         "what is not known can't be called a prefix (R5)", down_unknown, wait_or_say_unknown},
     Row{"torn-tail", "goal standby; down; a torn record reaches into a later segment than the fork's", "DropTornTail",

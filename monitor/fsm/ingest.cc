@@ -1,6 +1,7 @@
 #include "monitor/fsm/ingest.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/history.h"
@@ -177,6 +178,9 @@ void ingest(World& world, const ReportReceived& input) {
     // What runs before this monitor has told it so was running already. Standbys that it has told to start prove nothing.
     if (r.status == PgStatus::running && (!v.told || !r.in_recovery)) world.memory.found_running = true;
     n.said.promised = r.promised;
+    // R12: what WAL was kept aside, and where, is told once.
+    if (!r.rebuilt.empty() && std::exchange(n.said.rebuilt, r.rebuilt) != r.rebuilt)
+        world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
     learn(world, n, r);
     if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)

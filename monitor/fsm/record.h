@@ -50,6 +50,8 @@ struct HighWater {
     Stamp promised;
     /// End of complete records, as a fenced or stopped incarnation reported it.
     WalPosition end;
+    /// How its folder was last rebuilt, as the event log has it.
+    std::string rebuilt;
     friend bool operator==(const HighWater&, const HighWater&) = default;
 };
 
@@ -146,7 +148,7 @@ namespace pgaf {
 BOOST_DESCRIBE_STRUCT(WalPosition, (), (timeline, lsn))
 }
 namespace pgaf::fsm {
-BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end))
+BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end, rebuilt))
 BOOST_DESCRIBE_STRUCT(NodeRecord, (),
                       (name, incarnation, host, port, candidate_priority, replication_quorum, maintenance,
                        maintenance_wanted, drop_wanted, drop_forced, goal, said, put_back))

@@ -3,6 +3,8 @@
 #include "tests/sim/server.h"
 #include "tests/sim/steps.h"
 
+#include <algorithm>
+
 namespace pgaf::sim {
 namespace {
 
@@ -109,9 +111,9 @@ Next advance(const Phase& p, const keeper::Clone& step) {
 Next advance(const Phase& p, const keeper::DropTornTail& step) {
     if (!p.stopped()) return failed(not_stopped);
     Disk& d = p.disk();
-    // From the fork's segment on everything goes; what remains ends with a complete record.
-    const std::uint64_t start = segment_start(step.fork.v);
-    if (d.wal.base().to > start) d.wal.extents = {{d.wal.base().branch, start}};
+    // What remains ends with the last complete record.
+    const std::uint64_t end = std::min(complete_end(*p.w.archive, d.wal), step.fork.v);
+    if (d.wal.base().to > end) d.wal.extents = {{d.wal.base().branch, end}};
     return done();
 }
 

@@ -67,6 +67,8 @@ TEST_CASE("a diverged primary is rewound, its WAL is kept, and it streams as ano
     CHECK(dump.output.find("INSERT") != std::string::npos);
     CHECK(std::any_of(a.progress.begin(), a.progress.end(),
                       [](const std::string& line) { return line.find("is kept in") != line.npos; }));
+    CHECK(rewound.rebuilt.find("rewound against node2: its WAL went on; WAL " + fork.text() + " to " + old.end.text() +
+                               " is kept in " + folder) == 0);
     WARN("rewind: " << took << " ms");
 }
 
@@ -116,6 +118,10 @@ TEST_CASE("a clone replaces diverged data, keeps its WAL, and an interrupted one
     CHECK_FALSE(made.rebuilding);
     CHECK(made.folder_incarnation == next);
     CHECK(made.in_recovery);
+    // What the broken-off one had kept is told by the one that was carried through.
+    CHECK(made.rebuilt.find("cloned anew from node2: an earlier clone was not finished; WAL ") == 0);
+    CHECK(made.rebuilt.find(old.end.text() + " is kept in " + a.config.state_dir + "/wal-kept/" + kept(a).at(0)) !=
+          std::string::npos);
     a.incarnation = next;
     REQUIRE(cluster.perform(a, StartStandby{cluster.layout(a), b.name}));
     REQUIRE(cluster.until_streaming(b, a));
@@ -146,26 +152,6 @@ TEST_CASE("a clone refuses what is not PostgreSQL's, a wrong password, and a sou
     CHECK_FALSE(cluster.perform_cancelled(b, step, 800));
     CHECK(b.progress.back().find("waiting for node1 (127.0.0.1:") == 0);
     CHECK_FALSE(cluster.facts(b).rebuilding);
-}
-
-TEST_CASE("a torn tail that reaches into a later segment is moved away, and the standby streams on (R6)") {
-    Cluster cluster(2);
-    cluster.bring_up();
-    TestNode& a = cluster[1];
-    TestNode& b = cluster[2];
-    a.ask("CREATE TABLE t (i int)");
-    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
-    const Lsn fork = cluster.facts(b).complete;
-    REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
-    const Facts stopped = cluster.facts(b);
-    const std::size_t before = list_folder(b.data("pg_wal")).size();
-    REQUIRE(cluster.perform(b, DropTornTail{Timeline{1}, fork}));
-    CHECK(list_folder(b.data("pg_wal")).size() < before);
-    REQUIRE(kept(b).size() == 1);
-    a.ask("INSERT INTO t VALUES (1)");
-    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
-    CHECK(eventually([&] { return b.ask("SELECT count(*) FROM t") == "1"; }));
-    CHECK(cluster.facts(b).end >= stopped.end);
 }
 
 TEST_CASE("WAL that the upstream has removed is told from an upstream that is away") {

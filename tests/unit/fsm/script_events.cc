@@ -122,6 +122,11 @@ bool Script::report_command(const Words& words) {
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
         lab_->step(fsm::ReportReceived{r});
+    } else if (verb == "rebuilt") {
+        Report r = lab_->report_of(node(words.at(1)));
+        r.seq = ++node(words[1]).seq;
+        for (std::size_t i = 2; i < words.size(); ++i) r.rebuilt += (i > 2 ? " " : "") + words[i];
+        lab_->step(fsm::ReportReceived{r});
     } else if (verb == "snapshot")
         snapshots_[NodeName{words.at(1)}] = node(words[1]);
     else if (verb == "putback") {

@@ -248,10 +248,19 @@ TEST_CASE("kept WAL: a bounded copy, or a move, with a note") {
     what.incarnation = IncarnationId{"00000000000000cc"};
     CHECK(keep_wal(what)->find("more than the limit") != std::string::npos);
 
+    // Moved: the segment that it begins in stays up to there, since the last checkpoint may lie in it.
     what.move = true;
     what.until = {};
+    what.incarnation = IncarnationId{"00000000000000dd"};
     REQUIRE(keep_wal(what));
-    CHECK(list_folder(wal.path()).size() == 2);
+    CHECK(list_folder(wal.path()).size() == 3);
+    const std::string cut = test::read_text(wal / segment_name(Timeline{1}, 3, megabyte));
+    CHECK(cut == std::string(5, 'x') + std::string(megabyte - 5, '\0'));
+    REQUIRE(has_kept_wal(what.kept_dir, what.incarnation));
+    for (const std::string& name : list_folder(what.kept_dir))
+        if (name.ends_with(what.incarnation.v))
+            CHECK(test::read_text(what.kept_dir + "/" + name + "/" + segment_name(Timeline{1}, 3, megabyte)) ==
+                  std::string(megabyte, 'x'));
 }
 
 TEST_CASE("pg_control: short, unknown and nonsensical ones are refused") {
