@@ -296,6 +296,10 @@ Report Lab::report_of(Node& n) {
     for (const auto& [name, s] : nodes)
         if (n.running && s.link && s.link->upstream == n.name)
             r.standbys.push_back({s.state.incarnation, true, s.link->flushed, s.link->flushed, Millis{0}});
+    if (n.past_fork && n.running) r.receiver = {true, n.upstream, Millis{0}};
+    for (const auto& [name, s] : nodes)
+        if (n.running && s.running && s.past_fork && !s.link && s.upstream == n.name)
+            r.standbys.push_back({s.state.incarnation, true, s.folder.flushed(), s.folder.flushed(), Millis{0}});
     r.slots = n.slots;
     r.problem = n.problem;
     return r;

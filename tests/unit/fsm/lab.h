@@ -84,6 +84,7 @@ struct Node {
     bool broken = false;      ///< can't be promoted
     bool replaying = false;   ///< starts, and replays so long that it takes no connections
     bool blind = false;       ///< its launcher is gone, and PostgreSQL with it: its keeper sees nothing
+    bool past_fork = false;   ///< shown as streaming with its own end, as PostgreSQL does at the end of an old timeline
     bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
