@@ -132,12 +132,19 @@ void check_timeline(World& w, NodeIx node, std::uint32_t timeline) {
     g.timelines_used.push_back(timeline);
 }
 
+void note_confirmed(World& w, NodeIx standby) {
+    const Machine& m = *w.machines[standby];
+    // Under the name of its connection: a folder that was adopted meanwhile has another one.
+    if (m.disk.wal.whole() && m.server && m.server->receiver)
+        w.ghost.edit().confirmed[m.server->receiver->name] = {m.disk.wal.base().branch, m.disk.wal.base().to};
+}
+
 void check_confirmed(World& w, NodeIx primary, NodeIx standby, bool counts) {
     const Disk& d = w.machines[standby]->disk;
     if (!d.wal.whole() && counts)
         return w.violated("I10: " + name_of(standby).v + ", which counts for " + name_of(primary).v +
                           ", has a hole in its WAL before " + at(d.wal.extents.back().to));
-    w.ghost.edit().confirmed[d.id] = {d.wal.base().branch, d.wal.base().to};
+    note_confirmed(w, standby);
 }
 
 void check_promised(World& w, NodeIx node, const Stamp& stamp) {

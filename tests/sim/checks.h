@@ -15,6 +15,8 @@ void check_seen(World& w, NodeIx node, std::uint64_t lsn);
 void check_reign(World& w, NodeIx node);
 /// A server has begun a timeline (I10).
 void check_timeline(World& w, NodeIx node, std::uint32_t timeline);
+/// What a standby has on its disk when it answers; the answer may arrive after its end.
+void note_confirmed(World& w, NodeIx standby);
 /// A standby confirms WAL (I10). `counts`: its walsender may release commits.
 void check_confirmed(World& w, NodeIx primary, NodeIx standby, bool counts);
 /// A promise is durable, or is acted on (I4).

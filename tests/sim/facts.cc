@@ -1,6 +1,7 @@
 // A look at the local PostgreSQL: keeper/postgres/facts_reader on the model. Says what the real one would say, its half
 // truths too.
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
@@ -21,7 +22,17 @@ std::vector<TimelineFork> forks_of(const World& w, const Machine& m, std::uint32
     return forks;
 }
 
-void add_stopped(const World& w, const Machine& m, keeper::Facts& f) {
+/// History files of timelines above its own; empty ones are only placeholders.
+std::vector<Timeline> histories_above(const Machine& m, std::uint32_t own) {
+    std::vector<Timeline> above;
+    for (const std::uint32_t t : m.disk.histories) {
+        const auto& empty = m.disk.placeholders;
+        if (t > own && std::find(empty.begin(), empty.end(), t) == empty.end()) above.push_back(Timeline{t});
+    }
+    return above;
+}
+
+void add_stopped(const World& w, const Machine& m, Keeper& k, keeper::Facts& f) {
     f.status = PgStatus::absent;
     if (f.rebuilding || !m.disk.has_data) return;
     f.status = PgStatus::stopped;
@@ -30,6 +41,11 @@ void add_stopped(const World& w, const Machine& m, keeper::Facts& f) {
     f.system_id = system_id;
     f.clean_shutdown = m.disk.clean;
     f.checkpoint_timeline = Timeline{m.disk.checkpoint_timeline};
+    // An exit is told before anybody looks where the WAL ends.
+    if (std::exchange(k.exit_untold, false) && !f.in_recovery) {
+        f.end_pending = true;
+        return;
+    }
     f.complete = Lsn{complete_end(*w.archive, m.disk.wal)};
     f.timeline = Timeline{timeline_at(*w.archive, m.disk.wal, f.complete.v)};
     // Only a torn record that reaches into a later segment is seen in the files (keeper/postgres/wal_scan).
@@ -38,6 +54,7 @@ void add_stopped(const World& w, const Machine& m, keeper::Facts& f) {
     f.replayed = f.clean_shutdown ? f.complete : Lsn{m.disk.redo};
     f.end_exact = true;
     f.forks = forks_of(w, m, f.timeline.v);
+    f.histories = histories_above(m, f.timeline.v);
 }
 
 Millis last_message(const World& w, NodeIx node, NodeIx upstream) {
@@ -115,6 +132,9 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
     f.system_id = system_id;
     f.checkpoint_timeline = Timeline{m.disk.checkpoint_timeline};
     f.standby_names = names_text(s.loaded.names);
+    const bool put = k.memory.server == s.run && k.memory.put;
+    if (s.loaded.names != (put ? *k.memory.put : m.disk.conf.names))
+        f.alien_rule = "synchronous_standby_names is '" + f.standby_names + "', where the cluster's is another";
     if (s.in_recovery()) {
         add_standby(w, node, k, f);
     } else {
@@ -124,6 +144,7 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
     }
     add_replication(w, node, f);
     f.forks = forks_of(w, m, f.timeline.v);
+    f.histories = histories_above(m, f.timeline.v);
 }
 
 }  // namespace
@@ -131,7 +152,7 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
 keeper::Facts observe(World& w, NodeIx node) {
     keeper::Facts f;
     const Machine& m = *w.machines[node];
-    const Keeper& k = *w.keepers[node];
+    Keeper& k = w.keepers[node].edit();
     f.launcher_connected = m.launcher.alive;
     f.leaving = k.leaving;
     f.exits = k.exits;
@@ -144,8 +165,12 @@ keeper::Facts observe(World& w, NodeIx node) {
         f.trouble = "no connection to pgaf-launcher";
         return f;
     }
-    if (postmaster_lives(w, node)) add_running(w, node, f);
-    else add_stopped(w, m, f);
+    if (postmaster_lives(w, node)) {
+        k.exit_untold = true;
+        add_running(w, node, f);
+    } else {
+        add_stopped(w, m, k, f);
+    }
     return f;
 }
 

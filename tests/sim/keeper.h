@@ -29,6 +29,8 @@ struct StepRun {
 struct RunMemory {
     std::uint32_t server = 0;
     bool closed_all_along = false;
+    /// What the keeper has put into synchronous_standby_names; unset: it has not, in this run of its own.
+    std::optional<Names> put;
     bool fenced = false;
     std::uint64_t fenced_end = 0;
     std::uint64_t fenced_complete = 0;
@@ -104,6 +106,10 @@ struct Keeper {
     RunMemory memory;
     Micros answered_at = 0;
     std::uint32_t answered_by = 0;
+    /// A server was seen running, and its exit has not been told yet.
+    bool exit_untold = false;
+    /// When a standby last streamed as its goal says.
+    Micros streamed_at = 0;
 
     // ---- the monitor ----
     std::optional<Goal> inbox;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "keeper/reconcile/report.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/steps.h"
@@ -48,6 +49,8 @@ void took(World& w, NodeIx node, keeper::Facts seen) {
     k.facts = std::move(seen);
     if (!k.under_way) k.unsettled.reset();
     if (k.run.peers_put_off && w.now >= k.peers_again_at) k.run.peers_put_off = false;
+    if (!keeper::lacks_stream(k.promise, k.facts)) k.streamed_at = w.now;
+    k.run.without_stream = Millis{(w.now - k.streamed_at) / ms};
     keeper::note_facts(k.run, k.promise, k.facts);
     if (!k.session_asked && k.facts.status != PgStatus::unknown) open_session(w, node);
     if (k.session_asked && k.session_incarnation != k.promise.incarnation) open_session(w, node);
@@ -56,7 +59,8 @@ void took(World& w, NodeIx node, keeper::Facts seen) {
     consider_let_go(w, node);
     if (w.keepers[node]->report_due) send_report(w, node);
     else report_if_news(w, node);
-    plan_look(w, node, next_look(w, k), next_look(w, k));
+    const Micros wait = k.facts.end_pending ? ms : next_look(w, k);
+    plan_look(w, node, wait, wait);
 }
 
 void think_under_way(World& w, NodeIx node) {
@@ -212,7 +216,7 @@ void on_look(World& w, NodeIx node, std::uint32_t timer) {
     }
     took(w, node, std::move(seen));
     Keeper& after = w.keepers[node].edit();
-    after.settled_look = !after.under_way && !after.unsettled && !after.writing && after.session_alive && !after.facts.leaving;
+    after.settled_look = !after.under_way && !after.unsettled && !after.writing && after.session_alive && !after.facts.leaving && !after.facts.end_pending;
 }
 
 void on_looked(World& w, NodeIx node, std::uint32_t boot) {
@@ -309,7 +313,7 @@ void start_keeper(World& w, NodeIx node) {
     k.promise = *w.machines[node]->disk.state;
     k.run.boot = boot_of(node, boot);
     k.run.next = fresh_id(w, node);
-    k.time_passed_at = w.now;
+    k.time_passed_at = k.streamed_at = w.now;
     const bool launcher = w.machines[node]->launcher.alive;
     w.keepers[node] = Cow<Keeper>(std::move(k));
     w.say(node, [&] { return "the keeper starts, incarnation " + w.keepers[node]->promise.incarnation.v; });

@@ -186,7 +186,7 @@ void on_goal(World& w, NodeIx node, const Goal& goal) {
         w.say(node, [&] { return "refuses a goal: " + verdict.why; });
         return send_report(w, node);
     }
-    k.inbox = goal;
+    if (!k.inbox || k.inbox->incarnation != goal.incarnation || may_follow(k.inbox->stamp, goal.stamp)) k.inbox = goal;
     if (!std::exchange(k.taking_goals, true)) take_inbox(w, node);
 }
 

@@ -68,6 +68,8 @@ struct Walsender {
     /// Somebody's tool that bears a member's name.
     bool impostor = false;
     bool streaming = false;
+    /// The number of the last answer: the connection keeps their order.
+    std::uint32_t heard = 0;
     std::uint64_t flushed = 0;
     std::uint64_t replayed = 0;
     Names names;
@@ -76,7 +78,7 @@ struct Walsender {
     bool frozen = false;
     [[nodiscard]] int priority() const { return names.priority(name); }
 };
-BOOST_DESCRIBE_STRUCT(Walsender, (), (link, peer, name, has_slot, impostor, streaming, flushed, replayed, names,
+BOOST_DESCRIBE_STRUCT(Walsender, (), (link, peer, name, has_slot, impostor, streaming, heard, flushed, replayed, names,
                                       reload_due, frozen))
 
 /// A piece of WAL on its way: what lies at [from, to) on the path to `branch`.
@@ -97,8 +99,9 @@ struct Receiver {
     std::optional<Chunk> coming;
     /// The other end has gone; what was sent before may still come.
     bool ends = false;
+    std::uint32_t answers = 0;
 };
-BOOST_DESCRIBE_STRUCT(Receiver, (), (link, upstream, name, timeline, next, coming, ends))
+BOOST_DESCRIBE_STRUCT(Receiver, (), (link, upstream, name, timeline, next, coming, ends, answers))
 
 /// A commit that waits for standbys.
 struct Waiting {

@@ -63,17 +63,22 @@ bool may_connect(const World& w, NodeIx node, NodeIx upstream) {
     return segment_start(w.machines[node]->disk.wal.end()) <= sendable(w, upstream);
 }
 
-void plan_reply(World& w, NodeIx node, Micros low, Micros high) {
-    const Receiver& r = *w.server(node)->receiver;
+/// An answer's number stands above its LSN: it may be held up, but none comes after a later one.
+constexpr unsigned number_at = 44;
+
+void answer(World& w, NodeIx node, Micros low, Micros high, std::uint64_t flushed) {
+    Receiver& r = *w.edit_server(node).receiver;
     const Micros slow = slowness(w, node, r.upstream);
-    w.after(low * slow, high * slow, {Ev::reply, r.upstream, r.link, w.server(node)->received});
+    const std::uint64_t number = ++r.answers;
+    note_confirmed(w, node);
+    w.after(low * slow, high * slow, {Ev::reply, r.upstream, r.link, flushed | number << number_at});
 }
+
+void plan_reply(World& w, NodeIx node, Micros low, Micros high) { answer(w, node, low, high, w.server(node)->received); }
 
 /// A receiver that begins to stream says at first how far it has replayed, not what it has flushed (T).
 void say_replayed(World& w, NodeIx node) {
-    const Receiver& r = *w.server(node)->receiver;
-    const Micros slow = slowness(w, node, r.upstream);
-    w.after(200 * slow, 2 * ms * slow, {Ev::reply, r.upstream, r.link, w.server(node)->replayed});
+    answer(w, node, 200, 2 * ms, w.server(node)->replayed);
 }
 
 /// Streaming begins at the start of the segment in which the node's WAL ends, complete or not (T).
@@ -305,14 +310,18 @@ void on_wal(World& w, NodeIx node, std::uint32_t link) {
     kick_senders(w, node);
 }
 
-void on_reply(World& w, NodeIx node, std::uint32_t link, std::uint64_t flushed) {
+void on_reply(World& w, NodeIx node, std::uint32_t link, std::uint64_t numbered) {
     const auto& s = w.server(node);
     const Walsender* found = s ? find_sender(*s, link) : nullptr;
     if (!found) return;
     if (found->frozen || (found->peer != nobody && !w.network->passes(found->peer, node)))
-        return w.after(retransmit, 2 * retransmit, {Ev::reply, node, link, flushed});
+        return w.after(retransmit, 2 * retransmit, {Ev::reply, node, link, numbered});
+    const std::uint64_t flushed = numbered % (1ULL << number_at);
+    const auto number = static_cast<std::uint32_t>(numbered >> number_at);
+    if (number < found->heard) return;
     Server& server = w.edit_server(node);
     Walsender& sender = *find_sender(server, link);
+    sender.heard = number;
     sender.flushed = flushed;
     sender.streaming = true;
     if (!sender.impostor && has_receiver(w, sender.peer, link)) {

@@ -237,6 +237,12 @@ void make_checkpoint(World& w, NodeIx node) {
     m.disk.redo = m.server->flushed;
 }
 
+void write_message(World& w, NodeIx node) {
+    if (!w.server(node) || w.server(node)->phase != Server::Phase::primary) return;
+    w.archive.edit().append(w.machines[node]->disk.wal.base().branch, 100, 0);
+    plan_flush(w, node);
+}
+
 // ---- stops ------------------------------------------------------------------------------------------------------------
 
 void stop_fast(World& w, NodeIx node) {

@@ -22,6 +22,8 @@ void lose_server(World& w, NodeIx node, bool torn);
 // ---- what a keeper asks for by SQL or signal ----
 void promote_server(World& w, NodeIx node);
 void make_checkpoint(World& w, NodeIx node);
+/// A WAL message of the keeper's own, which waits for nobody: standbys that have been idle answer.
+void write_message(World& w, NodeIx node);
 void hold_replay(World& w, NodeIx node, bool held);
 
 void on_started(World& w, NodeIx node, std::uint32_t run);

@@ -28,7 +28,8 @@ void remove_placeholders(const Phase& p) {
 }
 
 /// keeper/postgres/lifecycle: prepare(), then the launcher executes the postmaster.
-Next start(const Phase& p, const keeper::Layout& layout, const Conn& conn, bool standby) {
+Next start(const Phase& p, const keeper::Layout& layout, const Conn& conn, bool standby,
+           const std::vector<Timeline>& strays) {
     if (!p.stopped()) return failed(not_stopped);
     const Disk& before = p.machine().disk;
     if (before.rebuilding || !before.has_data) return failed("the data folder is half-made, or there is none");
@@ -40,6 +41,7 @@ Next start(const Phase& p, const keeper::Layout& layout, const Conn& conn, bool 
     d.standby_signal = standby;
     p.give_access(layout);
     remove_placeholders(p);
+    for (const Timeline t : strays) std::erase(d.histories, t.v);
     if (!start_server(p.w, p.node)) return failed("starting PostgreSQL: something of its last run still lives");
     return p.enter(1, 5 * ms, 20 * ms);
 }
@@ -49,6 +51,7 @@ Next wait_for_start(const Phase& p, const keeper::Layout& layout) {
     const bool ready = p.server().takes_connections();
     if (!ready && !p.longer_than(start_limit)) return again(5 * ms, 50 * ms);
     p.memory().closed_all_along = true;
+    p.memory().put = p.machine().disk.conf.names;
     if (ready) p.align_slots(layout);
     return done();
 }
@@ -97,6 +100,7 @@ void Phase::put(const Names& names, const Conn& conn) const {
     Disk& d = disk();
     d.conf.names = names;
     d.conf.conn = conn;
+    memory().put = names;
     reload_server(w, node);
 }
 
@@ -147,13 +151,13 @@ void on_step(World& w, NodeIx node, std::uint32_t boot) {
 // ---- starts, stops, upstreams -----------------------------------------------------------------------------------------
 
 Next advance(const Phase& p, const keeper::StartPrimary& step) {
-    if (p.run().phase == 0) return start(p, step.layout, {}, false);
+    if (p.run().phase == 0) return start(p, step.layout, {}, false, {});
     return wait_for_start(p, step.layout);
 }
 
 Next advance(const Phase& p, const keeper::StartStandby& step) {
     if (const std::string why = not_upstream(p, step.layout, step.upstream); !why.empty()) return failed(why);
-    if (p.run().phase == 0) return start(p, step.layout, conn_to(step.layout, step.upstream), true);
+    if (p.run().phase == 0) return start(p, step.layout, conn_to(step.layout, step.upstream), true, step.strays);
     return wait_for_start(p, step.layout);
 }
 
@@ -215,6 +219,9 @@ Next advance(const Phase& p, const keeper::Fence& step) {
             memory.fenced = true;
             memory.fenced_complete = complete_end(*p.w.archive, d.wal);
             memory.fenced_end = std::max({p.server().received, p.server().replayed, memory.fenced_complete});
+            // A torn record that an earlier run of the server has received is seen where it reaches into a later segment.
+            if (segment_start(d.wal.end()) > segment_start(memory.fenced_complete))
+                memory.fenced_end = std::max(memory.fenced_end, d.wal.end());
             memory.fenced_timeline = timeline_at(*p.w.archive, d.wal, memory.fenced_complete);
             return done();
         }

@@ -101,6 +101,7 @@ Next advance(const Phase& p, const keeper::ApplyRule& step) {
         case opening:
             if (!p.in_force()) return wait_in_force(p);
             if (rule.asynchronous() || broken(Mutation::r3)) return done();
+            write_message(p.w, p.node);
             return p.enter(flushing, 0, 2 * ms);
         default:
             if (p.flushed_by_rule(rule, p.run().target)) return done();
