@@ -117,7 +117,8 @@ void check_reign(World& w, NodeIx node) {
     });
     if (known) return;
     if (!g.reigns.empty() && epoch < g.reigns.back().epoch) return;  // not the newest: it may be as stale as it is
-    if (g.loss_accepted == epoch) accept_loss(w, branch, s->flushed);
+    const bool must_be_reset = w.machines[node]->put_back && k.run.on_its_own();
+    if (g.loss_accepted == epoch || must_be_reset) accept_loss(w, branch, s->flushed);
     if (const std::string lost = missing(w, branch, s->flushed); !lost.empty())
         return w.violated("I2: " + name_of(node).v + " is primary of epoch " + std::to_string(epoch) + " without " + lost);
     g.reigns.push_back({epoch, node, branch});
@@ -198,6 +199,18 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
 void check_left_alone(World& w, NodeIx node, const std::string& what) {
     if (w.ghost->only_monitor_away == 0) return;
     w.violated("I8: " + name_of(node).v + " " + what + " while nothing but the monitor is away");
+}
+
+void forget_destroyed(World& w) {
+    Ghost& g = w.ghost.edit();
+    for (BranchIx b = 0; b < g.acknowledged.size(); ++b) {
+        std::uint64_t has = 0;
+        for (NodeIx node = 0; node < w.nodes(); ++node) {
+            const Wal& wal = w.machines[node]->disk.wal;
+            if (!wal.empty()) has = std::max(has, std::min(complete_end(*w.archive, wal), w.archive->common(b, wal.base().branch)));
+        }
+        if (g.acknowledged[b] > has) g.acknowledged[b] = has > (*w.archive)[b].fork ? has : 0;
+    }
 }
 
 void check_healthy(World& w) {

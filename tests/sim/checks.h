@@ -28,5 +28,7 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
 void check_left_alone(World& w, NodeIx node, const std::string& what);
 /// What is shown as healthy is (I9).
 void check_healthy(World& w);
+/// A disk was put back: what no disk has any more is lost, and nobody could have kept it.
+void forget_destroyed(World& w);
 
 }  // namespace pgaf::sim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/checks.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/network_ops.h"
 #include "tests/sim/replication.h"
@@ -97,6 +98,7 @@ void empty_disk(World& w, NodeIx node, bool state_too) {
     fresh.rebuilding = !state_too && d.rebuilding;
     if (!state_too) fresh.state = d.state;
     d = fresh;
+    w.machines[node].edit().put_back = false;
     power_on(w, node);
 }
 
@@ -118,6 +120,8 @@ void put_back(World& w, NodeIx node, const Disk& disk) {
     power_off(w, node);
     w.say(node, [] { return std::string("its disk is put back to a snapshot"); });
     w.machines[node].edit().disk = disk;
+    w.machines[node].edit().put_back = true;
+    forget_destroyed(w);
     power_on(w, node);
 }
 

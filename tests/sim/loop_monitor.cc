@@ -24,7 +24,7 @@ void heard(World& w, NodeIx node) {
     k.since_heard = 0;
     k.run.monitor_in_reach = true;
     k.run.monitor_away = {};
-    k.refused = false;
+    k.refused = k.run.monitor_refuses = false;
 }
 
 keeper::Facts facts_to_tell(const Keeper& k) {
@@ -169,7 +169,7 @@ void on_down(World& w, NodeIx node, std::uint32_t session) {
     if (const auto* ack = std::get_if<AckMessage>(&*message)) return on_ack(w, node, *ack);
     if (const auto* probe = std::get_if<fsm::ProbeRequest>(&*message)) return on_probe(w, node, *probe);
     if (std::holds_alternative<Refusal>(*message)) {
-        k.session.refused = k.refused = true;
+        k.session.refused = k.refused = k.run.monitor_refuses = true;
         k.session_alive = false;
         return;
     }

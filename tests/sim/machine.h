@@ -185,6 +185,8 @@ struct Machine {
     Micros frozen_since = 0;
     /// fsync takes long, and the state file can't be written.
     bool slow_disk = false;
+    /// Its disk was put back to a snapshot, and it has not been reset since: with no monitor in reach nobody finds out (R9).
+    bool put_back = false;
     bool bad_state_disk = false;
     Disk disk;
     Launcher launcher;

@@ -124,6 +124,18 @@ void open(World& w, NodeIx node, std::uint32_t id, const Hello& hello) {
     if (kept && before != 0) end_session(w, before, "a newer session has taken the place of this one");
 }
 
+/// A connection from before this monitor's start: its machine answers that it knows none.
+void reset_unknown(World& w, const Session& session) {
+    const std::uint32_t id = session.id;
+    Session& s = *w.network.edit().find(id);
+    if (!w.network->passes(s.node, w.monitor_place())) {
+        s.up_stalled = true;
+        return;
+    }
+    s.monitor_end = true;
+    end_session_of_monitor(w, id);
+}
+
 void acknowledge(World& w, std::uint32_t id, std::uint64_t seq) {
     const auto& settings = w.monitor->heart->record().settings;
     send_down(w, id, AckMessage{seq, settings.heartbeat_ms, settings.node_timeout_ms});
@@ -186,6 +198,7 @@ void on_up(World& w, NodeIx node, std::uint32_t session) {
         if (w.network->find(session)) end_session_of_monitor(w, session);
         return;
     }
+    if (const Session* s = w.network->find(session); s && s->keeper_end && !s->monitor_end) return reset_unknown(w, *s);
     const std::optional<UpMessage> message = take_up(w, session);
     if (!message) return;
     if (std::holds_alternative<Ended>(*message)) return close(w, session);

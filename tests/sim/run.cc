@@ -147,6 +147,13 @@ class Run {
             if (node.maintenance) return give_command(world_, c);
         }
         if (!accept_loss || primary_takes_writes()) return;
+        for (const auto& [name, node] : heart->record().nodes) {
+            if (node.candidate_priority != 0) continue;
+            c.kind = "set-node";
+            c.node = name;
+            c.candidate_priority = 50;
+            return give_command(world_, c);
+        }
         ++result_.losses_accepted;
         c.kind = "failover";
         c.node = {};
