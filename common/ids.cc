@@ -15,8 +15,12 @@ bool is_valid_name(const std::string& text, std::size_t limit) {
 
 }  // namespace
 
-bool is_valid_cluster_name(const std::string& text) { return is_valid_name(text, 16); }
-bool is_valid_node_name(const std::string& text) { return is_valid_name(text, 24); }
+bool is_valid_cluster_name(const std::string& text) {
+    return is_valid_name(text, 16);
+}
+bool is_valid_node_name(const std::string& text) {
+    return is_valid_name(text, 24);
+}
 
 std::string random_id() {
     static constexpr char digits[] = "0123456789abcdef";

@@ -44,7 +44,8 @@ using SystemId = Strong<struct SystemIdTag, std::string>;
 /// Milliseconds of a clock that runs on while the machine sleeps (CLOCK_BOOTTIME). Never wall time.
 using Millis = Strong<struct MillisTag, std::int64_t>;
 
-/// Whether a text may name a cluster (limit 16) or a node (limit 24): a-z first, then a-z, 0-9 and '-', no '-' at the end.
+/// Whether a text may name a cluster (limit 16) or a node (limit 24): a-z first, then a-z, 0-9 and '-', no '-' at the
+/// end.
 [[nodiscard]] bool is_valid_cluster_name(const std::string& text);
 [[nodiscard]] bool is_valid_node_name(const std::string& text);
 

@@ -28,7 +28,8 @@ nlohmann::json to_json(const T& value) {
         return object;
     } else if constexpr (Described<T>) {
         auto object = nlohmann::json::object();
-        for_each_member(value, [&](std::string_view name, const auto& member) { object[std::string(name)] = to_json(member); });
+        for_each_member(
+            value, [&](std::string_view name, const auto& member) { object[std::string(name)] = to_json(member); });
         return object;
     } else if constexpr (DescribedEnum<T>) {
         return nlohmann::json(std::string(word(value)));
@@ -43,7 +44,9 @@ namespace detail {
 /// the member's default, so that a record written by an older version can be read; an unknown one is ignored.
 template <class T>
 std::string read_json(const nlohmann::json& json, T& value, const std::string& where) {
-    const auto wrong = [&](const char* wanted) { return where + ": expected " + wanted + ", found " + json.type_name(); };
+    const auto wrong = [&](const char* wanted) {
+        return where + ": expected " + wanted + ", found " + json.type_name();
+    };
     if constexpr (is_strong<T>) {
         return read_json(json, value.v, where);
     } else if constexpr (std::same_as<T, Lsn>) {
@@ -66,7 +69,8 @@ std::string read_json(const nlohmann::json& json, T& value, const std::string& w
         if (!json.is_object()) return wrong("an object");
         value.clear();
         for (const auto& [key, item] : json.items()) {
-            if (auto bad = read_json(item, value[typename T::key_type{key}], where + "." + key); !bad.empty()) return bad;
+            if (auto bad = read_json(item, value[typename T::key_type{key}], where + "." + key); !bad.empty())
+                return bad;
         }
         return {};
     } else if constexpr (Described<T>) {

@@ -2,13 +2,15 @@
 // The launcher serves one keeper at a time; a newer connection replaces an older one.
 //
 // Keeper to launcher, each with an "id" that the answer repeats:
-//   {"id":1,"op":"start","args":["-c","..."]}      start the postmaster; the answer {"pid":...} comes when it was executed
+//   {"id":1,"op":"start","args":["-c","..."]}      start the postmaster; the answer {"pid":...} comes when it was
+//   executed
 //   {"id":2,"op":"stop","mode":"fast","limit_ms":1000}
-//                                                  fast | immediate; the answer {"clean":...,"status":...} comes when it
-//                                                  has exited (R13). After the limit (optional) of a fast stop the
+//                                                  fast | immediate; the answer {"clean":...,"status":...} comes when
+//                                                  it has exited (R13). After the limit (optional) of a fast stop the
 //                                                  remaining walsenders are ended, then the server stops immediately
 //   {"id":3,"op":"reload"}                         SIGHUP to the postmaster
-//   {"id":4,"op":"end_process","pid":123,"limit_ms":1000}  SIGTERM to a child of the postmaster; answered when it is gone
+//   {"id":4,"op":"end_process","pid":123,"limit_ms":1000}  SIGTERM to a child of the postmaster; answered when it is
+//   gone
 //   {"id":5,"op":"run","program":"pg_rewind","args":[...],"env":{...}}  one of PostgreSQL's own programs; the answer
 //                                                  {"pid":...} comes when it was executed. It lives no longer than the
 //                                                  connection that asked for it
@@ -16,9 +18,9 @@
 //   {"id":7,"op":"status"}                         the fields of "hello"
 //   {"id":8,"op":"let_go"}                         after "leaving": the handover is done, the launcher may end
 //   {"id":9,"op":"deadline","ms":60000,"until_ms":123456}
-//                                                  R8: stop PostgreSQL unless this is renewed in time; 0: none. until_ms:
-//                                                  the same moment on CLOCK_BOOTTIME, so that a renewal that was under
-//                                                  way during a freeze is worth no more than when it was sent
+//                                                  R8: stop PostgreSQL unless this is renewed in time; 0: none.
+//                                                  until_ms: the same moment on CLOCK_BOOTTIME, so that a renewal that
+//                                                  was under way during a freeze is worth no more than when it was sent
 // Launcher to keeper:
 //   {"id":1,"ok":true, ...} or {"id":1,"ok":false,"error":"..."}
 //   {"event":"exited","exits":3,"status":"signal 9","clean":false,"last_lines":["..."]}

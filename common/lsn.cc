@@ -18,8 +18,10 @@ std::optional<Lsn> Lsn::parse(std::string_view text) {
     std::uint32_t low = 0;
     const char* const end = text.data() + text.size();
     const char* const middle = text.data() + slash;
-    if (const auto r = std::from_chars(text.data(), middle, high, 16); r.ec != std::errc{} || r.ptr != middle) return std::nullopt;
-    if (const auto r = std::from_chars(middle + 1, end, low, 16); r.ec != std::errc{} || r.ptr != end) return std::nullopt;
+    if (const auto r = std::from_chars(text.data(), middle, high, 16); r.ec != std::errc{} || r.ptr != middle)
+        return std::nullopt;
+    if (const auto r = std::from_chars(middle + 1, end, low, 16); r.ec != std::errc{} || r.ptr != end)
+        return std::nullopt;
     return Lsn{(static_cast<std::uint64_t>(high) << 32) | low};
 }
 

@@ -1,6 +1,6 @@
 // Rules of the protocol that can be switched off, so that the simulator can be tested: a rule that nobody would miss is
-// not checked by anybody. In the programs broken() is a constant and costs nothing; only the simulator compiles the heart
-// and the reconciler with PGAF_MUTATIONS.
+// not checked by anybody. In the programs broken() is a constant and costs nothing; only the simulator compiles the
+// heart and the reconciler with PGAF_MUTATIONS.
 #pragma once
 
 #include "common/reflect.h"
@@ -29,9 +29,13 @@ BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5
 #ifdef PGAF_MUTATIONS
 /// Set once, before anything is simulated.
 extern Mutation active_mutation;
-[[nodiscard]] inline bool broken(Mutation rule) { return active_mutation == rule; }
+[[nodiscard]] inline bool broken(Mutation rule) {
+    return active_mutation == rule;
+}
 #else
-[[nodiscard]] constexpr bool broken(Mutation) { return false; }
+[[nodiscard]] constexpr bool broken(Mutation) {
+    return false;
+}
 #endif
 
 }  // namespace pgaf

@@ -43,7 +43,7 @@ inline constexpr bool is_map<std::map<K, V>> = true;
 
 /// Calls f(name, member reference) for every member of a described struct, in declaration order.
 template <class T, class F>
-    requires Described<std::remove_const_t<T>>
+requires Described<std::remove_const_t<T>>
 void for_each_member(T& object, F&& f) {
     using Plain = std::remove_const_t<T>;
     boost::mp11::mp_for_each<boost::describe::describe_members<Plain, boost::describe::mod_any_access>>(
@@ -68,7 +68,9 @@ template <class T>
 std::size_t hash_value_of(const T& value);
 
 namespace detail {
-inline void mix(std::size_t& seed, std::size_t h) { seed ^= h + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2); }
+inline void mix(std::size_t& seed, std::size_t h) {
+    seed ^= h + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2);
+}
 }  // namespace detail
 
 template <class T>

@@ -24,6 +24,8 @@ struct Error {
 template <class T = void>
 using Result = boost::system::result<T, Error>;
 
-inline Error error(std::string message) { return {Error::Made{}, std::move(message)}; }
+inline Error error(std::string message) {
+    return {Error::Made{}, std::move(message)};
+}
 
 }  // namespace pgaf

@@ -23,7 +23,8 @@ void stop_on_signals(boost::asio::signal_set& signals, Loop& loop, const Log& lo
     signals.async_wait([&signals, &loop, log](const boost::system::error_code& cancelled, int number) {
         if (cancelled) return;
         if (number == SIGHUP) {
-            log.info("reload_ignored", "SIGHUP: to change the configuration restart the keeper; PostgreSQL runs on meanwhile");
+            log.info("reload_ignored",
+                     "SIGHUP: to change the configuration restart the keeper; PostgreSQL runs on meanwhile");
             return stop_on_signals(signals, loop, log);
         }
         log.info("keeper_stops", "the keeper ends; PostgreSQL is left as it is");
@@ -43,12 +44,12 @@ Result<> serve(const Options& options) {
     if (!session) return session.error();
     const auto control = make_postgres_control(options.postgres, context.get_executor());
     Loop loop(context.get_executor(), *control, **session, *file, options.loop);
-    auto http = http::Server::listen(context, options.http_listen, [&loop](const http::Request& request) {
-        return answer(loop.view(), request);
-    });
+    auto http = http::Server::listen(context, options.http_listen,
+                                     [&loop](const http::Request& request) { return answer(loop.view(), request); });
     if (!http) return http.error();
 
-    log.info("keeper_started", loaded->fresh ? "no state file: this data folder counts as a new incarnation" : "goes on",
+    log.info("keeper_started",
+             loaded->fresh ? "no state file: this data folder counts as a new incarnation" : "goes on",
              {{"version", PGAF_VERSION},
               {"incarnation", loaded->promise.incarnation},
               {"epoch", loaded->promise.promised.epoch},

@@ -103,7 +103,8 @@ struct Goal {
 };
 BOOST_DESCRIBE_STRUCT(Goal, (),
                       (stamp, node, incarnation, role, assigned, initialise, timeline, rule, permit, irreplaceable,
-                       checkpoint_request, upstream, stream_until, rewind_allowed, stop_mode, peers, history, system_id))
+                       checkpoint_request, upstream, stream_until, rewind_allowed, stop_mode, peers, history,
+                       system_id))
 
 /// The member of `peers` with that name; null when there is none.
 [[nodiscard]] inline const Peer* find_peer(const std::vector<Peer>& peers, const NodeName& node) {

@@ -104,8 +104,8 @@ struct Report {
     /// Peers that have a physical slot here.
     std::vector<NodeName> slots;
 
-    /// How this incarnation's data folder was last rebuilt (cloned, rewound, freed of a torn end), why, and which WAL was
-    /// kept aside where (R12); empty: it was not.
+    /// How this incarnation's data folder was last rebuilt (cloned, rewound, freed of a torn end), why, and which WAL
+    /// was kept aside where (R12); empty: it was not.
     std::string rebuilt;
     /// The step under way, with its progress, for people: "cloning from node1, 41 %". Empty when idle.
     std::string doing;

@@ -18,10 +18,14 @@ constexpr unsigned bad_request = 400;
 constexpr unsigned not_found = 404;
 constexpr unsigned unavailable = 503;
 
-Role role(const LoopView& v) { return v.promise.goal ? v.promise.goal->role : Role::wait; }
+Role role(const LoopView& v) {
+    return v.promise.goal ? v.promise.goal->role : Role::wait;
+}
 
 /// Primary of the newest epoch that this keeper knows, not fenced, not closed.
-bool is_primary(const LoopView& v) { return role(v) == Role::primary && is_writable(v.run, v.facts); }
+bool is_primary(const LoopView& v) {
+    return role(v) == Role::primary && is_writable(v.run, v.facts);
+}
 
 bool is_replica(const LoopView& v) {
     const bool standby = role(v) == Role::standby || role(v) == Role::fence || role(v) == Role::fast_forward;
@@ -105,7 +109,9 @@ Json status(const LoopView& v) {
     return json;
 }
 
-http::Response respond(const LoopView& v, bool holds) { return {holds ? ok : unavailable, "application/json", status(v).dump()}; }
+http::Response respond(const LoopView& v, bool holds) {
+    return {holds ? ok : unavailable, "application/json", status(v).dump()};
+}
 
 http::Response respond_narrowed(const LoopView& v, bool holds, const Query& query) {
     const Narrowed narrowed = narrow(v, query);
@@ -159,11 +165,12 @@ http::Response answer(const LoopView& v, const http::Request& request) {
 
 std::string metrics_text(const LoopView& v) {
     const std::string labels = "{cluster=\"" + v.promise.cluster.v + "\",node=\"" + v.promise.node.v + "\"}";
-    std::string text = "# HELP pgaf_build_info The version that runs.\n# TYPE pgaf_build_info gauge\n"
-                       "pgaf_build_info{program=\"pgaf-keeper\",version=\"" PGAF_VERSION "\"} 1\n";
+    std::string text =
+        "# HELP pgaf_build_info The version that runs.\n# TYPE pgaf_build_info gauge\n"
+        "pgaf_build_info{program=\"pgaf-keeper\",version=\"" PGAF_VERSION "\"} 1\n";
     const auto add = [&](const char* name, const char* type, const char* help, const std::string& value) {
-        text += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + labels + " " +
-                value + "\n";
+        text += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + labels +
+                " " + value + "\n";
     };
     const auto flag = [](bool b) { return std::string(b ? "1" : "0"); };
     const Facts& f = v.facts;
@@ -177,7 +184,8 @@ std::string metrics_text(const LoopView& v) {
     add("pgaf_keeper_monitor_in_reach", "gauge", "The monitor was heard within node_timeout.",
         flag(v.run.monitor_in_reach));
     add("pgaf_keeper_launcher_connected", "gauge", "The launcher is in reach.", flag(f.launcher_connected));
-    add("pgaf_keeper_epoch", "gauge", "The epoch that this node has promised.", std::to_string(v.promise.promised.epoch.v));
+    add("pgaf_keeper_epoch", "gauge", "The epoch that this node has promised.",
+        std::to_string(v.promise.promised.epoch.v));
     add("pgaf_keeper_timeline", "gauge", "PostgreSQL's timeline.", std::to_string(f.timeline.v));
     add("pgaf_keeper_wal_position_bytes", "gauge", "Flushed end of WAL.", std::to_string(f.end.v));
     add("pgaf_keeper_wal_replayed_bytes", "gauge", "End of the WAL that was replayed.", std::to_string(f.replayed.v));

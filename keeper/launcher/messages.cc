@@ -152,14 +152,10 @@ Json exit_json(const ExitInfo& exit) {
 }
 
 Json hello_json(const HelloInfo& info) {
-    Json json{{"life", info.life},
-              {"data_dir", info.data_dir},
-              {"bin_dir", info.bin_dir},
-              {"postmaster", info.postmaster},
-              {"starting", info.starting},
-              {"exits", info.exits},
-              {"leaving", info.leaving},
-              {"pg_version", info.pg_version}};
+    Json json{{"life", info.life},         {"data_dir", info.data_dir},
+              {"bin_dir", info.bin_dir},   {"postmaster", info.postmaster},
+              {"starting", info.starting}, {"exits", info.exits},
+              {"leaving", info.leaving},   {"pg_version", info.pg_version}};
     if (info.last_exit) json["last_exit"] = exit_json(*info.last_exit);
     return json;
 }

@@ -21,8 +21,8 @@ class DataDir {
 
     [[nodiscard]] std::string path(const std::string& name) const { return config_.data_dir + "/" + name; }
     [[nodiscard]] std::string wal_dir() const { return path("pg_wal"); }
-    /// Whether it can be told what is there: an error when something of what says so can't be read, although it is there
-    /// (R2: a folder must not lose its identity to a disk error).
+    /// Whether it can be told what is there: an error when something of what says so can't be read, although it is
+    /// there (R2: a folder must not lose its identity to a disk error).
     [[nodiscard]] Result<> readable() const;
     /// Contents of PG_VERSION; 0 when there is no data folder.
     [[nodiscard]] int version() const;
@@ -52,7 +52,8 @@ class DataDir {
     /// Not durable for a server that runs: they are written anew before each start.
     [[nodiscard]] Result<> write_settings(const Variable& variable, Write how = Write::durable,
                                           std::vector<std::string>* overridden = nullptr) const;
-    /// What the timeouts of replication follow from now on; write_timeouts() puts them into the pgaf.conf that there is.
+    /// What the timeouts of replication follow from now on; write_timeouts() puts them into the pgaf.conf that there
+    /// is.
     void set_node_timeout(Millis node_timeout) { node_timeout_ = node_timeout; }
     [[nodiscard]] Millis node_timeout() const { return node_timeout_; }
     [[nodiscard]] Result<> write_timeouts() const;
@@ -65,7 +66,8 @@ class DataDir {
     [[nodiscard]] Result<> write_access(const Layout& layout, bool open_to_clients) const;
     [[nodiscard]] bool open_to_clients() const;
 
-    /// Empty history files of ids above `timeline`: left by a promotion that did not happen. Each promotion makes its own.
+    /// Empty history files of ids above `timeline`: left by a promotion that did not happen. Each promotion makes its
+    /// own.
     [[nodiscard]] Result<> remove_placeholders_above(Timeline timeline) const;
     /// Tablespaces outside the folder: a clone can neither empty nor map them.
     [[nodiscard]] Result<> refuse_tablespaces() const;

@@ -51,7 +51,8 @@ std::uint32_t version_number(const std::string& text) {
 }
 
 std::string version_warning(std::uint32_t version) {
-    // The first minor version in which a server that has just started never takes waiting for standbys as not yet known.
+    // The first minor version in which a server that has just started never takes waiting for standbys as not yet
+    // known.
     constexpr std::uint32_t sound[] = {130021, 140018, 150013, 160009, 170005};
     for (const std::uint32_t first : sound) {
         if (version / 10000 != first / 10000 || version >= first) continue;

@@ -32,8 +32,8 @@ struct KeepWal {
 
 /// For people: "WAL 0/3000000 to 0/3FFFFFF is kept in <folder>"; empty when there was none.
 [[nodiscard]] Result<std::string> keep_wal(const KeepWal& what);
-/// History files of these timelines, left by promotions that came to nothing, are moved into `kept_dir` (R5). For people:
-/// where they are; empty when there was none.
+/// History files of these timelines, left by promotions that came to nothing, are moved into `kept_dir` (R5). For
+/// people: where they are; empty when there was none.
 [[nodiscard]] Result<std::string> keep_histories(const std::string& wal_dir, const std::string& kept_dir,
                                                  const IncarnationId& incarnation,
                                                  const std::vector<Timeline>& timelines);

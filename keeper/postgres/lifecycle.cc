@@ -43,7 +43,8 @@ Error start_failure(const Node& node) {
 
 /// PostgreSQL would take the newest of them for its own way, and the next promotion would name it as the parent.
 Result<> move_strays(Node& node, const std::vector<Timeline>& strays) {
-    const auto kept = keep_histories(node.data.wal_dir(), node.config.state_dir + "/wal-kept", node.data.incarnation(), strays);
+    const auto kept =
+        keep_histories(node.data.wal_dir(), node.config.state_dir + "/wal-kept", node.data.incarnation(), strays);
     if (!kept) return kept.error();
     if (!kept->empty()) node.config.log.warning("history_moved", *kept);
     return {};

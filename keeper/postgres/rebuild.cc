@@ -91,7 +91,8 @@ Error with_remedy(const Error& bad) {
         return error(bad.message + "; free some space, the step is tried again");
     // The data folder itself has been emptied before, so what is not empty is a tablespace's place.
     const bool place = bad.message.find("exists but is not empty") != std::string::npos;
-    if (place || bad.message.find("tablespace") != std::string::npos || bad.message.find("pg_tblspc") != std::string::npos)
+    if (place || bad.message.find("tablespace") != std::string::npos ||
+        bad.message.find("pg_tblspc") != std::string::npos)
         return error(bad.message +
                      "; tablespaces are copied to the same paths as on the source: they must exist here, empty");
     return bad;
@@ -242,8 +243,10 @@ Async<Result<>> drop_torn_tail(Node& node, const DropTornTail& step, const Progr
     if (!moved) co_return moved.error();
     node.config.log.warning("torn_tail_moved", *moved);
     progress(*moved);
-    co_return node.data.note_rebuilt(what.incarnation, "freed of a torn end of WAL, which reached into a later segment "
-                                                       "than the fork's; " + *moved);
+    co_return node.data.note_rebuilt(what.incarnation,
+                                     "freed of a torn end of WAL, which reached into a later segment "
+                                     "than the fork's; " +
+                                         *moved);
 }
 
 }  // namespace pgaf::keeper

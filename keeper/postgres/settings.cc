@@ -44,8 +44,8 @@ Lines fixed_settings(const PostgresConfig& config, int version) {
         {"wal_log_hints", "on"},
         {"fsync", "on"},
         {"full_page_writes", "on"},
-        // R9: left on, the postmaster would let clients in before k of S have what its recovery made visible. So it ends
-        // instead, and the keeper starts it again at once, closed.
+        // R9: left on, the postmaster would let clients in before k of S have what its recovery made visible. So it
+        // ends instead, and the keeper starts it again at once, closed.
         {"restart_after_crash", "off"},
         {"wal_retrieve_retry_interval", "100ms"},
         {"wal_receiver_status_interval", "1s"},

@@ -126,8 +126,8 @@ Async<Result<>> wait_for_flush(const Node& node, Connection& connection, const S
     }
 }
 
-/// A walsender looks for commits to release only when its standby answers, and an idle one answers once a second: a commit
-/// of the keeper's own, which waits for nobody, makes it answer now.
+/// A walsender looks for commits to release only when its standby answers, and an idle one answers once a second: a
+/// commit of the keeper's own, which waits for nobody, makes it answer now.
 Async<Result<>> make_them_answer(Connection& connection) {
     const auto done = co_await connection.query(
         "SELECT pg_logical_emit_message(true, 'pgaf', 'the sync rule has changed')", query_limit);

@@ -19,8 +19,7 @@ SELECT CASE WHEN pg_is_in_recovery() THEN false ELSE pg_current_wal_flush_lsn() 
 
 }  // namespace
 
-std::string UpstreamCheck::wal_gone(const NodeName& upstream, Lsn needed, std::uint64_t segment_bytes,
-                                    bool streaming) {
+std::string UpstreamCheck::wal_gone(const NodeName& upstream, Lsn needed, std::uint64_t segment_bytes, bool streaming) {
     const auto now = Clock::now();
     // Not whether it streams: a receiver that is refused is seen streaming for a moment, several times a second.
     if (upstream != state_->upstream || needed != state_->needed) {
@@ -45,11 +44,9 @@ Async<void> UpstreamCheck::ask(std::shared_ptr<Node> node, Peer upstream, std::s
                                std::shared_ptr<State> state) {
     Connection connection(node->strand);
     const std::string who = "pgaf asks for " + node->config.node.v;
-    const auto opened =
-        co_await connection.open(upstream_conninfo(node->config, upstream, who, "postgres"), ask_limit);
+    const auto opened = co_await connection.open(upstream_conninfo(node->config, upstream, who, "postgres"), ask_limit);
     if (opened) {
-        const auto rows =
-            co_await connection.query(question, parameters(state->needed.text(), segment), ask_limit);
+        const auto rows = co_await connection.query(question, parameters(state->needed.text(), segment), ask_limit);
         const bool gone = rows && rows->flag(0, "serves") && !rows->flag(0, "has");
         state->gone = gone ? upstream.node.v + " no longer has the WAL from " + state->needed.text() + " on" : "";
     }

@@ -1,5 +1,5 @@
-// Asks the upstream itself, when a standby can't stream for a while, whether it still has the WAL that the standby needs
-// next: only who serves and has removed it makes a clone necessary; one that is away may come back.
+// Asks the upstream itself, when a standby can't stream for a while, whether it still has the WAL that the standby
+// needs next: only who serves and has removed it makes a clone necessary; one that is away may come back.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,8 @@ class UpstreamCheck {
         std::string gone;
         bool asking = false;
     };
-    static Async<void> ask(std::shared_ptr<Node> node, Peer upstream, std::string segment, std::shared_ptr<State> state);
+    static Async<void> ask(std::shared_ptr<Node> node, Peer upstream, std::string segment,
+                           std::shared_ptr<State> state);
 
     Node& node_;
     std::shared_ptr<State> state_;

@@ -182,9 +182,10 @@ boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan) {
     const auto segment = segment_size(scan.wal_dir);
     if (!segment) return ScanError(segment.error());
     if (*segment == 0)
-        return ScanError(error("there is no WAL segment in " + scan.wal_dir +
-                               "; is its disk mounted? If its WAL was removed, reset this node so that it is cloned anew"),
-                         true);
+        return ScanError(
+            error("there is no WAL segment in " + scan.wal_dir +
+                  "; is its disk mounted? If its WAL was removed, reset this node so that it is cloned anew"),
+            true);
     WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.anchor), scan.system_id);
     Reader reader(files);
     const auto start = record_before(reader, scan.from);
@@ -196,10 +197,10 @@ boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan) {
     }
     if (files.trouble()) return ScanError(files.trouble()->in("the end of WAL is not known"));
     if (!last || at < scan.from)
-        return ScanError(error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() +
-                               " on: no complete record at " + at.text() +
-                               "; if it was removed or damaged, reset this node so that it is cloned anew"),
-                         true);
+        return ScanError(
+            error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() + " on: no complete record at " +
+                  at.text() + "; if it was removed or damaged, reset this node so that it is cloned anew"),
+            true);
     WalEnd end{owner(files.way(), last->timeline, last->end), last->start, last->end, {}, *segment};
     if (reader.torn().v / *segment > last->end.v / *segment) end.torn = reader.torn();
     return end;

@@ -20,11 +20,12 @@ struct Facts {
     /// Clients are let in (the HBA file has their lines); meaningful while running.
     bool open_to_clients = false;
     std::uint64_t exits = 0;
-    /// The last exit was the postmaster's own, after one of its processes had died: where PostgreSQL by itself would have
-    /// gone on (restart_after_crash, which is off). Neither killed nor told to end.
+    /// The last exit was the postmaster's own, after one of its processes had died: where PostgreSQL by itself would
+    /// have gone on (restart_after_crash, which is off). Neither killed nor told to end.
     bool crashed = false;
     bool clean_shutdown = false;
-    /// It has just exited, and where its WAL ends is not looked for yet: that may take seconds, and an exit is told at once.
+    /// It has just exited, and where its WAL ends is not looked for yet: that may take seconds, and an exit is told at
+    /// once.
     bool end_pending = false;
     bool leaving = false;
     bool launcher_connected = false;
@@ -40,8 +41,8 @@ struct Facts {
     Lsn complete;
     /// `end`, `replayed` and `complete` were read after the receiver had ended for good, or with PostgreSQL stopped.
     bool end_exact = false;
-    /// Stopped, and its WAL was read and lacks what a start needs: no waiting helps (a disk or permission that stands in
-    /// the way is only trouble).
+    /// Stopped, and its WAL was read and lacks what a start needs: no waiting helps (a disk or permission that stands
+    /// in the way is only trouble).
     bool wal_damaged = false;
     /// wal_segment_size: a torn tail that reaches into a later segment than the fork's must go (R6).
     std::uint64_t wal_segment_bytes = 16777216;
@@ -57,9 +58,11 @@ struct Facts {
     /// That it is not what the keeper has put there, in words (ALTER SYSTEM, say); empty: it is.
     std::string alien_rule;
 
-    /// That the upstream serves and no longer has the WAL that this standby needs next, in words; empty: nobody says so.
+    /// That the upstream serves and no longer has the WAL that this standby needs next, in words; empty: nobody says
+    /// so.
     std::string wal_gone;
-    /// How this incarnation's folder was last rebuilt, why, and where the WAL lies that was kept aside (R12); empty: never.
+    /// How this incarnation's folder was last rebuilt, why, and where the WAL lies that was kept aside (R12); empty:
+    /// never.
     std::string rebuilt;
 
     /// What could not be found out, and why; empty when all is known.
@@ -70,7 +73,8 @@ struct Facts {
 BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
                        clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks,
-                       histories, end, replayed, complete, end_exact, wal_damaged, wal_segment_bytes, following, receiver,
-                       standbys, slots, checkpoint_timeline, standby_names, alien_rule, wal_gone, rebuilt, trouble))
+                       histories, end, replayed, complete, end_exact, wal_damaged, wal_segment_bytes, following,
+                       receiver, standbys, slots, checkpoint_timeline, standby_names, alien_rule, wal_gone, rebuilt,
+                       trouble))
 
 }  // namespace pgaf::keeper

@@ -1,5 +1,5 @@
-// Which step under way a changed goal, or a changed server, makes pointless. Cancelling must never cost more than letting
-// it end: a rewind that is broken off costs a clone.
+// Which step under way a changed goal, or a changed server, makes pointless. Cancelling must never cost more than
+// letting it end: a rewind that is broken off costs a clone.
 #include "keeper/reconcile/reconcile.h"
 #include "keeper/reconcile/table.h"
 
@@ -31,9 +31,15 @@ constexpr const char* gone = "PostgreSQL has exited";
 constexpr const char* changed = "the goal has changed";
 constexpr const char* none = "";
 
-std::string check(const Initialise&, const Now&) { return none; }
-std::string check(const Adopt&, const Now&) { return none; }
-std::string check(const DropTornTail&, const Now&) { return none; }
+std::string check(const Initialise&, const Now&) {
+    return none;
+}
+std::string check(const Adopt&, const Now&) {
+    return none;
+}
+std::string check(const DropTornTail&, const Now&) {
+    return none;
+}
 
 std::string check(const StartPrimary&, const Now& now) {
     // A fence leaves a primary alone (R4).
@@ -86,8 +92,12 @@ std::string check_rebuild(const NodeName& upstream, const Now& now) {
     if (now.role == Role::maintenance || now.role == Role::dropped || now.role == Role::primary) return changed;
     return now.role == Role::standby && now.goal().upstream != upstream ? changed : none;
 }
-std::string check(const Rewind& s, const Now& now) { return check_rebuild(s.upstream, now); }
-std::string check(const Clone& s, const Now& now) { return check_rebuild(s.upstream, now); }
+std::string check(const Rewind& s, const Now& now) {
+    return check_rebuild(s.upstream, now);
+}
+std::string check(const Clone& s, const Now& now) {
+    return check_rebuild(s.upstream, now);
+}
 
 std::string check(const UpdatePeers&, const Now& now) {
     if (now.server_gone()) return gone;

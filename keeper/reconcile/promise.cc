@@ -6,7 +6,9 @@
 namespace pgaf::keeper {
 namespace {
 
-std::string number(std::uint64_t v) { return std::to_string(v); }
+std::string number(std::uint64_t v) {
+    return std::to_string(v);
+}
 
 std::string why_not_newer(const Stamp& promised, const Stamp& offered) {
     if (offered.epoch != promised.epoch)
@@ -85,8 +87,8 @@ std::string foreign_folder(const Promise& promise, const Facts& facts) {
     SystemId wanted = promise.system_id;
     if (wanted.empty() && promise.goal) wanted = promise.goal->system_id;
     if (wanted.empty() || facts.system_id.empty() || wanted == facts.system_id) return {};
-    return "the data folder is another cluster's: its system identifier is " + facts.system_id.v + ", that of cluster " +
-           promise.cluster.v + " is " + wanted.v +
+    return "the data folder is another cluster's: its system identifier is " + facts.system_id.v +
+           ", that of cluster " + promise.cluster.v + " is " + wanted.v +
            "; point pgdata to this node's own folder, or move that one away and the node makes a new clone";
 }
 

@@ -1,5 +1,5 @@
-// What a node has promised, and which goals it may follow (R2). Pure: no file, no clock; keeper/service/state_file makes
-// a Promise durable before anything is done on it.
+// What a node has promised, and which goals it may follow (R2). Pure: no file, no clock; keeper/service/state_file
+// makes a Promise durable before anything is done on it.
 #pragma once
 
 #include <optional>
@@ -31,8 +31,7 @@ struct Promise {
     RuleId rule_promised;
     friend bool operator==(const Promise&, const Promise&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Promise, (),
-                      (cluster, node, system_id, incarnation, has_folder, promised, goal, rule_promised))
+BOOST_DESCRIBE_STRUCT(Promise, (), (cluster, node, system_id, incarnation, has_folder, promised, goal, rule_promised))
 
 /// Whether a goal may be acted on.
 struct Verdict {

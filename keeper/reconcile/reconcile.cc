@@ -10,7 +10,9 @@
 namespace pgaf::keeper {
 namespace {
 
-std::array<std::span<const Row>, 4> all_rows() { return {general_rows(), fence_rows(), primary_rows(), standby_rows()}; }
+std::array<std::span<const Row>, 4> all_rows() {
+    return {general_rows(), fence_rows(), primary_rows(), standby_rows()};
+}
 
 const Goal& goal_of(const Promise& promise) {
     static const Goal none;
@@ -62,7 +64,9 @@ bool Situation::upstream_known() const {
     return goal.upstream != promise.node && find_peer(goal.peers, goal.upstream) != nullptr;
 }
 
-Layout Situation::layout() const { return {promise.cluster, promise.node, promise.incarnation, goal.peers}; }
+Layout Situation::layout() const {
+    return {promise.cluster, promise.node, promise.incarnation, goal.peers};
+}
 
 Decision reconcile(const Promise& promise, const Run& run, const Facts& facts) {
     const Goal& goal = goal_of(promise);

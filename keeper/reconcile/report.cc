@@ -125,7 +125,9 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
     return r;
 }
 
-bool is_news(const Report& sent, const Report& now) { return without_positions(sent) != without_positions(now); }
+bool is_news(const Report& sent, const Report& now) {
+    return without_positions(sent) != without_positions(now);
+}
 
 NodeState reported_state(const Promise& promise, const Facts& facts) {
     const Role role = promise.goal ? promise.goal->role : Role::wait;

@@ -14,13 +14,13 @@ namespace pgaf::keeper {
 /// start, and the end of WAL was read after that. One that offers a torn tail is restarted first.
 [[nodiscard]] bool is_fenced(const Promise& promise, const Run& run, const Facts& facts);
 
-/// A fenced standby whose last record was torn in a later segment than it began in: as long as this server runs, it sends
-/// that tail to whoever follows it (R6).
+/// A fenced standby whose last record was torn in a later segment than it began in: as long as this server runs, it
+/// sends that tail to whoever follows it (R6).
 [[nodiscard]] bool offers_torn_tail(const Run& run, const Facts& facts);
 
-/// What may be said of facts while `step` is under way, or has ended and not been looked at since: a server that is being
-/// started is not stopped, and a folder that is being replaced is none. Otherwise a goal that is accepted meanwhile would
-/// be answered with facts that are about to change: "fenced", "exited".
+/// What may be said of facts while `step` is under way, or has ended and not been looked at since: a server that is
+/// being started is not stopped, and a folder that is being replaced is none. Otherwise a goal that is accepted
+/// meanwhile would be answered with facts that are about to change: "fenced", "exited".
 [[nodiscard]] Facts meanwhile(Facts facts, const Step& step);
 
 /// A standby that runs as its goal says, but does not stream from the upstream named there.

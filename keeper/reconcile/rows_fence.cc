@@ -7,11 +7,15 @@
 namespace pgaf::keeper {
 namespace {
 
-bool fencing(const Situation& s) { return s.role(Role::fence); }
+bool fencing(const Situation& s) {
+    return s.role(Role::fence);
+}
 
 // ---- fence ----
 
-bool nothing_to_fence(const Situation& s) { return fencing(s) && (s.no_data() || s.stopped()); }
+bool nothing_to_fence(const Situation& s) {
+    return fencing(s) && (s.no_data() || s.stopped());
+}
 Decision told_end(const Situation& s) {
     if (s.facts.end_pending) return wait_for("a look at where its WAL ends");
     if (s.stopped() && !s.facts.end_exact)
@@ -20,47 +24,78 @@ Decision told_end(const Situation& s) {
     return settled();
 }
 
-bool primary_under_fence(const Situation& s) { return fencing(s) && s.alive() && !s.facts.in_recovery; }
-Decision go_on(const Situation&) { return settled(); }
+bool primary_under_fence(const Situation& s) {
+    return fencing(s) && s.alive() && !s.facts.in_recovery;
+}
+Decision go_on(const Situation&) {
+    return settled();
+}
 
 bool overruled_under_fence(const Situation& s) {
     return fencing(s) && s.running_primary() && s.rule_overruled() && !s.run.rule_kept.id.empty();
 }
-Decision keep_rule(const Situation& s) { return set_back(s, s.run.rule_kept); }
+Decision keep_rule(const Situation& s) {
+    return set_back(s, s.run.rule_kept);
+}
 
-bool stuck_standby(const Situation& s) { return fencing(s) && s.status(PgStatus::stuck); }
-Decision stop_at_once(const Situation&) { return take(Stop{StopMode::immediate}); }
+bool stuck_standby(const Situation& s) {
+    return fencing(s) && s.status(PgStatus::stuck);
+}
+Decision stop_at_once(const Situation&) {
+    return take(Stop{StopMode::immediate});
+}
 
 bool fence_failed(const Situation& s) {
     return fencing(s) && s.running_standby() && s.run.failed_step == step_name(Fence{});
 }
 
-bool starting_standby(const Situation& s) { return fencing(s) && s.status(PgStatus::starting); }
-Decision wait_for_start(const Situation&) { return wait_for("PostgreSQL to take connections"); }
+bool starting_standby(const Situation& s) {
+    return fencing(s) && s.status(PgStatus::starting);
+}
+Decision wait_for_start(const Situation&) {
+    return wait_for("PostgreSQL to take connections");
+}
 
 bool offers_tail(const Situation& s) {
     return (fencing(s) || s.role(Role::fast_forward)) && offers_torn_tail(s.run, s.facts);
 }
 
-bool is_fenced_now(const Situation& s) { return fencing(s) && is_fenced(s.promise, s.run, s.facts); }
-Decision fenced(const Situation&) { return settled(); }
+bool is_fenced_now(const Situation& s) {
+    return fencing(s) && is_fenced(s.promise, s.run, s.facts);
+}
+Decision fenced(const Situation&) {
+    return settled();
+}
 
-bool standby_to_fence(const Situation& s) { return fencing(s) && s.running_standby(); }
-Decision fence(const Situation& s) { return take(Fence{s.layout()}); }
+bool standby_to_fence(const Situation& s) {
+    return fencing(s) && s.running_standby();
+}
+Decision fence(const Situation& s) {
+    return take(Fence{s.layout()});
+}
 
 // ---- fast_forward ----
 
-bool forwarding(const Situation& s) { return s.role(Role::fast_forward); }
-
-bool forward_done(const Situation& s) { return forwarding(s) && is_fenced(s.promise, s.run, s.facts); }
-
-bool forward_without_source(const Situation& s) { return forwarding(s) && (!s.upstream_known() || s.no_data()); }
-Decision say_no_source(const Situation& s) {
-    return problem(s.no_data() ? "told to fetch missing WAL, but there is no data folder"
-                               : "told to fetch missing WAL from " + s.goal.upstream.v + ", which is not among the peers");
+bool forwarding(const Situation& s) {
+    return s.role(Role::fast_forward);
 }
 
-bool forward_read_write(const Situation& s) { return forwarding(s) && s.alive() && !s.facts.in_recovery; }
+bool forward_done(const Situation& s) {
+    return forwarding(s) && is_fenced(s.promise, s.run, s.facts);
+}
+
+bool forward_without_source(const Situation& s) {
+    return forwarding(s) && (!s.upstream_known() || s.no_data());
+}
+Decision say_no_source(const Situation& s) {
+    return problem(s.no_data()
+                       ? "told to fetch missing WAL, but there is no data folder"
+                       : "told to fetch missing WAL from " + s.goal.upstream.v + ", which is not among the peers");
+}
+
+bool forward_read_write(const Situation& s) {
+    return forwarding(s) && s.alive() && !s.facts.in_recovery;
+}
 Decision stop_fast(const Situation& s) {
     return take(Stop{s.status(PgStatus::stuck) ? StopMode::immediate : StopMode::fast});
 }
@@ -69,16 +104,26 @@ bool forward_reached(const Situation& s) {
     return forwarding(s) && s.running_standby() && s.facts.end >= s.goal.stream_until;
 }
 
-bool forward_not_counting(const Situation& s) { return forwarding(s) && !s.run.goal_received; }
-Decision wait_for_monitor(const Situation&) { return wait_for("the monitor's goal in this run of the keeper"); }
+bool forward_not_counting(const Situation& s) {
+    return forwarding(s) && !s.run.goal_received;
+}
+Decision wait_for_monitor(const Situation&) {
+    return wait_for("the monitor's goal in this run of the keeper");
+}
 
-bool forward_stopped(const Situation& s) { return forwarding(s) && s.stopped(); }
-Decision start_forward(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream, s.strays()}); }
+bool forward_stopped(const Situation& s) {
+    return forwarding(s) && s.stopped();
+}
+Decision start_forward(const Situation& s) {
+    return take(StartStandby{s.layout(), s.goal.upstream, s.strays()});
+}
 
 bool forward_elsewhere(const Situation& s) {
     return forwarding(s) && s.running_standby() && s.facts.following != s.goal.upstream;
 }
-Decision follow_source(const Situation& s) { return take(Follow{s.layout(), s.goal.upstream}); }
+Decision follow_source(const Situation& s) {
+    return take(Follow{s.layout(), s.goal.upstream});
+}
 
 Decision wait_for_wal(const Situation& s) {
     return wait_for("WAL up to " + s.goal.stream_until.text() + " from " + s.goal.upstream.v);
@@ -112,8 +157,8 @@ constexpr std::array rows{
         "the chosen node has what the other one had (R5)", forward_done, fenced},
     Row{"forward-no-source", "goal fast_forward; no data, or the source is unknown", "nothing",
         "there is nothing to stream, or nowhere to stream from", forward_without_source, say_no_source},
-    Row{"forward-read-write", "goal fast_forward; PostgreSQL lives read-write", "Stop",
-        "only a standby can stream", forward_read_write, stop_fast},
+    Row{"forward-read-write", "goal fast_forward; PostgreSQL lives read-write", "Stop", "only a standby can stream",
+        forward_read_write, stop_fast},
     Row{"forward-reached", "goal fast_forward; WAL reaches stream_until", "Fence",
         "a choice is made among fenced nodes only (R5)", forward_reached, fence},
     Row{"forward-not-heard", "goal fast_forward; not received in this run", "nothing",
@@ -127,6 +172,8 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> fence_rows() { return rows; }
+std::span<const Row> fence_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::keeper

@@ -8,51 +8,83 @@ namespace {
 
 // ---- nothing can be done ----
 
-bool launcher_away(const Situation& s) { return !s.facts.launcher_connected; }
+bool launcher_away(const Situation& s) {
+    return !s.facts.launcher_connected;
+}
 Decision say_launcher_away(const Situation& s) {
     return problem(s.facts.trouble.empty() ? "the launcher is out of reach: start pgaf-launcher on this node"
                                            : s.facts.trouble);
 }
 
-bool not_known(const Situation& s) { return s.status(PgStatus::unknown); }
+bool not_known(const Situation& s) {
+    return s.status(PgStatus::unknown);
+}
 Decision wait_to_know(const Situation& s) {
     return s.facts.trouble.empty() ? wait_for("a first look at PostgreSQL") : problem(s.facts.trouble);
 }
 
-bool of_another_cluster(const Situation& s) { return !foreign_folder(s.promise, s.facts).empty(); }
-Decision say_foreign(const Situation& s) { return problem(foreign_folder(s.promise, s.facts)); }
+bool of_another_cluster(const Situation& s) {
+    return !foreign_folder(s.promise, s.facts).empty();
+}
+Decision say_foreign(const Situation& s) {
+    return problem(foreign_folder(s.promise, s.facts));
+}
 
 bool not_a_data_folder(const Situation& s) {
     return s.status(PgStatus::absent) && !s.facts.rebuilding && !s.facts.trouble.empty();
 }
-Decision say_trouble(const Situation& s) { return problem(s.facts.trouble); }
+Decision say_trouble(const Situation& s) {
+    return problem(s.facts.trouble);
+}
 
-bool no_goal(const Situation& s) { return !s.promise.goal; }
-Decision wait_for_goal(const Situation&) { return wait_for("the monitor's first goal for this data folder"); }
+bool no_goal(const Situation& s) {
+    return !s.promise.goal;
+}
+Decision wait_for_goal(const Situation&) {
+    return wait_for("the monitor's first goal for this data folder");
+}
 
-bool told_to_wait(const Situation& s) { return s.role(Role::wait); }
-Decision nothing_to_do(const Situation&) { return settled(); }
+bool told_to_wait(const Situation& s) {
+    return s.role(Role::wait);
+}
+Decision nothing_to_do(const Situation&) {
+    return settled();
+}
 
 // ---- what is to be stopped ----
 
 bool is_to_rest(const Situation& s) {
     return s.role(Role::stop) || s.role(Role::maintenance) || s.role(Role::dropped);
 }
-bool to_stop(const Situation& s) { return is_to_rest(s) && s.alive(); }
+bool to_stop(const Situation& s) {
+    return is_to_rest(s) && s.alive();
+}
 Decision stop(const Situation& s) {
     // A server that answers nothing would not get through a fast stop either.
     const bool immediate = (s.role(Role::stop) && s.goal.stop_mode == StopMode::immediate) || s.status(PgStatus::stuck);
     return take(Stop{immediate ? StopMode::immediate : StopMode::fast});
 }
 
-bool half_made_lives(const Situation& s) { return s.facts.rebuilding && s.alive() && !s.status(PgStatus::stopping); }
-Decision stop_half_made(const Situation&) { return take(Stop{StopMode::immediate}); }
+bool half_made_lives(const Situation& s) {
+    return s.facts.rebuilding && s.alive() && !s.status(PgStatus::stopping);
+}
+Decision stop_half_made(const Situation&) {
+    return take(Stop{StopMode::immediate});
+}
 
-bool going_down(const Situation& s) { return s.status(PgStatus::stopping); }
-Decision wait_for_exit(const Situation&) { return wait_for("PostgreSQL to have exited"); }
+bool going_down(const Situation& s) {
+    return s.status(PgStatus::stopping);
+}
+Decision wait_for_exit(const Situation&) {
+    return wait_for("PostgreSQL to have exited");
+}
 
-bool launcher_ends(const Situation& s) { return s.facts.leaving && !s.alive(); }
-Decision stay_down(const Situation&) { return wait_for("the launcher, which has been asked to end"); }
+bool launcher_ends(const Situation& s) {
+    return s.facts.leaving && !s.alive();
+}
+Decision stay_down(const Situation&) {
+    return wait_for("the launcher, which has been asked to end");
+}
 
 // ---- whose data folder it is (R2) ----
 
@@ -65,12 +97,15 @@ bool adoptable(const Situation& s) {
     const bool first = s.role(Role::primary) && s.goal.initialise && s.goal.system_id.empty();
     return !s.facts.system_id.empty() && (first || s.goal.system_id == s.facts.system_id);
 }
-Decision adopt(const Situation& s) { return take(Adopt{s.layout()}); }
+Decision adopt(const Situation& s) {
+    return take(Adopt{s.layout()});
+}
 Decision wait_for_identity(const Situation& s) {
     if (!s.facts.trouble.empty()) return problem(s.facts.trouble);
     if (s.facts.system_id.empty())
-        return problem("the data folder's system identifier can't be read: is it a PostgreSQL data folder? Point pgdata "
-                       "to the right one, or move it away and the node makes a new clone");
+        return problem(
+            "the data folder's system identifier can't be read: is it a PostgreSQL data folder? Point pgdata "
+            "to the right one, or move it away and the node makes a new clone");
     return wait_for("the monitor to register this data folder");
 }
 
@@ -78,7 +113,9 @@ Decision wait_for_identity(const Situation& s) {
 
 constexpr const char* leave_it = "; somebody has set it (ALTER SYSTEM?): it is put back, leave this setting to pgaf";
 
-bool standby_opened(const Situation& s) { return s.running_standby() && s.rule_overruled(); }
+bool standby_opened(const Situation& s) {
+    return s.running_standby() && s.rule_overruled();
+}
 Decision stop_opened(const Situation& s) {
     // A standby that is wanted for an election loses no time with a restartpoint.
     Decision d = take(Stop{s.role(Role::standby) ? StopMode::fast : StopMode::immediate});
@@ -120,7 +157,9 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> general_rows() { return rows; }
+std::span<const Row> general_rows() {
+    return rows;
+}
 
 Decision set_back(const Situation& s, const NamedRule& rule) {
     Decision d = take(ApplyRule{s.layout(), rule});

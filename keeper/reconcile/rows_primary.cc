@@ -7,8 +7,12 @@
 namespace pgaf::keeper {
 namespace {
 
-bool is_primary(const Situation& s) { return s.role(Role::primary); }
-std::string text(Timeline t) { return "timeline " + std::to_string(t.v); }
+bool is_primary(const Situation& s) {
+    return s.role(Role::primary);
+}
+std::string text(Timeline t) {
+    return "timeline " + std::to_string(t.v);
+}
 
 // ---- data ----
 
@@ -18,9 +22,13 @@ bool first_data(const Situation& s) {
     return is_primary(s) && s.status(PgStatus::absent) && !begun && s.goal.initialise && s.goal.system_id.empty() &&
            s.run.goal_received;
 }
-Decision initialise(const Situation& s) { return take(Initialise{s.layout()}); }
+Decision initialise(const Situation& s) {
+    return take(Initialise{s.layout()});
+}
 
-bool primary_without_data(const Situation& s) { return is_primary(s) && s.no_data(); }
+bool primary_without_data(const Situation& s) {
+    return is_primary(s) && s.no_data();
+}
 Decision say_no_data(const Situation&) {
     return problem("told to be primary, but there is no data folder: another node has to be promoted");
 }
@@ -32,8 +40,8 @@ bool on_wrong_timeline(const Situation& s) {
 }
 Decision stop_wrong_timeline(const Situation& s) {
     Decision d = take(Stop{StopMode::immediate});
-    d.problem = "PostgreSQL runs read-write on " + text(s.facts.timeline) + ", but " + text(s.goal.timeline) +
-                " was assigned";
+    d.problem =
+        "PostgreSQL runs read-write on " + text(s.facts.timeline) + ", but " + text(s.goal.timeline) + " was assigned";
     return d;
 }
 
@@ -65,19 +73,25 @@ Decision say_taken(const Situation& s) {
 // ---- stopped (R9) ----
 
 bool crashed_while_serving(const Situation& s) {
-    // It has been read-write under this goal's epoch, so its timeline is the goal's: a look at its WAL can wait. Once: one
-    // that does not come up again is the monitor's to judge.
+    // It has been read-write under this goal's epoch, so its timeline is the goal's: a look at its WAL can wait. Once:
+    // one that does not come up again is the monitor's to judge.
     return is_primary(s) && s.stopped() && s.facts.crashed && s.run.goal_received &&
            s.run.served == s.promise.promised.epoch && s.facts.exits == s.run.served_exits + 1;
 }
 
-bool just_exited(const Situation& s) { return is_primary(s) && s.stopped() && s.facts.end_pending; }
-Decision wait_for_end(const Situation&) { return wait_for("a look at where its WAL ends"); }
+bool just_exited(const Situation& s) {
+    return is_primary(s) && s.stopped() && s.facts.end_pending;
+}
+Decision wait_for_end(const Situation&) {
+    return wait_for("a look at where its WAL ends");
+}
 
 bool chosen_and_down(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received && may_take_timeline(s);
 }
-Decision start_to_promote(const Situation& s) { return take(StartStandby{s.layout(), {}, s.strays()}); }
+Decision start_to_promote(const Situation& s) {
+    return take(StartStandby{s.layout(), {}, s.strays()});
+}
 
 bool down_off_timeline(const Situation& s) {
     return is_primary(s) && s.stopped() && !s.on_goal_timeline() && s.run.goal_received;
@@ -86,7 +100,9 @@ bool down_and_diverged(const Situation& s) {
     return is_primary(s) && s.stopped() && s.stands(Standing::Kind::diverged);
 }
 
-bool may_start(const Situation& s) { return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.permitted(); }
+bool may_start(const Situation& s) {
+    return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.permitted();
+}
 bool may_restart_in_place(const Situation& s) {
     return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() &&
            s.run.served == s.promise.promised.epoch;
@@ -95,9 +111,13 @@ bool may_start_irreplaceable(const Situation& s) {
     return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() && s.goal.irreplaceable &&
            !s.facts.in_recovery;
 }
-Decision start_primary(const Situation& s) { return take(StartPrimary{s.layout()}); }
+Decision start_primary(const Situation& s) {
+    return take(StartPrimary{s.layout()});
+}
 
-bool down(const Situation& s) { return is_primary(s) && s.stopped(); }
+bool down(const Situation& s) {
+    return is_primary(s) && s.stopped();
+}
 Decision wait_for_word(const Situation& s) {
     return wait_for(s.run.on_its_own() ? "the monitor: another node may have been promoted meanwhile"
                                        : "the monitor's word whether to start again or to hand over");
@@ -105,10 +125,16 @@ Decision wait_for_word(const Situation& s) {
 
 // ---- coming up ----
 
-bool coming_up(const Situation& s) { return is_primary(s) && s.status(PgStatus::starting); }
-Decision wait_for_recovery(const Situation&) { return wait_for("PostgreSQL to finish recovery"); }
+bool coming_up(const Situation& s) {
+    return is_primary(s) && s.status(PgStatus::starting);
+}
+Decision wait_for_recovery(const Situation&) {
+    return wait_for("PostgreSQL to finish recovery");
+}
 
-bool answers_nothing(const Situation& s) { return is_primary(s) && s.status(PgStatus::stuck); }
+bool answers_nothing(const Situation& s) {
+    return is_primary(s) && s.status(PgStatus::stuck);
+}
 Decision say_stuck(const Situation&) {
     return problem("PostgreSQL lives but answers no query: look at its log, its disks and its locks");
 }
@@ -123,25 +149,43 @@ Decision say_no_answer(const Situation& s) {
 bool chosen_but_receiving(const Situation& s) {
     return is_primary(s) && s.running_standby() && (s.facts.receiver.streaming || !s.facts.following.empty());
 }
-Decision fence_first(const Situation& s) { return take(Fence{s.layout()}); }
+Decision fence_first(const Situation& s) {
+    return take(Fence{s.layout()});
+}
 
 bool chosen(const Situation& s) {
     return is_primary(s) && s.running_standby() && s.run.goal_received && may_take_timeline(s);
 }
-Decision promote(const Situation& s) { return take(Promote{s.layout(), s.goal.timeline, s.goal.rule}); }
+Decision promote(const Situation& s) {
+    return take(Promote{s.layout(), s.goal.timeline, s.goal.rule});
+}
 
-bool chosen_with_strays(const Situation& s) { return chosen(s) && !s.strays().empty(); }
-Decision stop_with_strays(const Situation&) { return take(Stop{StopMode::immediate}); }
+bool chosen_with_strays(const Situation& s) {
+    return chosen(s) && !s.strays().empty();
+}
+Decision stop_with_strays(const Situation&) {
+    return take(Stop{StopMode::immediate});
+}
 
-bool standby_not_heard(const Situation& s) { return is_primary(s) && s.running_standby() && !s.run.goal_received; }
-Decision wait_for_monitor(const Situation&) { return wait_for("the monitor's goal in this run of the keeper"); }
+bool standby_not_heard(const Situation& s) {
+    return is_primary(s) && s.running_standby() && !s.run.goal_received;
+}
+Decision wait_for_monitor(const Situation&) {
+    return wait_for("the monitor's goal in this run of the keeper");
+}
 
-bool standby_not_promotable(const Situation& s) { return is_primary(s) && s.running_standby(); }
+bool standby_not_promotable(const Situation& s) {
+    return is_primary(s) && s.running_standby();
+}
 
 // ---- serving ----
 
-bool peers_to_update(const Situation& s) { return is_primary(s) && s.running_primary() && s.peers_differ(); }
-Decision update_peers(const Situation& s) { return take(UpdatePeers{s.layout()}); }
+bool peers_to_update(const Situation& s) {
+    return is_primary(s) && s.running_primary() && s.peers_differ();
+}
+Decision update_peers(const Situation& s) {
+    return take(UpdatePeers{s.layout()});
+}
 
 bool checkpoint_wanted(const Situation& s) {
     return is_primary(s) && s.running_primary() && s.goal.checkpoint_request > s.run.checkpoint_done;
@@ -149,20 +193,28 @@ bool checkpoint_wanted(const Situation& s) {
 bool checkpoint_goes_first(const Situation& s) {
     return checkpoint_wanted(s) && s.run.failed_step == step_name(ApplyRule{});
 }
-Decision make_checkpoint(const Situation& s) { return take(Checkpoint{s.goal.checkpoint_request}); }
+Decision make_checkpoint(const Situation& s) {
+    return take(Checkpoint{s.goal.checkpoint_request});
+}
 
 bool rule_to_apply(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() &&
            (s.goal.rule.id != s.run.rule_applied || s.rule_overruled());
 }
-Decision apply_rule(const Situation& s) { return set_back(s, s.goal.rule); }
+Decision apply_rule(const Situation& s) {
+    return set_back(s, s.goal.rule);
+}
 
 bool closed_to_clients(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.facts.open_to_clients && !s.goal.rule.id.empty();
 }
-Decision open_to_clients(const Situation& s) { return take(OpenToClients{s.layout(), s.goal.rule}); }
+Decision open_to_clients(const Situation& s) {
+    return take(OpenToClients{s.layout(), s.goal.rule});
+}
 
-Decision serve(const Situation&) { return settled(); }
+Decision serve(const Situation&) {
+    return settled();
+}
 
 constexpr std::array rows{
     Row{"initialise", "goal primary with initialise; no data folder, or one that initdb has not finished", "Initialise",
@@ -172,14 +224,15 @@ constexpr std::array rows{
     Row{"wrong-timeline", "goal primary; read-write on another timeline than the assigned one", "Stop (immediate)",
         "no timeline id is ever used twice: PostgreSQL and pg_rewind would see no divergence (R5)", on_wrong_timeline,
         stop_wrong_timeline},
-    Row{"crash-restart", "goal primary; down since one of its processes crashed; it ran read-write in this keeper run and epoch",
+    Row{"crash-restart",
+        "goal primary; down since one of its processes crashed; it ran read-write in this keeper run and epoch",
         "StartPrimary", "PostgreSQL's own restart, but closed to clients; no other primary is needed for it (R9)",
         crashed_while_serving, start_primary},
     Row{"exit-told", "goal primary; it has just exited, and nobody has looked yet where its WAL ends", "nothing",
         "the exit is told at once; what follows for this node needs the end of its WAL", just_exited, wait_for_end},
     Row{"id-taken", "goal primary; a standby that has a history file of the assigned timeline", "nothing",
-        "no timeline id is ever used twice, and a promotion that was broken off may have been heard of (R5)", id_is_taken,
-        say_taken},
+        "no timeline id is ever used twice, and a promotion that was broken off may have been heard of (R5)",
+        id_is_taken, say_taken},
     Row{"chosen-down", "goal primary with a new timeline; PostgreSQL is down", "StartStandby (of nobody)",
         "only a standby can be promoted", chosen_and_down, start_to_promote},
     Row{"off-timeline", "goal primary; down, and the goal's timeline does not continue its WAL", "nothing",
@@ -188,7 +241,8 @@ constexpr std::array rows{
         "a primary is on the history (R5)", down_and_diverged, say_not_promotable},
     Row{"start-permitted", "goal primary; down; the permit names this keeper run and these exits", "StartPrimary",
         "the monitor has seen this very exit and wants no other primary (R9)", may_start, start_primary},
-    Row{"restart-in-place", "goal primary; down; no monitor for node_timeout; it ran read-write in this keeper run and epoch",
+    Row{"restart-in-place",
+        "goal primary; down; no monitor for node_timeout; it ran read-write in this keeper run and epoch",
         "StartPrimary", "in place, in the same epoch, while the monitor is away (R9)", may_restart_in_place,
         start_primary},
     Row{"start-irreplaceable", "goal primary; down; no monitor for node_timeout; nobody can replace this node",
@@ -205,7 +259,8 @@ constexpr std::array rows{
         "steps follow facts", gives_no_answer, say_no_answer},
     Row{"fence-before-promote", "goal primary; a standby that still has an upstream", "Fence",
         "nobody is promoted who is not fenced (R5)", chosen_but_receiving, fence_first},
-    Row{"chosen-misled", "goal primary with a new timeline; a standby with history files that the cluster's history lacks",
+    Row{"chosen-misled",
+        "goal primary with a new timeline; a standby with history files that the cluster's history lacks",
         "Stop (immediate)",
         "PostgreSQL would name the newest of them as the parent: they are moved aside while it is stopped (R5)",
         chosen_with_strays, stop_with_strays},
@@ -218,8 +273,9 @@ constexpr std::array rows{
         standby_not_promotable, say_not_promotable},
     Row{"primary-peers", "goal primary; read-write; access or slots are not as the goal's peers", "UpdatePeers",
         "standbys have to get in before a commit can wait for them", peers_to_update, update_peers},
-    Row{"checkpoint-first", "goal primary; read-write; a checkpoint was asked for, and the newest rule could not be proved",
-        "Checkpoint", "a checkpoint must not wait behind a rule that waits for a standby, which may wait for a rewind",
+    Row{"checkpoint-first",
+        "goal primary; read-write; a checkpoint was asked for, and the newest rule could not be proved", "Checkpoint",
+        "a checkpoint must not wait behind a rule that waits for a standby, which may wait for a rewind",
         checkpoint_goes_first, make_checkpoint},
     Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet, or somebody else's is in force",
         "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)",
@@ -234,6 +290,8 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> primary_rows() { return rows; }
+std::span<const Row> primary_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::keeper

@@ -13,15 +13,23 @@ constexpr Millis stream_expected{10'000};
 
 // Every role but standby has been dealt with by the rows before.
 
-bool goal_without_upstream(const Situation& s) { return s.goal.upstream.empty() && (s.no_data() || s.stopped()); }
-Decision wait_for_primary(const Situation&) { return wait_for("the cluster to have a primary"); }
+bool goal_without_upstream(const Situation& s) {
+    return s.goal.upstream.empty() && (s.no_data() || s.stopped());
+}
+Decision wait_for_primary(const Situation&) {
+    return wait_for("the cluster to have a primary");
+}
 
-bool upstream_unknown(const Situation& s) { return !s.goal.upstream.empty() && !s.upstream_known(); }
+bool upstream_unknown(const Situation& s) {
+    return !s.goal.upstream.empty() && !s.upstream_known();
+}
 Decision say_upstream_unknown(const Situation& s) {
     return problem("told to follow " + s.goal.upstream.v + ", which is not among its peers");
 }
 
-bool read_write(const Situation& s) { return s.alive() && !s.facts.in_recovery; }
+bool read_write(const Situation& s) {
+    return s.alive() && !s.facts.in_recovery;
+}
 Decision stop_read_write(const Situation& s) {
     // A fast stop writes a shutdown checkpoint: where the history has left this timeline that alone would diverge.
     const bool left = !s.goal.history.empty() && s.facts.timeline != s.goal.history.back().timeline;
@@ -29,12 +37,18 @@ Decision stop_read_write(const Situation& s) {
     return take(Stop{immediate ? StopMode::immediate : StopMode::fast});
 }
 
-bool not_heard(const Situation& s) { return !s.goal_counts(); }
-Decision wait_for_monitor(const Situation&) { return wait_for("the monitor's goal in this run of the keeper"); }
+bool not_heard(const Situation& s) {
+    return !s.goal_counts();
+}
+Decision wait_for_monitor(const Situation&) {
+    return wait_for("the monitor's goal in this run of the keeper");
+}
 
 // ---- clone ----
 
-bool empty_folder(const Situation& s) { return s.no_data() && s.run.goal_received; }
+bool empty_folder(const Situation& s) {
+    return s.no_data() && s.run.goal_received;
+}
 Decision clone_into_empty(const Situation& s) {
     // This incarnation has no folder yet, so the one that is made is its own.
     const IncarnationId next = s.promise.has_folder ? s.run.next : s.promise.incarnation;
@@ -43,14 +57,22 @@ Decision clone_into_empty(const Situation& s) {
     if (!s.run.rewind_failed.empty()) why = "pg_rewind failed: " + s.run.rewind_failed;
     return take(Clone{s.layout(), s.goal.upstream, next, why});
 }
-bool no_folder(const Situation& s) { return s.no_data(); }
+bool no_folder(const Situation& s) {
+    return s.no_data();
+}
 
 // ---- running ----
 
-bool starting(const Situation& s) { return s.status(PgStatus::starting); }
-Decision wait_for_start(const Situation&) { return wait_for("PostgreSQL to take connections"); }
+bool starting(const Situation& s) {
+    return s.status(PgStatus::starting);
+}
+Decision wait_for_start(const Situation&) {
+    return wait_for("PostgreSQL to take connections");
+}
 
-bool stuck(const Situation& s) { return s.status(PgStatus::stuck); }
+bool stuck(const Situation& s) {
+    return s.status(PgStatus::stuck);
+}
 Decision say_stuck(const Situation&) {
     return problem("PostgreSQL lives but answers no query: look at its log, its disks and its locks");
 }
@@ -63,7 +85,9 @@ Decision say_no_answer(const Situation& s) {
 }
 
 /// The upstream of the goal has said that what comes next has been removed there.
-bool upstream_lacks_wal(const Situation& s) { return !s.run.wal_gone.empty() && s.run.wal_gone_at == s.goal.upstream; }
+bool upstream_lacks_wal(const Situation& s) {
+    return !s.run.wal_gone.empty() && s.run.wal_gone_at == s.goal.upstream;
+}
 /// As a rewind, a clone waits until this node has left every sync rule (R3).
 bool may_clone_behind(const Situation& s) {
     return upstream_lacks_wal(s) && s.run.goal_received && s.goal.rewind_allowed && s.stands(Kind::prefix);
@@ -71,7 +95,9 @@ bool may_clone_behind(const Situation& s) {
 bool running_behind(const Situation& s) {
     return s.running_standby() && !s.streams_from_upstream() && may_clone_behind(s);
 }
-bool down_behind(const Situation& s) { return s.stopped() && may_clone_behind(s); }
+bool down_behind(const Situation& s) {
+    return s.stopped() && may_clone_behind(s);
+}
 Decision clone_behind(const Situation& s) {
     return take(Clone{s.layout(), s.goal.upstream, s.run.next, s.run.wal_gone});
 }
@@ -80,13 +106,17 @@ bool cannot_stream(const Situation& s) {
     return s.running_standby() && s.run.goal_received && !s.streams_from_upstream() &&
            (s.stands(Kind::diverged) || s.stands(Kind::torn_tail) || !s.strays().empty());
 }
-Decision stop_to_repair(const Situation&) { return take(Stop{StopMode::fast}); }
+Decision stop_to_repair(const Situation&) {
+    return take(Stop{StopMode::fast});
+}
 
 bool follows_another(const Situation& s) {
     return s.running_standby() && !s.goal.upstream.empty() && !s.stands(Kind::unknown) &&
            (s.facts.following != s.goal.upstream || s.run.follow_due);
 }
-Decision follow(const Situation& s) { return take(Follow{s.layout(), s.goal.upstream}); }
+Decision follow(const Situation& s) {
+    return take(Follow{s.layout(), s.goal.upstream});
+}
 
 bool running_unknown(const Situation& s) {
     return s.running_standby() && s.stands(Kind::unknown) && s.facts.following != s.goal.upstream;
@@ -95,13 +125,23 @@ Decision wait_for_standing(const Situation& s) {
     return wait_for("its WAL's place in the cluster's history to be known: " + s.standing.why);
 }
 
-bool peers_to_update(const Situation& s) { return s.running_standby() && s.peers_differ(); }
-Decision update_peers(const Situation& s) { return take(UpdatePeers{s.layout()}); }
+bool peers_to_update(const Situation& s) {
+    return s.running_standby() && s.peers_differ();
+}
+Decision update_peers(const Situation& s) {
+    return take(UpdatePeers{s.layout()});
+}
 
-bool streams(const Situation& s) { return s.streams_from_upstream() || (s.running_standby() && s.goal.upstream.empty()); }
-Decision content(const Situation&) { return settled(); }
+bool streams(const Situation& s) {
+    return s.streams_from_upstream() || (s.running_standby() && s.goal.upstream.empty());
+}
+Decision content(const Situation&) {
+    return settled();
+}
 
-bool connects(const Situation& s) { return s.running_standby(); }
+bool connects(const Situation& s) {
+    return s.running_standby();
+}
 Decision wait_for_stream(const Situation& s) {
     if (s.run.without_stream < stream_expected) return wait_for("replication from " + s.goal.upstream.v);
     if (upstream_lacks_wal(s))
@@ -114,32 +154,49 @@ Decision wait_for_stream(const Situation& s) {
 // ---- down ----
 
 bool damaged(const Situation& s) {
-    return s.stopped() && s.facts.wal_damaged && s.stands(Kind::unknown) && s.run.goal_received && s.goal.rewind_allowed;
+    return s.stopped() && s.facts.wal_damaged && s.stands(Kind::unknown) && s.run.goal_received &&
+           s.goal.rewind_allowed;
 }
 Decision clone_damaged(const Situation& s) {
     const std::string& what = s.facts.trouble;
-    return take(Clone{s.layout(), s.goal.upstream, s.run.next, "its WAL is damaged: " + what.substr(0, what.find(';'))});
+    return take(
+        Clone{s.layout(), s.goal.upstream, s.run.next, "its WAL is damaged: " + what.substr(0, what.find(';'))});
 }
 
-bool down_unknown(const Situation& s) { return s.stopped() && s.stands(Kind::unknown); }
+bool down_unknown(const Situation& s) {
+    return s.stopped() && s.stands(Kind::unknown);
+}
 Decision wait_or_say_unknown(const Situation& s) {
-    if (s.facts.wal_damaged) return wait_for("a checkpoint on the new primary before it is cloned anew: " + s.facts.trouble);
+    if (s.facts.wal_damaged)
+        return wait_for("a checkpoint on the new primary before it is cloned anew: " + s.facts.trouble);
     if (!s.facts.trouble.empty()) return problem(s.standing.why + ": " + s.facts.trouble);
     return wait_for_standing(s);
 }
 
-bool torn(const Situation& s) { return s.stopped() && s.stands(Kind::torn_tail) && s.run.goal_received; }
-Decision drop_torn_tail(const Situation& s) { return take(DropTornTail{s.standing.timeline, s.standing.fork}); }
+bool torn(const Situation& s) {
+    return s.stopped() && s.stands(Kind::torn_tail) && s.run.goal_received;
+}
+Decision drop_torn_tail(const Situation& s) {
+    return take(DropTornTail{s.standing.timeline, s.standing.fork});
+}
 
-bool prefix(const Situation& s) { return s.stopped() && s.stands(Kind::prefix); }
-Decision start(const Situation& s) { return take(StartStandby{s.layout(), s.goal.upstream, s.strays()}); }
+bool prefix(const Situation& s) {
+    return s.stopped() && s.stands(Kind::prefix);
+}
+Decision start(const Situation& s) {
+    return take(StartStandby{s.layout(), s.goal.upstream, s.strays()});
+}
 
-bool no_truth_to_rewind_to(const Situation& s) { return s.stopped() && !(s.run.goal_received && s.goal.rewind_allowed); }
+bool no_truth_to_rewind_to(const Situation& s) {
+    return s.stopped() && !(s.run.goal_received && s.goal.rewind_allowed);
+}
 Decision wait_for_checkpoint(const Situation& s) {
     return wait_for("a checkpoint on the new primary before it can be rewound (" + s.standing.why + ")");
 }
 
-bool always(const Situation&) { return true; }
+bool always(const Situation&) {
+    return true;
+}
 Decision rewind(const Situation& s) {
     return take(Rewind{s.layout(), s.goal.upstream, s.standing.fork, s.run.next, s.standing.why});
 }
@@ -155,8 +212,8 @@ constexpr std::array rows{
     Row{"standby-not-heard", "goal standby; not received in this run, and the monitor not away for node_timeout",
         "nothing", "a receiver is started only on a goal received in this run, lest a snapshot take a fence back (R9)",
         not_heard, wait_for_monitor},
-    Row{"clone", "goal standby; no data folder, or one that was never finished", "Clone", "there is nothing to stream on",
-        empty_folder, clone_into_empty},
+    Row{"clone", "goal standby; no data folder, or one that was never finished", "Clone",
+        "there is nothing to stream on", empty_folder, clone_into_empty},
     Row{"clone-not-heard", "goal standby; no data folder; not received in this run", "nothing",
         "a clone needs a primary that the monitor knows to be one", no_folder, wait_for_monitor},
     Row{"standby-starting", "goal standby; PostgreSQL takes no connections yet", "nothing", "replay takes its time",
@@ -166,10 +223,12 @@ constexpr std::array rows{
     Row{"standby-no-answer", "goal standby; running, and this look at it had no answer", "nothing",
         "steps follow facts", gives_no_answer, say_no_answer},
     Row{"cannot-stream",
-        "goal standby; running, diverged, with a torn tail or on the way to a timeline that is none of the cluster's, and "
+        "goal standby; running, diverged, with a torn tail or on the way to a timeline that is none of the cluster's, "
+        "and "
         "not streaming",
         "Stop (fast)",
-        "a diverged or misled standby loops for ever, a torn one would leave a hole: they are repaired while stopped, on "
+        "a diverged or misled standby loops for ever, a torn one would leave a hole: they are repaired while stopped, "
+        "on "
         "exact facts (R5, R6)",
         cannot_stream, stop_to_repair},
     Row{"wal-gone", "goal standby; running, and its upstream no longer has the WAL that it needs", "Stop (fast)",
@@ -204,6 +263,8 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> standby_rows() { return rows; }
+std::span<const Row> standby_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::keeper

@@ -12,7 +12,9 @@ Iterator find(const History& history, Timeline timeline) {
     return std::find_if(history.begin(), history.end(), [&](const HistoryEntry& e) { return e.timeline == timeline; });
 }
 
-std::string timeline_text(Timeline t) { return "timeline " + std::to_string(t.v); }
+std::string timeline_text(Timeline t) {
+    return "timeline " + std::to_string(t.v);
+}
 
 Standing diverged(Timeline timeline, Lsn fork, std::string why) {
     return {Standing::Kind::diverged, timeline, fork, std::move(why)};
@@ -44,9 +46,9 @@ Standing compare_fork(const History& history, const TimelineFork& left, Timeline
     const bool same = next->fork ? *next->fork == left.end : left.end >= next->floor;
     if (same) return {Standing::Kind::prefix, {}, {}, {}};
     const Lsn point = next->fork.value_or(next->floor);
-    return diverged(left.timeline, std::min(left.end, point),
-                    "its " + timeline_text(born) + " begins at " + left.end.text() + ", the cluster's at " +
-                        point.text());
+    return diverged(
+        left.timeline, std::min(left.end, point),
+        "its " + timeline_text(born) + " begins at " + left.end.text() + ", the cluster's at " + point.text());
 }
 
 /// The node's newest timeline: does its WAL end before the history left that timeline?

@@ -21,12 +21,13 @@ std::string rule_text(const NamedRule& rule) {
 std::string step_name(const Step& step) {
     return std::visit(
         Overloaded{[](const Initialise&) { return "Initialise"; }, [](const Adopt&) { return "Adopt"; },
-                   [](const StartPrimary&) { return "StartPrimary"; }, [](const StartStandby&) { return "StartStandby"; },
-                   [](const Follow&) { return "Follow"; }, [](const Fence&) { return "Fence"; },
-                   [](const Promote&) { return "Promote"; }, [](const ApplyRule&) { return "ApplyRule"; },
-                   [](const OpenToClients&) { return "OpenToClients"; }, [](const Checkpoint&) { return "Checkpoint"; },
-                   [](const Stop&) { return "Stop"; }, [](const Rewind&) { return "Rewind"; },
-                   [](const Clone&) { return "Clone"; }, [](const DropTornTail&) { return "DropTornTail"; },
+                   [](const StartPrimary&) { return "StartPrimary"; },
+                   [](const StartStandby&) { return "StartStandby"; }, [](const Follow&) { return "Follow"; },
+                   [](const Fence&) { return "Fence"; }, [](const Promote&) { return "Promote"; },
+                   [](const ApplyRule&) { return "ApplyRule"; }, [](const OpenToClients&) { return "OpenToClients"; },
+                   [](const Checkpoint&) { return "Checkpoint"; }, [](const Stop&) { return "Stop"; },
+                   [](const Rewind&) { return "Rewind"; }, [](const Clone&) { return "Clone"; },
+                   [](const DropTornTail&) { return "DropTornTail"; },
                    [](const UpdatePeers&) { return "UpdatePeers"; }},
         step);
 }
@@ -38,7 +39,8 @@ std::string step_text(const Step& step) {
             [](const Adopt&) -> std::string { return "adopting the data folder"; },
             [](const StartPrimary&) -> std::string { return "starting PostgreSQL as primary"; },
             [](const StartStandby& s) -> std::string {
-                return "starting PostgreSQL as a standby" + (s.upstream.empty() ? std::string{} : " of " + s.upstream.v);
+                return "starting PostgreSQL as a standby" +
+                       (s.upstream.empty() ? std::string{} : " of " + s.upstream.v);
             },
             [](const Follow& s) -> std::string { return "following " + s.upstream.v; },
             [](const Fence&) -> std::string { return "fencing: ending replication and reading the end of WAL"; },

@@ -28,8 +28,8 @@ struct Initialise {
     Layout layout;
     friend bool operator==(const Initialise&, const Initialise&) = default;
 };
-/// An existing data folder of the cluster's system becomes this incarnation: id file, settings, HBA. PostgreSQL stays as
-/// it is.
+/// An existing data folder of the cluster's system becomes this incarnation: id file, settings, HBA. PostgreSQL stays
+/// as it is.
 struct Adopt {
     Layout layout;
     friend bool operator==(const Adopt&, const Adopt&) = default;

@@ -28,8 +28,8 @@ struct Situation {
     [[nodiscard]] bool running_primary() const { return status(PgStatus::running) && !facts.in_recovery; }
     [[nodiscard]] bool streams_from_upstream() const;
 
-    /// R9: the promised goal may start a server, and a receiver, only when it was received in this run of the keeper, or
-    /// when the monitor has been away for node_timeout: one that refuses this node is not away.
+    /// R9: the promised goal may start a server, and a receiver, only when it was received in this run of the keeper,
+    /// or when the monitor has been away for node_timeout: one that refuses this node is not away.
     [[nodiscard]] bool goal_counts() const {
         return run.goal_received || (run.on_its_own() && !run.monitor_refuses) || broken(Mutation::r9_receiver);
     }

@@ -17,7 +17,8 @@ Call::Call(boost::asio::any_io_executor strand, const std::shared_ptr<grpc::Chan
 void Call::start(const v1::Hello& hello) {
     self_ = shared_from_this();
     stub_->async()->Session(&context_, this);
-    // Reads and writes are started on the strand, outside of gRPC's reactions: the hold keeps the stream until the last.
+    // Reads and writes are started on the strand, outside of gRPC's reactions: the hold keeps the stream until the
+    // last.
     AddHold();
     *out_.mutable_hello() = hello;
     writing_ = true;

@@ -25,8 +25,12 @@ constexpr Millis peers_again{5000};
 /// How long the loop's parts get to end.
 constexpr Millis end_limit{5000};
 
-Millis operator+(Millis a, Millis b) { return Millis{a.v + b.v}; }
-Millis operator-(Millis a, Millis b) { return Millis{a.v - b.v}; }
+Millis operator+(Millis a, Millis b) {
+    return Millis{a.v + b.v};
+}
+Millis operator-(Millis a, Millis b) {
+    return Millis{a.v - b.v};
+}
 
 }  // namespace
 
@@ -65,7 +69,8 @@ void Loop::Impl::launch(Async<void> work) {
     });
 }
 
-// ---- looking ----------------------------------------------------------------------------------------------------------
+// ---- looking
+// ----------------------------------------------------------------------------------------------------------
 
 Async<void> Loop::Impl::look_for_ever() {
     while (!stopping) {
@@ -125,8 +130,10 @@ void Loop::Impl::took(Facts seen) {
     check_folder();
     think();
     consider_let_go();
-    if (report_due) send_report();
-    else report_if_news();
+    if (report_due)
+        send_report();
+    else
+        report_if_news();
 }
 
 void Loop::Impl::check_folder() {
@@ -136,7 +143,8 @@ void Loop::Impl::check_folder() {
     launch(change_folder());
 }
 
-// ---- time -------------------------------------------------------------------------------------------------------------
+// ---- time
+// -------------------------------------------------------------------------------------------------------------
 
 /// Every heartbeat a look and, with its facts, a report. A slow look must not seem like silence: after half a heartbeat
 /// the report goes out with the facts there are.
@@ -165,7 +173,8 @@ void Loop::Impl::pass_time() {
     run.monitor_away = run.monitor_in_reach ? Millis{0} : since_heard;
 }
 
-// ---- deciding and stepping --------------------------------------------------------------------------------------------
+// ---- deciding and stepping
+// --------------------------------------------------------------------------------------------
 
 void Loop::Impl::think() {
     if (under_way) return think_under_way();
@@ -204,7 +213,8 @@ void Loop::Impl::begin(const Step& step) {
 Async<void> Loop::Impl::carry_out(Step step) {
     Result<> done;
     try {
-        done = co_await asio::co_spawn(strand, control.perform(step, [this](std::string text) { progress = std::move(text); }),
+        done = co_await asio::co_spawn(strand,
+                                       control.perform(step, [this](std::string text) { progress = std::move(text); }),
                                        asio::bind_cancellation_slot(cancel_step->slot(), asio::use_awaitable));
     } catch (const boost::system::system_error& stopped) {
         if (!cancelling || stopped.code() != asio::error::operation_aborted) throw;
@@ -250,7 +260,8 @@ void Loop::Impl::ended(const Step& step, const Result<>& done) {
     stir();
 }
 
-// ---- the whole --------------------------------------------------------------------------------------------------------
+// ---- the whole
+// --------------------------------------------------------------------------------------------------------
 
 Loop::Loop(asio::any_io_executor strand, PostgresControl& control, Link& link, const StateFile& file,
            LoopOptions options)

@@ -1,5 +1,5 @@
-// Inside the loop: its state, shared by loop.cc (looking, deciding, stepping) and loop_monitor.cc (what the monitor says
-// and is told). All on one strand.
+// Inside the loop: its state, shared by loop.cc (looking, deciding, stepping) and loop_monitor.cc (what the monitor
+// says and is told). All on one strand.
 #pragma once
 
 #include <boost/asio/cancellation_signal.hpp>
@@ -112,8 +112,8 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     std::string refusal;
     std::string last_loss;
     std::string state_trouble;
-    /// Time since the monitor was last heard, without the time in which this process itself was kept from running: after
-    /// a freeze what the monitor said meanwhile waits unread.
+    /// Time since the monitor was last heard, without the time in which this process itself was kept from running:
+    /// after a freeze what the monitor said meanwhile waits unread.
     Millis since_heard;
     Millis time_passed_at;
     Millis heartbeat;

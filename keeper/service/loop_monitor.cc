@@ -17,7 +17,8 @@ constexpr Millis state_again{1000};
 
 }  // namespace
 
-// ---- what the monitor says --------------------------------------------------------------------------------------------
+// ---- what the monitor says
+// --------------------------------------------------------------------------------------------
 
 void Loop::Impl::listen() {
     const auto on = [weak = weak_from_this()](auto member) {
@@ -26,8 +27,8 @@ void Loop::Impl::listen() {
             if (self && !self->stopping) ((*self).*member)(what...);
         };
     };
-    link.listen({on(&Impl::on_opened), on(&Impl::on_ack), on(&Impl::on_goal), on(&Impl::on_probe), on(&Impl::on_refused),
-                 on(&Impl::on_lost)});
+    link.listen({on(&Impl::on_opened), on(&Impl::on_ack), on(&Impl::on_goal), on(&Impl::on_probe),
+                 on(&Impl::on_refused), on(&Impl::on_lost)});
 }
 
 void Loop::Impl::heard() {
@@ -125,8 +126,9 @@ Async<bool> Loop::Impl::take_goal(Goal goal) {
     }
     run.goal_received = true;
     if (*changed) {
-        log.info("goal_promised", std::string("goal ") + std::string(word(goal.role)) +
-                                      (goal.upstream.empty() ? "" : " of " + goal.upstream.v),
+        log.info("goal_promised",
+                 std::string("goal ") + std::string(word(goal.role)) +
+                     (goal.upstream.empty() ? "" : " of " + goal.upstream.v),
                  {{"epoch", goal.stamp.epoch},
                   {"term", goal.stamp.term},
                   {"version", goal.stamp.version},
@@ -157,7 +159,8 @@ Async<void> Loop::Impl::answer_probe(Probe probe) {
     if (!stopping) link.send(result);
 }
 
-// ---- the data folder --------------------------------------------------------------------------------------------------
+// ---- the data folder
+// --------------------------------------------------------------------------------------------------
 
 Async<void> Loop::Impl::change_folder() {
     FolderNews news;
@@ -187,7 +190,8 @@ Async<void> Loop::Impl::change_folder() {
     stir();
 }
 
-// ---- what the monitor is told -----------------------------------------------------------------------------------------
+// ---- what the monitor is told
+// -----------------------------------------------------------------------------------------
 
 void Loop::Impl::open_session() {
     Hello hello = options.self;
@@ -204,7 +208,8 @@ std::string Loop::Impl::doing() const {
         const std::string step = step_text(*under_way);
         const std::string why = step_reason(*under_way);
         // Progress may be a sentence of its own: "cloning from node1, 41 %".
-        const std::string how = progress.starts_with(step) ? progress : step + (progress.empty() ? "" : ": " + progress);
+        const std::string how =
+            progress.starts_with(step) ? progress : step + (progress.empty() ? "" : ": " + progress);
         return how + (why.empty() ? "" : " (" + why + ")");
     }
     return decision.waiting.empty() ? std::string{} : "waiting for " + decision.waiting;
@@ -217,7 +222,9 @@ std::string Loop::Impl::problem() const {
     return facts_to_tell().trouble;
 }
 
-Facts Loop::Impl::facts_to_tell() const { return unsettled ? meanwhile(facts, *unsettled) : facts; }
+Facts Loop::Impl::facts_to_tell() const {
+    return unsettled ? meanwhile(facts, *unsettled) : facts;
+}
 
 Report Loop::Impl::report_now() const {
     return make_report(promise(), run, facts_to_tell(), doing(), problem());
@@ -238,7 +245,8 @@ void Loop::Impl::send_report() {
     link.send(report);
 }
 
-// ---- the launcher's end -----------------------------------------------------------------------------------------------
+// ---- the launcher's end
+// -----------------------------------------------------------------------------------------------
 
 void Loop::Impl::consider_let_go() {
     if (!facts.leaving) let_go = false;

@@ -53,7 +53,8 @@ asio::awaitable<PortState> ask(const std::shared_ptr<Look> look, std::string hos
 
 }  // namespace
 
-asio::awaitable<PortState> probe_port(asio::any_io_executor strand, std::string host, std::uint16_t port, Millis limit) {
+asio::awaitable<PortState> probe_port(asio::any_io_executor strand, std::string host, std::uint16_t port,
+                                      Millis limit) {
     const auto look = std::make_shared<Look>(strand);
     look->over.expires_after(std::chrono::milliseconds(limit.v));
     asio::co_spawn(

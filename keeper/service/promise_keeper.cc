@@ -20,8 +20,9 @@ boost::asio::awaitable<Result<bool>> PromiseKeeper::change(Change change) {
     busy_ = true;
     const Result<> stored = co_await boost::asio::co_spawn(
         disk_.get_executor(),
-        [](const StateFile& file, Promise promise) -> boost::asio::awaitable<Result<>> { co_return file.store(promise); }(
-            file_, *wanted),
+        [](const StateFile& file, Promise promise) -> boost::asio::awaitable<Result<>> {
+            co_return file.store(promise);
+        }(file_, *wanted),
         boost::asio::use_awaitable);
     busy_ = false;
     if (stored) promise_ = *wanted;

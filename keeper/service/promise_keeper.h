@@ -26,7 +26,8 @@ class PromiseKeeper {
 
     /// What the newest promise should become; nothing: no change.
     using Change = std::function<std::optional<Promise>(const Promise&)>;
-    /// `change` is asked when every change before it is durable; true when it made one. On an error nothing has changed.
+    /// `change` is asked when every change before it is durable; true when it made one. On an error nothing has
+    /// changed.
     boost::asio::awaitable<Result<bool>> change(Change change);
 
   private:

@@ -30,9 +30,8 @@ constexpr int keepalive_timeout_ms = 2000;
 /// gRPC's own log lines are about its inside; what matters comes as status.
 void quieten_grpc() {
     static std::once_flag once;
-    std::call_once(once, [] {
-        gpr_set_log_function([](gpr_log_func_args* args) { Log{}.debug("grpc", args->message); });
-    });
+    std::call_once(once,
+                   [] { gpr_set_log_function([](gpr_log_func_args* args) { Log{}.debug("grpc", args->message); }); });
 }
 
 grpc::ChannelArguments channel_arguments() {
@@ -66,7 +65,11 @@ Probe read_probe(const v1::Probe& from) {
 
 struct MonitorSession::Impl : std::enable_shared_from_this<Impl> {
     Impl(boost::asio::any_io_executor on, SessionOptions o, std::shared_ptr<grpc::ChannelCredentials> c)
-        : strand(on), options(std::move(o)), credentials(std::move(c)), timer(on), ended(on, Clock::time_point::max()) {}
+        : strand(on),
+          options(std::move(o)),
+          credentials(std::move(c)),
+          timer(on),
+          ended(on, Clock::time_point::max()) {}
 
     void connect();
     void take(const v1::MonitorMessage& message);
@@ -155,10 +158,15 @@ void MonitorSession::Impl::take(const v1::MonitorMessage& message) {
             node_timeout = ack.node_timeout;
             return receiver.ack(ack);
         }
-        case v1::MonitorMessage::kGoal: return take_goal(message.goal());
-        case v1::MonitorMessage::kProbe: return receiver.probe(read_probe(message.probe()));
-        case v1::MonitorMessage::kRefusal: refused = true; return receiver.refused(message.refusal().message());
-        case v1::MonitorMessage::KIND_NOT_SET: return;  // of a newer monitor
+        case v1::MonitorMessage::kGoal:
+            return take_goal(message.goal());
+        case v1::MonitorMessage::kProbe:
+            return receiver.probe(read_probe(message.probe()));
+        case v1::MonitorMessage::kRefusal:
+            refused = true;
+            return receiver.refused(message.refusal().message());
+        case v1::MonitorMessage::KIND_NOT_SET:
+            return;  // of a newer monitor
     }
 }
 
@@ -178,13 +186,17 @@ void MonitorSession::Impl::call_ended(const Call* which, const grpc::Status& sta
     if (renewed) return connect();
     if (refused) return connect_after(milliseconds(options.after_refusal.v));
     std::string why = status.error_message();
-    if (!was_open && status.error_code() == grpc::StatusCode::CANCELLED) why = "no answer in time";
-    else if (was_open && status.error_code() == grpc::StatusCode::CANCELLED) why = "it has fallen silent";
-    else if (why.empty()) why = "it has ended the session";
+    if (!was_open && status.error_code() == grpc::StatusCode::CANCELLED)
+        why = "no answer in time";
+    else if (was_open && status.error_code() == grpc::StatusCode::CANCELLED)
+        why = "it has fallen silent";
+    else if (why.empty())
+        why = "it has ended the session";
     receiver.lost("monitor " + address() + ": " + why);
     // At once after a session that lasted, so that its loss is short; a monitor that only hangs up is not pressed.
     if (was_open)
-        return connect_after(milliseconds(Clock::now() - begun > std::chrono::seconds(1) ? 0 : options.first_backoff.v));
+        return connect_after(
+            milliseconds(Clock::now() - begun > std::chrono::seconds(1) ? 0 : options.first_backoff.v));
     ++failures;
     ++next;
     connect_after(backoff());
@@ -211,7 +223,9 @@ Result<std::unique_ptr<MonitorSession>> MonitorSession::make(boost::asio::any_io
 MonitorSession::MonitorSession(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MonitorSession::~MonitorSession() = default;
 
-void MonitorSession::listen(Receiver receiver) { impl_->receiver = std::move(receiver); }
+void MonitorSession::listen(Receiver receiver) {
+    impl_->receiver = std::move(receiver);
+}
 
 void MonitorSession::open(const Hello& hello) {
     impl_->hello = hello;

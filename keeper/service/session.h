@@ -1,5 +1,5 @@
-// The keeper's session with the monitor over gRPC: several addresses in turn, short deadlines, backoff. Knows nothing of
-// what goals mean. No gRPC in this header.
+// The keeper's session with the monitor over gRPC: several addresses in turn, short deadlines, backoff. Knows nothing
+// of what goals mean. No gRPC in this header.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

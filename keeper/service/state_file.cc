@@ -19,10 +19,13 @@ namespace {
 constexpr int format = 1;
 constexpr std::size_t largest = 4 * 1024 * 1024;
 constexpr const char* remedy =
-    "restore it from where it was lost, or remove it: the node then counts as a new incarnation and joins again by itself. "
+    "restore it from where it was lost, or remove it: the node then counts as a new incarnation and joins again by "
+    "itself. "
     "Remove it only while another node of the cluster is healthy";
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+    return std::strerror(errno);
+}
 
 /// A file descriptor that closes itself.
 struct Fd {
@@ -105,7 +108,9 @@ StateFile::~StateFile() {
     if (lock_ >= 0) ::close(lock_);
 }
 
-std::string StateFile::path() const { return (folder_ / "state.json").string(); }
+std::string StateFile::path() const {
+    return (folder_ / "state.json").string();
+}
 
 Result<StateFile> StateFile::open(const std::filesystem::path& folder, ClusterName cluster, NodeName node) {
     std::error_code failed;
@@ -116,7 +121,8 @@ Result<StateFile> StateFile::open(const std::filesystem::path& folder, ClusterNa
     const std::string name = (folder / "keeper.lock").string();
     const int lock = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0)
-        return error("cannot open " + name + ": " + reason() + "; state_dir has to be a folder that this user may write");
+        return error("cannot open " + name + ": " + reason() +
+                     "; state_dir has to be a folder that this user may write");
     if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
         const bool taken = errno == EWOULDBLOCK;
         const std::string why = reason();
@@ -158,7 +164,8 @@ Result<> StateFile::store(const Promise& promise) const {
                      "; nothing is promised and nothing done until it can be written");
     };
     const std::string beside = path() + ".new";
-    if (const auto written = write_durably(beside, whole.dump(2) + "\n"); !written) return failed(written.error().message);
+    if (const auto written = write_durably(beside, whole.dump(2) + "\n"); !written)
+        return failed(written.error().message);
     if (::rename(beside.c_str(), path().c_str()) != 0) return failed("rename: " + reason());
     const Fd folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.ok() || ::fsync(folder.fd) != 0) return failed("fsync of the folder: " + reason());

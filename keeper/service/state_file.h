@@ -1,5 +1,5 @@
-// The keeper's memory over its restarts: the promise (R2), made durable before anything is done on it. Knows the disk and
-// nothing else. Calls block while the disk writes; the loop makes them on a thread of their own.
+// The keeper's memory over its restarts: the promise (R2), made durable before anything is done on it. Knows the disk
+// and nothing else. Calls block while the disk writes; the loop makes them on a thread of their own.
 #pragma once
 
 #include <filesystem>
@@ -27,8 +27,8 @@ class StateFile {
     StateFile& operator=(const StateFile&) = delete;
     StateFile& operator=(StateFile&&) = delete;
 
-    /// A missing file makes a new incarnation (random id). A damaged one, and one of another node or cluster, is an error
-    /// that says what to do: it might hold a promise that must not be forgotten.
+    /// A missing file makes a new incarnation (random id). A damaged one, and one of another node or cluster, is an
+    /// error that says what to do: it might hold a promise that must not be forgotten.
     [[nodiscard]] Result<Loaded> load() const;
     /// Returns when the promise is on disk: written beside the old one, fsync, rename, fsync of the folder.
     [[nodiscard]] Result<> store(const Promise& promise) const;

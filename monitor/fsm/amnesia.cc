@@ -8,9 +8,10 @@ namespace pgaf::fsm {
 namespace {
 
 constexpr const char* reset =
-    "; its disk was put back to an older state: reset the node (stop its keeper and launcher, empty its data and state folders, start them again)";
-/// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too: what
-/// would shorten it (a rewind, a clone) makes another incarnation.
+    "; its disk was put back to an older state: reset the node (stop its keeper and launcher, empty its data and state "
+    "folders, start them again)";
+/// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too:
+/// what would shorten it (a rewind, a clone) makes another incarnation.
 bool raise(WalPosition& mark, const WalPosition& seen) {
     if (seen.timeline.empty() || seen.lsn.empty() || mark.lsn >= seen.lsn) return false;
     mark = seen;
@@ -20,8 +21,8 @@ bool raise(WalPosition& mark, const WalPosition& seen) {
 /// The highest end of complete records that this report shows; nothing when it shows none.
 WalPosition whole_end(const World& world, const NodeRecord& n, const Report& r) {
     if (r.fenced || r.status == PgStatus::stopped) return complete_end(r);
-    // What a standby has replayed is on its disk, whole. A primary's flush may end within a record: a crash leaves less. But
-    // what its standbys have replayed it has whole.
+    // What a standby has replayed is on its disk, whole. A primary's flush may end within a record: a crash leaves
+    // less. But what its standbys have replayed it has whole.
     if (r.in_recovery) return {r.timeline, std::max(r.complete, r.replayed)};
     WalPosition end{r.timeline, {}};
     const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
@@ -41,12 +42,14 @@ bool had_it_from_primary(const World& world, const NodeRecord& n, Timeline timel
     return world.in_any_rule(n) || timeline != world.record.history.front().timeline;
 }
 
-/// It has had this much for so long that the primary's report, which may have been under way, was made later; and gets no more.
+/// It has had this much for so long that the primary's report, which may have been under way, was made later; and gets
+/// no more.
 bool has_had_it_for_long(const World& world, const NodeRecord& n, const Report& primary) {
     const NodeView* v = world.view(n.name);
     if ((world.now - v->high_since).v < static_cast<std::int64_t>(world.record.settings.node_timeout_ms)) return false;
     if (v->report && v->report->receiver.streaming && v->report->receiver.upstream == primary.node) return false;
-    return std::none_of(primary.standbys.begin(), primary.standbys.end(), [&](const WalsenderView& w) { return w.incarnation == n.incarnation; });
+    return std::none_of(primary.standbys.begin(), primary.standbys.end(),
+                        [&](const WalsenderView& w) { return w.incarnation == n.incarnation; });
 }
 
 /// What shows that the last primary has lost WAL; empty when nothing does.
@@ -56,20 +59,22 @@ std::string lost_wal(const World& world, const Report& r) {
     // A chosen node that has not begun its timeline is on one that another wrote on.
     if (r.timeline != newest.timeline && (!began || !newest.fork)) return {};
     if (r.timeline != newest.timeline)
-        return "its WAL ends on timeline " + std::to_string(r.timeline.v) + ", but it was primary on timeline " + std::to_string(newest.timeline.v);
+        return "its WAL ends on timeline " + std::to_string(r.timeline.v) + ", but it was primary on timeline " +
+               std::to_string(newest.timeline.v);
     const bool stopped = r.status == PgStatus::stopped;
     const WalPosition end = stopped ? complete_end(r) : flushed_end(r);
     for (const auto& [name, n] : world.record.nodes) {
         const NodeView* v = world.view(name);
         if (name == r.node || !v || v->high.timeline != end.timeline || v->high.lsn <= end.lsn) continue;
         if (!v->distrust.empty() || !had_it_from_primary(world, n, end.timeline)) continue;
-        if (stopped || has_had_it_for_long(world, n, r)) return "its WAL ends at " + text(end) + ", but " + name.v + " had WAL of it up to " + text(v->high);
+        if (stopped || has_had_it_for_long(world, n, r))
+            return "its WAL ends at " + text(end) + ", but " + name.v + " had WAL of it up to " + text(v->high);
     }
     return {};
 }
 
-/// Down and not permitted to start yet; or started before its standbys were heard, and closed until they have what it has
-/// (R9). In any other state others may have got from it what its last report does not show.
+/// Down and not permitted to start yet; or started before its standbys were heard, and closed until they have what it
+/// has (R9). In any other state others may have got from it what its last report does not show.
 bool comparable(const World& world, const Report& r) {
     if (r.status == PgStatus::stopped) return world.memory.last_permit != StartPermit{r.boot, r.exits};
     return r.status == PgStatus::running && !r.in_recovery && !r.writable;
@@ -100,7 +105,8 @@ void distrust_put_back_primary(World& world) {
     if (!world.in_reach(world.record.primary) || !comparable(world, *r)) return;
     const std::string why = lost_wal(world, *r);
     if (why.empty()) return;
-    // For good: as another's standby it would be compared with less than it had, and what it wrote since looks like the rest.
+    // For good: as another's standby it would be compared with less than it had, and what it wrote since looks like the
+    // rest.
     NodeRecord& n = world.record.nodes.at(world.record.primary);
     n.put_back = world.memory.views[n.name].distrust = why + reset;
     world.log("amnesia", n.name, n.name.v + " has forgotten what it said", n.put_back, "R4");

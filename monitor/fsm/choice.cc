@@ -10,8 +10,8 @@
 namespace pgaf::fsm {
 namespace {
 
-/// The smallest segment size that initdb makes. R6 needs a bound that is never larger than the real one, which the heart
-/// does not know; a survivor that is held back without need enters by R3 a moment later.
+/// The smallest segment size that initdb makes. R6 needs a bound that is never larger than the real one, which the
+/// heart does not know; a survivor that is held back without need enters by R3 a moment later.
 constexpr std::uint64_t segment_bytes = 1024 * 1024;
 /// How long the best candidate may stream what it lacks before one that has everything is taken instead.
 constexpr std::int64_t forward_limit_ms = 5000;
@@ -51,7 +51,8 @@ std::vector<Candidate> fenced_candidates(const World& world) {
     });
     // Those that wait for maintenance or to be dropped come last. A switchover's candidate goes first.
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return world.may_be_candidate(*c.node); });
-    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.node->name == world.record.preferred; });
+    std::stable_partition(all.begin(), all.end(),
+                          [&](const Candidate& c) { return c.node->name == world.record.preferred; });
     return all;
 }
 
@@ -75,9 +76,11 @@ WalPosition required_by_fences(const World& world, WalPosition highest) {
         for (const auto& [name, n] : world.record.nodes) {
             if (!named.rule.contains(n.incarnation) || !(fenced(world, n) || forwarding(world, n))) continue;
             // What a member acknowledged before it left the history lies before the point where it did.
-            if (const WalPosition end = last_on_history(world.record, *world.report(name)); !end.lsn.empty()) ends.push_back(end);
+            if (const WalPosition end = last_on_history(world.record, *world.report(name)); !end.lsn.empty())
+                ends.push_back(end);
         }
-        std::sort(ends.begin(), ends.end(), [&](const WalPosition& a, const WalPosition& b) { return before(world.record, a, b); });
+        std::sort(ends.begin(), ends.end(),
+                  [&](const WalPosition& a, const WalPosition& b) { return before(world.record, a, b); });
         const std::size_t needed = fences_needed(named.rule);
         if (needed > 0 && needed <= ends.size()) raise(world, highest, ends[needed - 1]);
     }
@@ -96,7 +99,8 @@ Required required(const World& world, const Completeness& complete) {
     if (complete.by_exit && (!complete.by_fences || in_order)) raise(world, need.hard, complete_end(*old));
     need.all = need.hard;
     for (const auto& [name, n] : world.record.nodes)
-        if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name))) raise(world, need.all, complete_end(*world.report(name)));
+        if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name)))
+            raise(world, need.all, complete_end(*world.report(name)));
     return need;
 }
 
@@ -111,8 +115,11 @@ std::optional<FastForward> forward_for(const World& world, const Candidate& c, c
         for (const auto& [name, n] : world.record.nodes) {
             if (name == c.node->name || is_told(world, n) || !world.in_reach(name) || !fenced(world, n)) continue;
             const Report& r = *world.report(name);
-            if (r.status != status || !contains(world.record, r, point) || complete_end(r).lsn <= complete_end(*c.report).lsn) continue;
-            return FastForward{c.node->name, c.node->incarnation, name, n.incarnation, status == PgStatus::stopped, complete_end(r).lsn};
+            if (r.status != status || !contains(world.record, r, point) ||
+                complete_end(r).lsn <= complete_end(*c.report).lsn)
+                continue;
+            return FastForward{c.node->name,  c.node->incarnation,         name,
+                               n.incarnation, status == PgStatus::stopped, complete_end(r).lsn};
         }
     }
     return std::nullopt;
@@ -124,7 +131,9 @@ bool forward_under_way(const World& world) {
     const std::optional<FastForward>& forward = world.record.forward;
     if (!forward || (world.now - world.memory.forward_since).v >= forward_limit_ms) return false;
     const NodeRecord* n = world.node(forward->node);
-    if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) || !world.in_reach(forward->source)) return false;
+    if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) ||
+        !world.in_reach(forward->source))
+        return false;
     return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
 }
 
@@ -133,7 +142,8 @@ namespace {
 /// So little is missing that streaming it costs less than the operator's order of candidates is worth.
 bool lacks_little(const World& world, const Candidate& c, const WalPosition& point) {
     const std::uint64_t end = complete_end(*c.report).lsn.v;
-    return c.report->timeline == point.timeline && point.lsn.v - std::min(point.lsn.v, end) <= world.record.settings.switchover_max_lag_bytes;
+    return c.report->timeline == point.timeline &&
+           point.lsn.v - std::min(point.lsn.v, end) <= world.record.settings.switchover_max_lag_bytes;
 }
 
 std::optional<Choice> old_primary(const World& world, const std::string& evidence) {
@@ -162,7 +172,8 @@ std::string evidence(const Completeness& complete, const Candidate& c, const Wal
     const std::string how = complete.by_fences ? "enough members of every rule are fenced"
                             : complete.by_exit ? "the old primary has exited"
                                                : "DATA LOSS ALLOWED by the operator";
-    return how + "; end of WAL " + text(complete_end(*c.report)) + ", needed " + (needed.timeline.empty() ? "nothing" : text(needed));
+    return how + "; end of WAL " + text(complete_end(*c.report)) + ", needed " +
+           (needed.timeline.empty() ? "nothing" : text(needed));
 }
 
 /// With nobody left who is on the history, and the operator's word: the fenced node that has most of it. Its own line
@@ -179,7 +190,8 @@ std::optional<Choice> diverged_choice(const World& world) {
     const WalPosition left = has_of_it(*best);
     return Choice{best->node->name, false, left,
                   evidence({}, *best, world.record.floor) + "; it is not on the cluster's history, which it left at " +
-                      (left.timeline.empty() ? "a point that is not known" : text(left)) + ": all commits after that may be lost, and what it has of its own takes their place"};
+                      (left.timeline.empty() ? "a point that is not known" : text(left)) +
+                      ": all commits after that may be lost, and what it has of its own takes their place"};
 }
 
 /// Among the fenced nodes, in R5's order; empty when none of them may be promoted.
@@ -191,9 +203,11 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
         for (const Candidate& c : candidates) {
             if (!has(world, c, need.all) && (anybody || lacks_little(world, c, need.all))) {
                 // The one of the record has had its time.
-                if (const auto forward = forward_for(world, c, need.all); forward && forward != world.record.forward) return {std::nullopt, forward};
+                if (const auto forward = forward_for(world, c, need.all); forward && forward != world.record.forward)
+                    return {std::nullopt, forward};
             }
-            if (has(world, c, need.hard)) return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
+            if (has(world, c, need.hard))
+                return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
         }
     }
     return {};
@@ -205,7 +219,8 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     const Completeness complete = completeness(world);
     if (complete.by_promise) {
         const bool waits = world.primary_live()->in_recovery;
-        if (auto same = old_primary(world, waits ? "it has promised the epoch and was chosen before (R4)" : "it has promised the epoch and runs on: a false alarm (R4)"))
+        if (auto same = old_primary(world, waits ? "it has promised the epoch and was chosen before (R4)"
+                                                 : "it has promised the epoch and runs on: a false alarm (R4)"))
             return {same, std::nullopt};
     }
     if (complete.by_fences || complete.by_exit) {
@@ -213,20 +228,24 @@ Outcome choose(const World& world, bool data_loss_allowed) {
         if (const Outcome outcome = among_fenced(world, complete); outcome.choice || outcome.forward) return outcome;
     }
     if (complete.by_exit) {
-        if (auto same = old_primary(world, "no other node has all of its WAL (R4, second form)")) return {same, std::nullopt};
+        if (auto same = old_primary(world, "no other node has all of its WAL (R4, second form)"))
+            return {same, std::nullopt};
     }
     if (!data_loss_allowed) return {};
     const std::vector<Candidate> candidates = fenced_candidates(world);
     if (candidates.empty()) return {diverged_choice(world), std::nullopt};
     const Candidate& best = candidates.front();
-    return {Choice{best.node->name, false, world.record.floor, evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)}, std::nullopt};
+    return {Choice{best.node->name, false, world.record.floor,
+                   evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)},
+            std::nullopt};
 }
 
 bool somebody_can_take_over(const World& world) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         const Report* r = world.live(entry.first);
-        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
-               r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r);
+        return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
+               world.in_reach(entry.first) && r->status == PgStatus::running && r->in_recovery &&
+               on_history(world.record, *r);
     });
 }
 
@@ -255,8 +274,8 @@ bool follows_without_hole(const World& world, const Report& survivor, const Repo
     if (broken(Mutation::r6_hole)) return true;
     if (!on_history(world.record, survivor) || survivor.timeline != chosen.timeline) return false;
     if (complete_end(survivor).lsn > complete_end(chosen).lsn) return false;
-    // A receiver asks from the start of the segment in which its WAL ends, and gets nothing before that: the fork has to lie in
-    // it. What ends exactly on a boundary, torn, is asked for from there on, and so lacks what precedes it.
+    // A receiver asks from the start of the segment in which its WAL ends, and gets nothing before that: the fork has
+    // to lie in it. What ends exactly on a boundary, torn, is asked for from there on, and so lacks what precedes it.
     return flushed_end(survivor).lsn.v / segment_bytes <= complete_end(chosen).lsn.v / segment_bytes;
 }
 
@@ -296,9 +315,12 @@ SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
         if (name == world.record.primary || (!wanted.empty() && name != wanted)) continue;
         const Report* r = world.live(name);
         const std::uint64_t lag = r && p ? lag_of(*p, n, *r) : 0;
-        if (!world.may_be_candidate(n)) why_not = name.v + " may not be promoted (candidate priority 0, maintenance, or leaving)";
-        else if (!world.in_reach(name)) why_not = name.v + " is not in reach of the monitor";
-        else if (r->status != PgStatus::running || !r->in_recovery) why_not = name.v + " does not run as a standby";
+        if (!world.may_be_candidate(n))
+            why_not = name.v + " may not be promoted (candidate priority 0, maintenance, or leaving)";
+        else if (!world.in_reach(name))
+            why_not = name.v + " is not in reach of the monitor";
+        else if (r->status != PgStatus::running || !r->in_recovery)
+            why_not = name.v + " does not run as a standby";
         else if (!r->receiver.streaming || r->receiver.upstream != world.record.primary)
             why_not = name.v + " does not stream from " + world.record.primary.v;
         else if (lag > world.record.settings.switchover_max_lag_bytes)
@@ -306,10 +328,12 @@ SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
                       std::to_string(world.record.settings.switchover_max_lag_bytes) + ")";
         else if (const std::vector<NodeName> missing = peers_without_slot(world, n, *r); !missing.empty())
             why_not = name.v + " has no replication slots for " + join(missing) + " yet";
-        else ready.push_back({&n, r});
+        else
+            ready.push_back({&n, r});
     }
     if (ready.empty()) return {{}, why_not};
-    const auto best = std::min_element(ready.begin(), ready.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
+    const auto best = std::min_element(ready.begin(), ready.end(),
+                                       [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
     return {best->node->name, {}};
 }
 

@@ -29,8 +29,8 @@ struct Outcome {
     std::optional<FastForward> forward;
 };
 
-/// Empty while R4 is not complete, or nobody suitable is fenced. `data_loss_allowed`: the operator accepts that R4 stays
-/// incomplete, or that the floor is missing (R12).
+/// Empty while R4 is not complete, or nobody suitable is fenced. `data_loss_allowed`: the operator accepts that R4
+/// stays incomplete, or that the floor is missing (R12).
 [[nodiscard]] Outcome choose(const World& world, bool data_loss_allowed);
 
 /// The fast-forward of the record goes on, and has not taken too long.

@@ -16,9 +16,15 @@ struct Verdict {
     bool goes_on = false;
     std::string message;
 };
-Verdict refused(const std::string& why) { return {false, false, why}; }
-Verdict done(const std::string& what) { return {true, false, what}; }
-Verdict accepted(const std::string& what) { return {true, true, what}; }
+Verdict refused(const std::string& why) {
+    return {false, false, why};
+}
+Verdict done(const std::string& what) {
+    return {true, false, what};
+}
+Verdict accepted(const std::string& what) {
+    return {true, true, what};
+}
 
 Verdict busy(const World& world) {
     return refused("'" + world.record.operation->kind + "' is under way; wait for its end, see 'pgafctl show events'");
@@ -30,7 +36,9 @@ void begin_operation(World& world, const Command& c) {
     world.record.operation = Operation{c.id, c.kind, c.node, c.allow_data_loss};
 }
 
-bool primary_is_well(const World& world) { return world.record.phase == Phase::steady && world.primary_serves() && world.in_reach(world.record.primary); }
+bool primary_is_well(const World& world) {
+    return world.record.phase == Phase::steady && world.primary_serves() && world.in_reach(world.record.primary);
+}
 
 Verdict switch_to(World& world, const Command& c) {
     if (c.node == world.record.primary) return done(c.node.v + " is the primary already");
@@ -45,7 +53,8 @@ Verdict switch_to(World& world, const Command& c) {
 Verdict switchover(World& world, const Command& c) {
     if (world.record.primary.empty()) return refused("the cluster has no primary yet");
     if (!primary_is_well(world))
-        return refused("a switchover needs a primary that serves; " + world.record.primary.v + " does not: use 'pgafctl perform failover'");
+        return refused("a switchover needs a primary that serves; " + world.record.primary.v +
+                       " does not: use 'pgafctl perform failover'");
     return switch_to(world, c);
 }
 
@@ -53,20 +62,24 @@ Verdict switchover(World& world, const Command& c) {
 Verdict failover(World& world, const Command& c) {
     if (world.record.primary.empty()) return refused("the cluster has no primary yet");
     if (primary_is_well(world) && !c.allow_data_loss) return switch_to(world, c);
-    if (c.node == world.record.primary) return refused(c.node.v + " is the primary that a failover moves away from; name another node, or none");
+    if (c.node == world.record.primary)
+        return refused(c.node.v + " is the primary that a failover moves away from; name another node, or none");
     if (!c.node.empty() && !world.may_be_candidate(world.record.nodes.at(c.node)))
         return refused(c.node.v + " may not be promoted (candidate priority 0, maintenance, or leaving)");
     if (world.record.phase == Phase::electing && !c.allow_data_loss)
-        return refused("an election is under way and waits: " + missing(world) + "; --allow-data-loss goes on without them");
+        return refused("an election is under way and waits: " + missing(world) +
+                       "; --allow-data-loss goes on without them");
     if (!reachable_nodes_can_complete(world) && !world.in_reach(world.record.primary) && !c.allow_data_loss)
-        return refused("no node can be promoted without risk to acknowledged commits: " + missing(world) + "; --allow-data-loss goes on without them");
+        return refused("no node can be promoted without risk to acknowledged commits: " + missing(world) +
+                       "; --allow-data-loss goes on without them");
     if (c.dry_run) return done("would fail over from " + world.record.primary.v);
     begin_operation(world, c);
     world.record.preferred = c.node;
     const Row row{"operator-failover", nullptr, nullptr, "an operator asked for it"};
     // Asked before the epoch begins: what a fence of the new epoch would have to prove (R12).
     const std::string at_stake = missing(world);
-    const std::string loss = c.allow_data_loss ? "; DATA LOSS ALLOWED: commits that only nodes out of reach have may be lost" : "";
+    const std::string loss =
+        c.allow_data_loss ? "; DATA LOSS ALLOWED: commits that only nodes out of reach have may be lost" : "";
     begin_election(world, row, Trigger::command, "failover asked for by an operator" + loss, at_stake);
     return accepted("failing over");
 }
@@ -77,7 +90,8 @@ std::string writes_would_wait(const World& world, const NodeRecord& n) {
     const std::uint32_t wanted = world.number_sync_standbys();
     if (!rule.contains(n.incarnation) || rule.members.size() > rule.k || wanted == 0) return {};
     return "without " + n.name.v + " fewer than number-sync-standbys = " + std::to_string(wanted) +
-           " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(wanted - 1);
+           " standbys are left and writes would wait; lower it first: pgafctl set cluster number-sync-standbys " +
+           std::to_string(wanted - 1);
 }
 
 std::string waiting_for(const World& world, const NodeRecord& n) {
@@ -89,8 +103,10 @@ Verdict enable_maintenance(World& world, const Command& c) {
     NodeRecord& n = world.record.nodes.at(c.node);
     if (n.maintenance) return done(n.name.v + " is in maintenance already");
     if (n.name == world.record.primary) {
-        if (!c.allow_failover) return refused(n.name.v + " is the primary; --allow-failover moves the primary to another node first");
-        if (!primary_is_well(world)) return refused(n.name.v + " does not serve at the moment; wait until the cluster is steady");
+        if (!c.allow_failover)
+            return refused(n.name.v + " is the primary; --allow-failover moves the primary to another node first");
+        if (!primary_is_well(world))
+            return refused(n.name.v + " does not serve at the moment; wait until the cluster is steady");
         const SwitchoverTarget target = switchover_target(world, {});
         if (target.node.empty()) return refused("no node can take over from " + n.name.v + ": " + target.why_not);
     } else if (const std::string why = writes_would_wait(world, n); !why.empty()) {
@@ -118,11 +134,13 @@ Verdict disable_maintenance(World& world, const Command& c) {
 /// Why the setting does not allow the cluster to lose this node for good; empty when it does.
 std::string sync_standbys_would_lack(const World& world, const NodeRecord& n) {
     const std::uint32_t setting = world.record.settings.number_sync_standbys.value_or(0);
-    const auto left = std::count_if(world.record.nodes.begin(), world.record.nodes.end(),
-                                    [&](const auto& e) { return e.first != n.name && e.second.replication_quorum && !e.second.drop_wanted; });
+    const auto left = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) {
+        return e.first != n.name && e.second.replication_quorum && !e.second.drop_wanted;
+    });
     if (setting == 0 || setting < static_cast<std::uint64_t>(left)) return {};
-    return "number-sync-standbys = " + std::to_string(setting) + " needs " + std::to_string(setting + 1) + " nodes with replication-quorum, without " + n.name.v +
-           " there are " + std::to_string(left) + "; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(left > 0 ? left - 1 : 0);
+    return "number-sync-standbys = " + std::to_string(setting) + " needs " + std::to_string(setting + 1) +
+           " nodes with replication-quorum, without " + n.name.v + " there are " + std::to_string(left) +
+           "; lower it first: pgafctl set cluster number-sync-standbys " + std::to_string(left > 0 ? left - 1 : 0);
 }
 
 Verdict drop_node(World& world, const Command& c) {
@@ -130,9 +148,11 @@ Verdict drop_node(World& world, const Command& c) {
     if (world.record.nodes.size() == 1) return refused(n.name.v + " is the only node of the cluster");
     if (const std::string why = sync_standbys_would_lack(world, n); !why.empty()) return refused(why);
     if (n.name == world.record.primary) {
-        if (!primary_is_well(world)) return refused(n.name.v + " is the primary and does not serve: fail over first, then drop it");
+        if (!primary_is_well(world))
+            return refused(n.name.v + " is the primary and does not serve: fail over first, then drop it");
         const SwitchoverTarget target = switchover_target(world, {});
-        if (target.node.empty()) return refused(n.name.v + " is the primary and no node can take over: " + target.why_not);
+        if (target.node.empty())
+            return refused(n.name.v + " is the primary and no node can take over: " + target.why_not);
     }
     if (c.dry_run) return done("would drop " + n.name.v);
     n.drop_wanted = true;
@@ -144,14 +164,20 @@ Verdict drop_node(World& world, const Command& c) {
 
 Verdict set_node(World& world, const Command& c) {
     NodeRecord& n = world.record.nodes.at(c.node);
-    if (c.candidate_priority && *c.candidate_priority > 100) return refused("candidate-priority is 0 (never promoted) to 100");
-    const auto others = [&](auto&& counts) { return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) { return e.first != n.name && counts(e.second); }); };
-    if (c.candidate_priority && *c.candidate_priority == 0 && !others([](const NodeRecord& o) { return o.candidate_priority > 0; }))
+    if (c.candidate_priority && *c.candidate_priority > 100)
+        return refused("candidate-priority is 0 (never promoted) to 100");
+    const auto others = [&](auto&& counts) {
+        return std::any_of(world.record.nodes.begin(), world.record.nodes.end(),
+                           [&](const auto& e) { return e.first != n.name && counts(e.second); });
+    };
+    if (c.candidate_priority && *c.candidate_priority == 0 &&
+        !others([](const NodeRecord& o) { return o.candidate_priority > 0; }))
         return refused("at least one node needs a candidate-priority above 0");
     if (c.replication_quorum && !*c.replication_quorum) {
         if (const std::string why = sync_standbys_would_lack(world, n); !why.empty()) return refused(why);
     }
-    if (!c.candidate_priority && !c.replication_quorum) return refused("nothing to change: give candidate-priority or replication-quorum");
+    if (!c.candidate_priority && !c.replication_quorum)
+        return refused("nothing to change: give candidate-priority or replication-quorum");
     if (c.dry_run) return done("would change " + n.name.v);
     std::string said;
     if (c.candidate_priority) {
@@ -160,11 +186,15 @@ Verdict set_node(World& world, const Command& c) {
     }
     if (c.replication_quorum) {
         n.replication_quorum = *c.replication_quorum;
-        said += std::string(said.empty() ? "" : ", ") + "replication-quorum " + (n.replication_quorum ? "true" : "false");
+        said +=
+            std::string(said.empty() ? "" : ", ") + "replication-quorum " + (n.replication_quorum ? "true" : "false");
     }
     world.log("node_changed", n.name, n.name.v + ": " + said);
-    if (c.replication_quorum && !n.replication_quorum && world.newest_rule().rule.k > 0 && wanted_rule(world).asynchronous())
-        said += "; no node with replication-quorum is left to wait for: commits are acknowledged by the primary alone from now on, and it is not replaced automatically";
+    if (c.replication_quorum && !n.replication_quorum && world.newest_rule().rule.k > 0 &&
+        wanted_rule(world).asynchronous())
+        said +=
+            "; no node with replication-quorum is left to wait for: commits are acknowledged by the primary alone from "
+            "now on, and it is not replaced automatically";
     return done(n.name.v + ": " + said);
 }
 
@@ -179,23 +209,34 @@ struct NumberSetting {
 
 template <auto Member>
 constexpr NumberSetting number(const char* name, std::uint64_t low, std::uint64_t high, const char* meaning) {
-    return {name, low, high, meaning, [](const Settings& s) -> std::uint64_t { return s.*Member; },
-            [](Settings& s, std::uint64_t v) { s.*Member = static_cast<std::remove_reference_t<decltype(s.*Member)>>(v); }};
+    return {
+        name,
+        low,
+        high,
+        meaning,
+        [](const Settings& s) -> std::uint64_t { return s.*Member; },
+        [](Settings& s, std::uint64_t v) { s.*Member = static_cast<std::remove_reference_t<decltype(s.*Member)>>(v); }};
 }
 
 constexpr NumberSetting number_settings[] = {
     number<&Settings::heartbeat_ms>("heartbeat-ms", 50, 10'000, "how often keepers report, in milliseconds"),
-    number<&Settings::node_timeout_ms>("node-timeout-ms", 300, 120'000, "silence after which a node is suspected; at least 4 heartbeats"),
-    number<&Settings::boot_wait_ms>("boot-wait-ms", 0, 600'000, "how long a booting cluster waits for its last primary"),
-    number<&Settings::switchover_max_lag_bytes>("switchover-max-lag-bytes", 0, 1ULL << 40, "largest lag of a switchover's candidate"),
-    number<&Settings::switchover_timeout_ms>("switchover-timeout-ms", 1000, 600'000, "how long the old primary's stop may take before it is ended"),
+    number<&Settings::node_timeout_ms>("node-timeout-ms", 300, 120'000,
+                                       "silence after which a node is suspected; at least 4 heartbeats"),
+    number<&Settings::boot_wait_ms>("boot-wait-ms", 0, 600'000,
+                                    "how long a booting cluster waits for its last primary"),
+    number<&Settings::switchover_max_lag_bytes>("switchover-max-lag-bytes", 0, 1ULL << 40,
+                                                "largest lag of a switchover's candidate"),
+    number<&Settings::switchover_timeout_ms>("switchover-timeout-ms", 1000, 600'000,
+                                             "how long the old primary's stop may take before it is ended"),
     number<&Settings::failover_limit>("failover-limit", 1, 1000, "automatic failovers allowed in ten minutes"),
 };
 
 Verdict set_number_sync_standbys(World& world, const Command& c, std::uint64_t value) {
-    const auto quorum = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [](const auto& e) { return e.second.replication_quorum; });
+    const auto quorum = std::count_if(world.record.nodes.begin(), world.record.nodes.end(),
+                                      [](const auto& e) { return e.second.replication_quorum; });
     if (value > 0 && value + 1 > static_cast<std::uint64_t>(quorum))
-        return refused("number-sync-standbys = " + c.value + " needs " + std::to_string(value + 1) + " nodes with replication-quorum, the cluster has " + std::to_string(quorum));
+        return refused("number-sync-standbys = " + c.value + " needs " + std::to_string(value + 1) +
+                       " nodes with replication-quorum, the cluster has " + std::to_string(quorum));
     if (!c.dry_run) world.record.settings.number_sync_standbys = static_cast<std::uint32_t>(value);
     return done("number-sync-standbys = " + c.value);
 }
@@ -217,8 +258,10 @@ Verdict set_cluster(World& world, const Command& c) {
         Settings changed = world.record.settings;
         s.set(changed, value);
         if (changed.node_timeout_ms < 4 * changed.heartbeat_ms)
-            return refused("node-timeout-ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat-ms = " +
-                           std::to_string(changed.heartbeat_ms) + ", node-timeout-ms = " + std::to_string(changed.node_timeout_ms));
+            return refused(
+                "node-timeout-ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat-ms = " +
+                std::to_string(changed.heartbeat_ms) +
+                ", node-timeout-ms = " + std::to_string(changed.node_timeout_ms));
         if (!c.dry_run) world.record.settings = changed;
         return done(c.setting + " = " + c.value);
     }
@@ -270,10 +313,12 @@ void command(World& world, const Command& c) {
 }
 
 std::vector<SettingInfo> list_settings(const ClusterRecord& record) {
-    std::vector<SettingInfo> all{{"number-sync-standbys",
-                                  record.settings.number_sync_standbys ? std::to_string(*record.settings.number_sync_standbys) : "auto",
-                                  "standbys that must have a commit before it is acknowledged; auto: 1 with three nodes or more, else 0"}};
-    for (const NumberSetting& s : number_settings) all.push_back({s.name, std::to_string(s.get(record.settings)), s.meaning});
+    std::vector<SettingInfo> all{
+        {"number-sync-standbys",
+         record.settings.number_sync_standbys ? std::to_string(*record.settings.number_sync_standbys) : "auto",
+         "standbys that must have a commit before it is acknowledged; auto: 1 with three nodes or more, else 0"}};
+    for (const NumberSetting& s : number_settings)
+        all.push_back({s.name, std::to_string(s.get(record.settings)), s.meaning});
     return all;
 }
 

@@ -12,12 +12,20 @@ constexpr std::int64_t reconnect_ms = 1500;
 constexpr std::int64_t just_reset_ms = 1000;
 constexpr std::int64_t close_looks_ms = 50;
 
-std::int64_t timeout(const World& world) { return static_cast<std::int64_t>(world.record.settings.node_timeout_ms); }
-std::int64_t heartbeat(const World& world) { return static_cast<std::int64_t>(world.record.settings.heartbeat_ms); }
+std::int64_t timeout(const World& world) {
+    return static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+}
+std::int64_t heartbeat(const World& world) {
+    return static_cast<std::int64_t>(world.record.settings.heartbeat_ms);
+}
 
 /// From this silence on the standbys are asked, so that their answers are there when node_timeout is over.
-std::int64_t probe_after(const World& world) { return timeout(world) * 7 / 10; }
-std::int64_t probe_limit(const World& world) { return std::max<std::int64_t>(timeout(world) / 5, 50); }
+std::int64_t probe_after(const World& world) {
+    return timeout(world) * 7 / 10;
+}
+std::int64_t probe_limit(const World& world) {
+    return std::max<std::int64_t>(timeout(world) / 5, 50);
+}
 
 bool primary_heard(const World& world) {
     const NodeView* v = world.view(world.record.primary);
@@ -33,7 +41,8 @@ bool out_of_sight(const World& world) {
 }
 
 std::int64_t patience(const World& world) {
-    return !primary_heard(world) && booting(world) ? static_cast<std::int64_t>(world.record.settings.boot_wait_ms) : timeout(world);
+    return !primary_heard(world) && booting(world) ? static_cast<std::int64_t>(world.record.settings.boot_wait_ms)
+                                                   : timeout(world);
 }
 
 /// How soon a standby looks again. A node that is being killed is seen half dead at first: right after the reset of its
@@ -41,7 +50,8 @@ std::int64_t patience(const World& world) {
 std::int64_t look_again_after(const World& world, const NodeView& witness) {
     const NodeView* primary = world.view(world.record.primary);
     const bool just_reset = out_of_sight(world) && primary->closed && (world.now - *primary->closed).v < just_reset_ms;
-    return just_reset && witness.probe_answered >= witness.probe_asked ? std::min(heartbeat(world), close_looks_ms) : heartbeat(world);
+    return just_reset && witness.probe_answered >= witness.probe_asked ? std::min(heartbeat(world), close_looks_ms)
+                                                                       : heartbeat(world);
 }
 
 /// Standbys that can say something about the primary.
@@ -54,7 +64,7 @@ std::vector<NodeName> witnesses(const World& world) {
 
 struct Testimony {
     int refused = 0;
-    int gone = 0;    ///< silent port, no message on the replication connection
+    int gone = 0;  ///< silent port, no message on the replication connection
     int alive = 0;
     std::string text;
 };
@@ -71,18 +81,24 @@ Testimony testimony(const World& world) {
         // Keepalives come at half of wal_sender_timeout, which is near node_timeout.
         const bool streams = v->probe->receiver.streaming && v->probe->receiver.upstream == world.record.primary &&
                              age < timeout(world) * 6 / 10;
-        t.text += (t.text.empty() ? "" : "; ") + name.v + ": port " + std::string(word(v->probe->port)) + ", receiver " +
-                  (v->probe->receiver.streaming ? "last heard it " + seconds(Millis{age}) + " ago" : std::string("ended"));
-        if (v->probe->port == PortState::refused) ++t.refused;
-        else if (v->probe->port == PortState::answers || streams) ++t.alive;
-        else ++t.gone;
+        t.text +=
+            (t.text.empty() ? "" : "; ") + name.v + ": port " + std::string(word(v->probe->port)) + ", receiver " +
+            (v->probe->receiver.streaming ? "last heard it " + seconds(Millis{age}) + " ago" : std::string("ended"));
+        if (v->probe->port == PortState::refused)
+            ++t.refused;
+        else if (v->probe->port == PortState::answers || streams)
+            ++t.alive;
+        else
+            ++t.gone;
     }
     return t;
 }
 
 }  // namespace
 
-bool booting(const World& world) { return !world.memory.found_running; }
+bool booting(const World& world) {
+    return !world.memory.found_running;
+}
 
 bool reconnecting(const World& world) {
     if ((world.now - world.memory.started).v >= reconnect_ms) return false;
@@ -99,8 +115,11 @@ Verdict primary_verdict(const World& world) {
     if (!reset && silent < patience(world)) return {};
     const Testimony t = testimony(world);
     Verdict verdict;
-    verdict.evidence = std::string(!reset ? "no heartbeat" : world.live(world.record.primary) ? "its keeper does not see PostgreSQL" : "its keeper's session was reset") + ", silent for " +
-                       seconds(Millis{silent}) + "; " + (t.text.empty() ? "no standby in reach has looked" : t.text);
+    verdict.evidence = std::string(!reset                             ? "no heartbeat"
+                                   : world.live(world.record.primary) ? "its keeper does not see PostgreSQL"
+                                                                      : "its keeper's session was reset") +
+                       ", silent for " + seconds(Millis{silent}) + "; " +
+                       (t.text.empty() ? "no standby in reach has looked" : t.text);
     if (t.alive > 0) return verdict;
     verdict.lost = (reset && t.refused > 0) || (silent >= patience(world) && t.refused + t.gone > 0);
     return verdict;

@@ -13,7 +13,8 @@ std::string unfit(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
     if (!r) return "its keeper is not connected";
     if (!r->problem.empty()) return r->problem;
-    if (r->status == PgStatus::unknown) return "its keeper has not found out yet what PostgreSQL does (is its launcher running?)";
+    if (r->status == PgStatus::unknown)
+        return "its keeper has not found out yet what PostgreSQL does (is its launcher running?)";
     if (n.candidate_priority == 0) return "its candidate-priority is 0";
     return world.may_be_candidate(n) ? "" : "it is leaving, in maintenance or to be dropped";
 }
@@ -23,14 +24,17 @@ std::string unfit(const World& world, const NodeRecord& n) {
 const NodeRecord* first_primary(const World& world) {
     const NodeRecord* best = nullptr;
     // Names come in their order, so the first of equals wins.
-    const auto key = [&](const NodeRecord& n) { return std::tuple{!world.report(n.name)->system_id.empty(), n.candidate_priority}; };
+    const auto key = [&](const NodeRecord& n) {
+        return std::tuple{!world.report(n.name)->system_id.empty(), n.candidate_priority};
+    };
     for (const auto& [name, n] : world.record.nodes)
         if (unfit(world, n).empty() && (!best || key(n) > key(*best))) best = &n;
     return best;
 }
 
 Millis forms_at(const World& world) {
-    const Millis limit = world.memory.first_came + Millis{static_cast<std::int64_t>(world.record.settings.node_timeout_ms)};
+    const Millis limit =
+        world.memory.first_came + Millis{static_cast<std::int64_t>(world.record.settings.node_timeout_ms)};
     return std::min(world.memory.last_came + Millis{newcomers_ms}, limit);
 }
 
@@ -39,7 +43,8 @@ std::string waiting_to_form(const World& world) {
     if (first_primary(world) || world.now < forms_at(world)) return {};
     std::string why;
     for (const auto& [name, n] : world.record.nodes) why += (why.empty() ? "" : "; ") + name.v + ": " + unfit(world, n);
-    return "the cluster can't begin, for no node may be its first primary (" + why + "); start a node with a candidate-priority above 0";
+    return "the cluster can't begin, for no node may be its first primary (" + why +
+           "); start a node with a candidate-priority above 0";
 }
 
 }  // namespace pgaf::fsm

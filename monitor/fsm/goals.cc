@@ -35,8 +35,8 @@ void as_primary(const World& world, Goal& goal) {
     for (const NamedRule& named : record.rules) goal.irreplaceable = goal.irreplaceable && named.rule.asynchronous();
 }
 
-/// The rule asks for it although it is of no use: with number_sync_standbys >= 1 it never shrinks below k, so only a rewind
-/// helps; nothing can be acknowledged meanwhile.
+/// The rule asks for it although it is of no use: with number_sync_standbys >= 1 it never shrinks below k, so only a
+/// rewind helps; nothing can be acknowledged meanwhile.
 bool cannot_leave(const World& world, const NodeRecord& n) {
     return world.primary_runs() && !healthy_member(world, n) && wanted_rule(world).contains(n.incarnation);
 }
@@ -63,7 +63,8 @@ void as(Goal& goal, Role role, NodeState word) {
 }
 
 bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
-    return (n.goal.role == Role::fence || n.goal.role == Role::fast_forward) && n.goal.stamp.epoch == world.record.epoch;
+    return (n.goal.role == Role::fence || n.goal.role == Role::fast_forward) &&
+           n.goal.stamp.epoch == world.record.epoch;
 }
 
 bool is_told(const World& world, const NodeRecord& n) {
@@ -72,12 +73,15 @@ bool is_told(const World& world, const NodeRecord& n) {
 
 void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
     as(goal, Role::stop, NodeState::draining);
-    const bool late = (world.now - world.memory.phase_since).v > static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
-    const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate && n.goal.stamp.epoch == world.record.epoch;
+    const bool late = (world.now - world.memory.phase_since).v >
+                      static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
+    const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate &&
+                               n.goal.stamp.epoch == world.record.epoch;
     goal.stop_mode = late || was_immediate ? StopMode::immediate : StopMode::fast;
 }
 
-/// Runs read-write without being the one that may: its WAL has to come to an end before it can be compared with others'.
+/// Runs read-write without being the one that may: its WAL has to come to an end before it can be compared with
+/// others'.
 bool is_stray_primary(const World& world, const NodeRecord& n) {
     const Report* r = world.report(n.name);
     return r && r->status == PgStatus::running && !r->in_recovery && !is_told(world, n);
@@ -93,7 +97,8 @@ bool takes_part_in_forward(const World& world, const NodeRecord& n, Goal& goal) 
         goal.stream_until = forward->until;
         return true;
     }
-    if (!forward->start_source || forward->source != n.name || forward->source_incarnation != n.incarnation) return false;
+    if (!forward->start_source || forward->source != n.name || forward->source_incarnation != n.incarnation)
+        return false;
     as(goal, Role::standby, NodeState::report_lsn);
     goal.upstream = forward->node;
     return true;
@@ -123,12 +128,15 @@ bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
 /// While the fork of the timeline that is being begun is not known, only those follow whose fence shows that they have
 /// nothing that the chosen node lacks (R6). The others keep a fence, so that their end of WAL is known and final.
 bool must_wait_for_fork(const World& world, const NodeRecord& n) {
-    if (world.record.phase != Phase::promoting || world.record.history.empty() || world.record.history.back().fork) return false;
+    if (world.record.phase != Phase::promoting || world.record.history.empty() || world.record.history.back().fork)
+        return false;
     const Report* r = world.report(n.name);
     const Report* chosen = world.report(world.record.primary);
-    if (n.goal.role == Role::standby && n.goal.stamp.epoch == world.record.epoch && n.goal.incarnation == n.incarnation) return false;
+    if (n.goal.role == Role::standby && n.goal.stamp.epoch == world.record.epoch && n.goal.incarnation == n.incarnation)
+        return false;
     // One that was told to stop and has stopped is as good as fenced.
-    const bool final_end = fenced(world, n) || (r && n.goal.role == Role::stop && r->status == PgStatus::stopped && r->promised == n.goal.stamp);
+    const bool final_end = fenced(world, n) || (r && n.goal.role == Role::stop && r->status == PgStatus::stopped &&
+                                                r->promised == n.goal.stamp);
     return !chosen || !final_end || !follows_without_hole(world, *r, *chosen);
 }
 
@@ -186,12 +194,14 @@ constexpr std::int64_t stops_at_most = 2;
 bool starts_too_long(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
     const std::int64_t limit = comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
-    return world.record.phase == Phase::electing && r && !is_told(world, n) && r->status == PgStatus::starting && (world.now - world.memory.phase_since).v >= limit;
+    return world.record.phase == Phase::electing && r && !is_told(world, n) && r->status == PgStatus::starting &&
+           (world.now - world.memory.phase_since).v >= limit;
 }
 
 bool waits_for_exit(const World& world) {
     const std::int64_t limit = stops_at_most * static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
-    return world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary) && (world.now - world.memory.phase_since).v < limit;
+    return world.record.planned && !world.primary_exited() && world.in_reach(world.record.primary) &&
+           (world.now - world.memory.phase_since).v < limit;
 }
 
 NodeState primary_word(const ClusterRecord& record) {
@@ -204,8 +214,10 @@ void update_goals(World& world) {
         NodeView& v = world.memory.views[name];
         std::optional<Goal> goal = goal_for(world, n);
         const bool current = goal && goal->role == n.goal.role && n.goal.incarnation == n.incarnation;
-        if (goal && (*goal != n.goal || (current && n.goal.stamp.epoch != world.record.epoch) || n.goal.stamp.term != world.record.term)) {
-            goal->stamp = {world.record.epoch, world.record.term, Version{n.goal.stamp.version.v + 1}, world.record.monitor};
+        if (goal && (*goal != n.goal || (current && n.goal.stamp.epoch != world.record.epoch) ||
+                     n.goal.stamp.term != world.record.term)) {
+            goal->stamp = {world.record.epoch, world.record.term, Version{n.goal.stamp.version.v + 1},
+                           world.record.monitor};
             n.goal = *goal;
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.

@@ -38,7 +38,8 @@ void plan_wake_up(World& world) {
     world.wake_at(world.now + Millis{world.record.settings.heartbeat_ms});
     // Graces of an election are short; reports, not this timer, carry it on in the normal case.
     if (world.record.phase == Phase::electing) world.wake_at(world.now + Millis{100});
-    if (world.record.phase == Phase::forming && !world.record.nodes.empty() && world.now < forms_at(world)) world.wake_at(forms_at(world));
+    if (world.record.phase == Phase::forming && !world.record.nodes.empty() && world.now < forms_at(world))
+        world.wake_at(forms_at(world));
 }
 
 }  // namespace
@@ -53,8 +54,8 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
     memory_.chosen_at = now;
     memory_.forward_since = now;
     // Whoever asked for it is no longer there to be answered; what it began goes on.
-    if (record_.operation && record_.operation->kind != "enable-maintenance" && record_.operation->kind != "drop-node" &&
-        record_.phase == Phase::steady) {
+    if (record_.operation && record_.operation->kind != "enable-maintenance" &&
+        record_.operation->kind != "drop-node" && record_.phase == Phase::steady) {
         record_.operation.reset();
         record_.preferred = {};
     }
@@ -67,8 +68,10 @@ Output Heart::step(const Input& input, Millis now) {
     std::visit(
         [&](const auto& in) {
             using In = std::decay_t<decltype(in)>;
-            if constexpr (std::is_same_v<In, Command>) command(world, in);
-            else if constexpr (!std::is_same_v<In, Tick>) ingest(world, in);
+            if constexpr (std::is_same_v<In, Command>)
+                command(world, in);
+            else if constexpr (!std::is_same_v<In, Tick>)
+                ingest(world, in);
         },
         input);
     // R11: whoever is behind what a node has heard guesses nothing.
@@ -89,11 +92,16 @@ namespace {
 
 template <class T>
 std::string value_text(const T& value) {
-    if constexpr (is_strong<T>) return value_text(value.v);
-    else if constexpr (std::same_as<T, Lsn>) return value.text();
-    else if constexpr (std::same_as<T, std::string>) return value.empty() ? "-" : value;
-    else if constexpr (std::same_as<T, bool>) return value ? "yes" : "no";
-    else if constexpr (is_optional<T>) return value ? value_text(*value) : "-";
+    if constexpr (is_strong<T>)
+        return value_text(value.v);
+    else if constexpr (std::same_as<T, Lsn>)
+        return value.text();
+    else if constexpr (std::same_as<T, std::string>)
+        return value.empty() ? "-" : value;
+    else if constexpr (std::same_as<T, bool>)
+        return value ? "yes" : "no";
+    else if constexpr (is_optional<T>)
+        return value ? value_text(*value) : "-";
     else if constexpr (is_vector<T>) {
         std::string all;
         for (const auto& item : value) all += (all.empty() ? "" : " ") + value_text(item);
@@ -108,15 +116,19 @@ std::string value_text(const T& value) {
             all += (all.empty() ? "" : " ") + std::string(name) + "=" + value_text(member);
         });
         return "{" + all + "}";
-    } else if constexpr (DescribedEnum<T>) return std::string(word(value));
-    else return std::to_string(value);
+    } else if constexpr (DescribedEnum<T>)
+        return std::string(word(value));
+    else
+        return std::to_string(value);
 }
 
 }  // namespace
 
 std::string to_text(const ClusterRecord& record) {
     std::string text;
-    for_each_member(record, [&](std::string_view name, const auto& member) { text += std::string(name) + ": " + value_text(member) + "\n"; });
+    for_each_member(record, [&](std::string_view name, const auto& member) {
+        text += std::string(name) + ": " + value_text(member) + "\n";
+    });
     return text;
 }
 

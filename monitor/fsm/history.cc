@@ -16,7 +16,8 @@ Epoch epoch_of(const ClusterRecord& record, Timeline timeline) {
 }
 
 std::size_t place_of(const ClusterRecord& record, Timeline timeline) {
-    const auto found = std::find_if(record.history.begin(), record.history.end(), [&](const HistoryEntry& e) { return e.timeline == timeline; });
+    const auto found = std::find_if(record.history.begin(), record.history.end(),
+                                    [&](const HistoryEntry& e) { return e.timeline == timeline; });
     return found == record.history.end() ? 0 : static_cast<std::size_t>(found - record.history.begin()) + 1;
 }
 
@@ -25,7 +26,9 @@ WalPosition complete_end(const Report& report) {
     return {report.timeline, best.empty() ? report.end : best};
 }
 
-WalPosition flushed_end(const Report& report) { return {report.timeline, std::max(report.end, report.complete)}; }
+WalPosition flushed_end(const Report& report) {
+    return {report.timeline, std::max(report.end, report.complete)};
+}
 
 namespace {
 
@@ -43,7 +46,9 @@ const HistoryEntry* begun_successor(const ClusterRecord& record, Timeline timeli
     return next;
 }
 
-bool fork_matches(const HistoryEntry& next, Lsn fork) { return next.fork ? *next.fork == fork : fork >= next.floor; }
+bool fork_matches(const HistoryEntry& next, Lsn fork) {
+    return next.fork ? *next.fork == fork : fork >= next.floor;
+}
 
 }  // namespace
 
@@ -65,7 +70,8 @@ bool on_history(const ClusterRecord& record, const Report& report) {
 
 WalPosition last_on_history(const ClusterRecord& record, const Report& report) {
     const auto end_at = [](Report& past, Lsn end) { past.end = past.replayed = past.complete = end; };
-    // From the newest timeline back: the first that is the history's, with all before it, up to where either side left it.
+    // From the newest timeline back: the first that is the history's, with all before it, up to where either side left
+    // it.
     for (Report past = report;;) {
         const HistoryEntry* next = begun_successor(record, past.timeline);
         if (next && complete_end(past).lsn > *next->fork) end_at(past, *next->fork);

@@ -13,8 +13,9 @@ constexpr std::size_t nodes_at_most = 32;
 constexpr std::size_t refusals_kept = 64;
 
 std::string foreign_folder(const ClusterRecord& record, const NodeName& node, const SystemId& system) {
-    return "the data folder of " + node.v + " belongs to another PostgreSQL cluster (system identifier " + system.v + ", cluster " + record.name.v +
-           " has " + record.system_id.v + "); point pgdata at an empty folder, or move this one away";
+    return "the data folder of " + node.v + " belongs to another PostgreSQL cluster (system identifier " + system.v +
+           ", cluster " + record.name.v + " has " + record.system_id.v +
+           "); point pgdata at an empty folder, or move this one away";
 }
 
 /// Why this keeper is not served; empty when it is.
@@ -22,20 +23,25 @@ std::string refusal(const World& world, const Hello& hello) {
     const ClusterRecord& record = world.record;
     if (!is_valid_node_name(hello.node.v))
         return "not a node name: '" + hello.node.v + "'; use at most 24 of a-z, 0-9 and '-', beginning with a letter";
-    if (hello.incarnation.empty() || hello.boot.empty()) return "the keeper did not say its incarnation and boot: it is not a pgaf keeper of this version";
+    if (hello.incarnation.empty() || hello.boot.empty())
+        return "the keeper did not say its incarnation and boot: it is not a pgaf keeper of this version";
     if (std::find(record.dropped.begin(), record.dropped.end(), hello.incarnation) != record.dropped.end())
-        return "node " + hello.node.v + " was dropped from cluster " + record.name.v + "; to add it again, remove its state folder and restart the keeper";
+        return "node " + hello.node.v + " was dropped from cluster " + record.name.v +
+               "; to add it again, remove its state folder and restart the keeper";
     if (!record.system_id.empty() && !hello.system_id.empty() && hello.system_id != record.system_id)
         return foreign_folder(record, hello.node, hello.system_id);
     for (const auto& [name, n] : record.nodes) {
         if (name == hello.node) continue;
         if (n.host == hello.host && n.port == hello.port)
-            return "node " + name.v + " already uses " + hello.host + ":" + std::to_string(hello.port) + "; give " + hello.node.v + " its own host and port";
+            return "node " + name.v + " already uses " + hello.host + ":" + std::to_string(hello.port) + "; give " +
+                   hello.node.v + " its own host and port";
         if (n.incarnation == hello.incarnation)
-            return "the state folder of " + hello.node.v + " is a copy of that of " + name.v + "; give each node its own, empty when it is new";
+            return "the state folder of " + hello.node.v + " is a copy of that of " + name.v +
+                   "; give each node its own, empty when it is new";
     }
     const NodeView* v = world.view(hello.node);
-    if (v && v->connected && v->boot != hello.boot && world.in_reach(hello.node) && world.node(hello.node)->incarnation != hello.incarnation)
+    if (v && v->connected && v->boot != hello.boot && world.in_reach(hello.node) &&
+        world.node(hello.node)->incarnation != hello.incarnation)
         return "another keeper is connected as " + hello.node.v + "; give each node its own name";
     if (!record.nodes.contains(hello.node) && record.nodes.size() >= nodes_at_most)
         return "cluster " + record.name.v + " has its limit of " + std::to_string(nodes_at_most) + " nodes";
@@ -47,12 +53,16 @@ std::string promised_more(const ClusterRecord& record, const Report& r) {
     const Stamp& p = r.promised;
     const bool epoch = p.epoch > record.epoch;
     const bool term = p.epoch == record.epoch && p.term > record.term;
-    const bool monitor = p.epoch == record.epoch && p.term == record.term && !p.monitor.empty() && p.monitor != record.monitor;
+    const bool monitor =
+        p.epoch == record.epoch && p.term == record.term && !p.monitor.empty() && p.monitor != record.monitor;
     if (!epoch && !term && !monitor) return {};
-    const auto said = [](Epoch e, Term t) { return "epoch " + std::to_string(e.v) + ", monitor term " + std::to_string(t.v); };
-    return "node " + r.node.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " + record.name.v + " knows of " +
-           said(record.epoch, record.term) + (monitor ? " by another monitor" : "") +
-           ": the store is older than the cluster, or another one. Nothing is decided and no goal is sent. Restore the newest store; or, to set the cluster up"
+    const auto said = [](Epoch e, Term t) {
+        return "epoch " + std::to_string(e.v) + ", monitor term " + std::to_string(t.v);
+    };
+    return "node " + r.node.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " +
+           record.name.v + " knows of " + said(record.epoch, record.term) + (monitor ? " by another monitor" : "") +
+           ": the store is older than the cluster, or another one. Nothing is decided and no goal is sent. Restore the "
+           "newest store; or, to set the cluster up"
            " anew, stop all keepers, remove their state folders, and start the node with the newest data first";
 }
 
@@ -70,7 +80,8 @@ void turn_away(World& world, const NodeName& node, const BootId& boot, const std
 
 void ingest(World& world, const SessionOpened& input) {
     const Hello& hello = input.hello;
-    if (const std::string why = refusal(world, hello); !why.empty()) return turn_away(world, hello.node, hello.boot, why);
+    if (const std::string why = refusal(world, hello); !why.empty())
+        return turn_away(world, hello.node, hello.boot, why);
     world.memory.last_refusals.erase(hello.node);
     const bool is_new = !world.record.nodes.contains(hello.node);
     NodeRecord& n = world.record.nodes[hello.node];
@@ -81,17 +92,21 @@ void ingest(World& world, const SessionOpened& input) {
         n.name = hello.node;
         n.candidate_priority = hello.candidate_priority;
         n.replication_quorum = hello.replication_quorum;
-        world.log("node_added", hello.node, hello.node.v + " joins the cluster at " + hello.host + ":" + std::to_string(hello.port));
+        world.log("node_added", hello.node,
+                  hello.node.v + " joins the cluster at " + hello.host + ":" + std::to_string(hello.port));
     }
     if (n.incarnation != hello.incarnation) {
-        if (!is_new) world.log("node_incarnation", hello.node, hello.node.v + " has a new data folder", "incarnation " + hello.incarnation.v + ", was " + n.incarnation.v);
+        if (!is_new)
+            world.log("node_incarnation", hello.node, hello.node.v + " has a new data folder",
+                      "incarnation " + hello.incarnation.v + ", was " + n.incarnation.v);
         n.incarnation = hello.incarnation;
         n.said = {};
         n.put_back.clear();
         v.high = {};
     }
     if (!is_new && (n.host != hello.host || n.port != hello.port))
-        world.log("node_moved", hello.node, hello.node.v + " is now at " + hello.host + ":" + std::to_string(hello.port));
+        world.log("node_moved", hello.node,
+                  hello.node.v + " is now at " + hello.host + ":" + std::to_string(hello.port));
     n.host = hello.host;
     n.port = hello.port;
     if (v.boot != hello.boot) {
@@ -125,10 +140,13 @@ namespace {
 void note_streams(World& world, const Report& primary) {
     for (auto& [name, n] : world.record.nodes) {
         NodeView& v = world.memory.views[name];
-        const bool streams = std::any_of(primary.standbys.begin(), primary.standbys.end(),
-                                         [&](const WalsenderView& w) { return w.incarnation == n.incarnation && w.streaming; });
-        if (streams) v.not_streaming_since.reset();
-        else if (!v.not_streaming_since) v.not_streaming_since = world.now;
+        const bool streams = std::any_of(primary.standbys.begin(), primary.standbys.end(), [&](const WalsenderView& w) {
+            return w.incarnation == n.incarnation && w.streaming;
+        });
+        if (streams)
+            v.not_streaming_since.reset();
+        else if (!v.not_streaming_since)
+            v.not_streaming_since = world.now;
     }
 }
 
@@ -163,8 +181,10 @@ void ingest(World& world, const ReportReceived& input) {
     }
     v.heard = world.now;
     // A keeper whose data folder is not this cluster's may have promised anything, to anybody.
-    const bool of_this_cluster = !r.system_id.empty() && (world.record.system_id.empty() || r.system_id == world.record.system_id);
-    if (const std::string why = promised_more(world.record, r); of_this_cluster && !why.empty() && world.memory.store_behind.empty()) {
+    const bool of_this_cluster =
+        !r.system_id.empty() && (world.record.system_id.empty() || r.system_id == world.record.system_id);
+    if (const std::string why = promised_more(world.record, r);
+        of_this_cluster && !why.empty() && world.memory.store_behind.empty()) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
@@ -175,7 +195,8 @@ void ingest(World& world, const ReportReceived& input) {
         if (trusted) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
         return;
     }
-    // What runs before this monitor has told it so was running already. Standbys that it has told to start prove nothing.
+    // What runs before this monitor has told it so was running already. Standbys that it has told to start prove
+    // nothing.
     if (r.status == PgStatus::running && (!v.told || !r.in_recovery)) world.memory.found_running = true;
     n.said.promised = r.promised;
     // R12: what WAL was kept aside, and where, is told once.
@@ -183,7 +204,8 @@ void ingest(World& world, const ReportReceived& input) {
         world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
     learn(world, n, r);
-    if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation && r.status == PgStatus::running && !r.in_recovery)
+    if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation &&
+        r.status == PgStatus::running && !r.in_recovery)
         note_streams(world, r);
     distrust_put_back_primary(world);
 }

@@ -46,7 +46,8 @@ bool enough(const World& world, bool (*counts)(const World&, const NodeRecord&))
     });
 }
 
-/// A member whose last point on the history can't be told (somebody promoted it by hand, say) shows nothing by its fence.
+/// A member whose last point on the history can't be told (somebody promoted it by hand, say) shows nothing by its
+/// fence.
 bool holds_fence(const World& world, const NodeRecord& node) {
     if (!fenced(world, node) && !forwarding(world, node)) return false;
     return !last_on_history(world.record, *world.report(node.name)).lsn.empty();
@@ -71,16 +72,24 @@ Completeness completeness(const World& world) {
     return c;
 }
 
-bool reachable_nodes_can_complete(const World& world) { return enough(world, reachable); }
+bool reachable_nodes_can_complete(const World& world) {
+    return enough(world, reachable);
+}
 
 std::string missing(const World& world) {
     const NodeRecord* p = world.primary();
     const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
     const NodeView* view = world.view(world.record.primary);
     const bool forgot = primary_is_there && view && !view->distrust.empty();
-    const std::string primary = (forgot ? "the lost WAL of " : primary_is_there ? "" : "the lost data folder of ") + world.record.primary.v;
-    if (std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& named) { return named.rule.asynchronous(); }))
-        return "needs " + primary + ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have them all";
+    const std::string primary = (forgot             ? "the lost WAL of "
+                                 : primary_is_there ? ""
+                                                    : "the lost data folder of ") +
+                                world.record.primary.v;
+    if (std::any_of(world.record.rules.begin(), world.record.rules.end(),
+                    [](const NamedRule& named) { return named.rule.asynchronous(); }))
+        return "needs " + primary +
+               ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have "
+               "them all";
     std::string text;
     for (const NamedRule& named : world.record.rules) {
         const SyncRule& rule = named.rule;
@@ -89,16 +98,20 @@ std::string missing(const World& world) {
         for (const IncarnationId& member : rule.members) {
             const NodeName name = world.name_of(member);
             const NodeRecord* n = world.node(name);
-            if (n && (world.record.phase == Phase::electing ? holds_fence(world, *n) : reachable(world, *n))) ++have;
-            else waited.push_back(name);
+            if (n && (world.record.phase == Phase::electing ? holds_fence(world, *n) : reachable(world, *n)))
+                ++have;
+            else
+                waited.push_back(name);
         }
         if (have >= fences_needed(rule)) continue;
         const std::size_t more = fences_needed(rule) - have;
-        text += (text.empty() ? "needs " : ", ") + (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
+        text += (text.empty() ? "needs " : ", ") +
+                (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
     }
     if (text.empty()) return text;
     const bool unread = world.primary_exited() && complete_end(*world.primary_live()).lsn.empty();
-    return text + "; or " + primary + ", the last primary" + (unread ? ", which has exited and can't tell the end of its WAL" : "");
+    return text + "; or " + primary + ", the last primary" +
+           (unread ? ", which has exited and can't tell the end of its WAL" : "");
 }
 
 }  // namespace pgaf::fsm

@@ -71,7 +71,8 @@ struct NodeRecord {
     /// The newest goal given to this incarnation.
     Goal goal;
     HighWater said;
-    /// How this incarnation, the last primary, was found to have lost WAL: nothing that it says counts from then on (R4).
+    /// How this incarnation, the last primary, was found to have lost WAL: nothing that it says counts from then on
+    /// (R4).
     std::string put_back;
     friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
@@ -156,6 +157,7 @@ BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
 BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, source_incarnation, start_source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
-                       primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen, preferred,
-                       forward, reason, planned, exclude_primary, permit, checkpoint_request, operation, failovers, dropped))
+                       primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen,
+                       preferred, forward, reason, planned, exclude_primary, permit, checkpoint_request, operation,
+                       failovers, dropped))
 }  // namespace pgaf::fsm

@@ -15,7 +15,9 @@ namespace {
 /// How long survivors that are in reach may delay a choice that R4 already permits: their fences make the opening rule.
 constexpr std::int64_t survivors_grace_ms = 300;
 
-bool electing(const World& world) { return world.record.phase == Phase::electing; }
+bool electing(const World& world) {
+    return world.record.phase == Phase::electing;
+}
 
 // ---- rules that the old primary never promised (R3) ----
 
@@ -26,17 +28,23 @@ bool has_unpromised_rule(const World& world) {
 }
 void drop_unpromised_rules(World& world, const Row& row) {
     world.record.rules.pop_back();
-    world.log("sync_rule_withdrawn", world.record.primary, "the last rule change had not reached the old primary", {}, row.name);
+    world.log("sync_rule_withdrawn", world.record.primary, "the last rule change had not reached the old primary", {},
+              row.name);
 }
 
 // ---- complete ----
 
 bool data_loss_allowed(const World& world) {
-    return world.record.operation && world.record.operation->allow_data_loss && (world.now - world.memory.phase_since).v > survivors_grace_ms;
+    return world.record.operation && world.record.operation->allow_data_loss &&
+           (world.now - world.memory.phase_since).v > survivors_grace_ms;
 }
 
-bool complete(const World& world) { return electing(world) && !world.memory.complete_since && completeness(world).any(); }
-void note_complete(World& world, const Row&) { world.memory.complete_since = world.now; }
+bool complete(const World& world) {
+    return electing(world) && !world.memory.complete_since && completeness(world).any();
+}
+void note_complete(World& world, const Row&) {
+    world.memory.complete_since = world.now;
+}
 
 /// Every survivor in reach that runs as a standby has been fenced.
 bool survivors_fenced(const World& world) {
@@ -64,11 +72,14 @@ Outcome outcome(const World& world) {
     const std::int64_t waited = (world.now - world.memory.complete_since.value_or(world.memory.phase_since)).v;
     // A primary that promised and runs goes on at once. Otherwise survivors get a moment to join the opening rule.
     const bool runs_on = choice.goes_on && !world.primary_exited();
-    if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice)) return {};
+    if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice))
+        return {};
     // Whoever is to go on, or opens alone, does so only when those that can do better have had time to come back.
     if (!runs_on && reconnecting(world) && !enough_for_opening(world, choice)) return {};
     // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
-    if (world.record.planned && choice.node != world.record.preferred && world.in_reach(world.record.preferred) && waited < confirm_limit_ms) return {};
+    if (world.record.planned && choice.node != world.record.preferred && world.in_reach(world.record.preferred) &&
+        waited < confirm_limit_ms)
+        return {};
     return outcome;
 }
 
@@ -82,11 +93,14 @@ void begin_forward(World& world, const Row& row) {
     const FastForward forward = *outcome(world).forward;
     world.record.forward = forward;
     world.memory.forward_since = world.now;
-    world.log("fast_forward", forward.node, forward.node.v + " streams what it lacks from " + forward.source.v + " before it is promoted",
+    world.log("fast_forward", forward.node,
+              forward.node.v + " streams what it lacks from " + forward.source.v + " before it is promoted",
               "up to " + forward.until.text(), row.name);
 }
 
-bool can_choose(const World& world) { return outcome(world).choice.has_value(); }
+bool can_choose(const World& world) {
+    return outcome(world).choice.has_value();
+}
 
 /// The history of a node that has left the cluster's, as it tells it.
 std::vector<HistoryEntry> line_of(const ClusterRecord& record, const Report& chosen) {
@@ -107,7 +121,8 @@ void keep_line_of(ClusterRecord& record, const Report& chosen) {
         return;
     }
     std::erase_if(record.history, [&](const HistoryEntry& entry) {
-        const bool ancestor = std::any_of(chosen.forks.begin(), chosen.forks.end(), [&](const TimelineFork& f) { return f.timeline == entry.timeline; });
+        const bool ancestor = std::any_of(chosen.forks.begin(), chosen.forks.end(),
+                                          [&](const TimelineFork& f) { return f.timeline == entry.timeline; });
         return entry.timeline != chosen.timeline && !ancestor;
     });
 }
@@ -127,8 +142,10 @@ void promote(World& world, const Row& row, const Choice& choice) {
     record.primary_incarnation = record.nodes.at(choice.node).incarnation;
     record.permit = StartPermit{r.boot, r.exits};
     ++record.failovers;
-    world.log("node_chosen", choice.node, choice.node.v + " is promoted to timeline " + std::to_string(record.highest_timeline.v) + ", opens with " +
-                  (rule.k == 0 ? "asynchronous replication" : standby_names(record, rule)), choice.evidence, row.name);
+    world.log("node_chosen", choice.node,
+              choice.node.v + " is promoted to timeline " + std::to_string(record.highest_timeline.v) +
+                  ", opens with " + (rule.k == 0 ? "asynchronous replication" : standby_names(record, rule)),
+              choice.evidence, row.name);
 }
 
 void carry_out_choice(World& world, const Row& row) {
@@ -138,7 +155,9 @@ void carry_out_choice(World& world, const Row& row) {
         const Report* r = world.primary_live();
         record.permit = StartPermit{r->boot, r->exits};
         if (broken(Mutation::r4_goes_on)) record.rules = {{record.last_rule, opening_rule(world, choice.node)}};
-        const char* kind = record.planned ? "switchover_undone" : r->status == PgStatus::running ? "false_alarm" : "primary_chosen_again";
+        const char* kind = record.planned                   ? "switchover_undone"
+                           : r->status == PgStatus::running ? "false_alarm"
+                                                            : "primary_chosen_again";
         world.log(kind, choice.node, choice.node.v + " goes on as primary", choice.evidence, row.name);
     } else {
         promote(world, row, choice);
@@ -154,18 +173,24 @@ void carry_out_choice(World& world, const Row& row) {
 // ---- another timeline id ----
 
 /// Nothing was promoted in this epoch: the primary is the one from before.
-bool went_on(const ClusterRecord& record) { return record.history.empty() || record.history.back().epoch != record.epoch; }
+bool went_on(const ClusterRecord& record) {
+    return record.history.empty() || record.history.back().epoch != record.epoch;
+}
 
 constexpr std::uint32_t further_ids_at_most = 3;
 
-/// The chosen node has said for a while why it is not promoted, and nobody else can be (promotion-failed goes first). It may
-/// be the id: a promotion that was broken off leaves a history file, and no id is used twice (I10).
+/// The chosen node has said for a while why it is not promoted, and nobody else can be (promotion-failed goes first).
+/// It may be the id: a promotion that was broken off leaves a history file, and no id is used twice (I10).
 bool should_get_another_id(const World& world) {
     const Report* r = world.primary_live();
     if (world.record.phase != Phase::promoting || went_on(world.record) || !r || world.primary_runs()) return false;
-    if (r->problem.empty() || r->promised.epoch != world.record.epoch || world.memory.further_ids >= further_ids_at_most) return false;
-    if (r->timeline >= world.record.history.back().timeline || (r->status != PgStatus::stopped && !r->in_recovery)) return false;
-    const std::int64_t patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (world.memory.further_ids + 1);
+    if (r->problem.empty() || r->promised.epoch != world.record.epoch ||
+        world.memory.further_ids >= further_ids_at_most)
+        return false;
+    if (r->timeline >= world.record.history.back().timeline || (r->status != PgStatus::stopped && !r->in_recovery))
+        return false;
+    const std::int64_t patience =
+        static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (world.memory.further_ids + 1);
     return (world.now - world.memory.chosen_at).v >= patience;
 }
 void give_another_id(World& world, const Row& row) {
@@ -173,17 +198,20 @@ void give_another_id(World& world, const Row& row) {
     const HistoryEntry before = record.history.back();
     ++world.memory.further_ids;
     record.highest_timeline = Timeline{record.highest_timeline.v + 1};
-    // The one before stays in the history: the node may just have begun it, with commits that its survivors confirmed. An
-    // entry whose fork is never heard of is passed over (R5).
+    // The one before stays in the history: the node may just have begun it, with commits that its survivors confirmed.
+    // An entry whose fork is never heard of is passed over (R5).
     record.history.push_back({record.highest_timeline, record.epoch, std::nullopt, before.floor});
     world.log("timeline_assigned", record.primary,
-              record.primary.v + " gets timeline " + std::to_string(record.highest_timeline.v) + ", as it was not promoted to timeline " + std::to_string(before.timeline.v),
+              record.primary.v + " gets timeline " + std::to_string(record.highest_timeline.v) +
+                  ", as it was not promoted to timeline " + std::to_string(before.timeline.v),
               world.primary_live()->problem, row.name);
 }
 
 // ---- open again ----
 
-bool opened(const World& world) { return world.record.phase == Phase::promoting && world.primary_serves(); }
+bool opened(const World& world) {
+    return world.record.phase == Phase::promoting && world.primary_serves();
+}
 
 /// The answer to the command under way.
 struct Result {
@@ -193,7 +221,8 @@ struct Result {
 Result result_of(const ClusterRecord& record, bool undone, Millis pause) {
     const Operation& operation = *record.operation;
     if (undone) {
-        const std::string why = record.planned ? "the candidate could not confirm the last WAL in time" : "no other node has all of its WAL";
+        const std::string why = record.planned ? "the candidate could not confirm the last WAL in time"
+                                               : "no other node has all of its WAL";
         return {false, why + ": " + record.primary.v + " goes on as primary in a new epoch"};
     }
     const std::string is = record.primary.v + " is primary, writes paused for " + seconds(pause);
@@ -208,17 +237,26 @@ void finish_takeover(World& world, const Row& row) {
     const bool undone = same && (record.planned || record.exclude_primary);
     const Memory& m = world.memory;
     const Millis pause = world.now - m.epoch_began;
-    if (!same) world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason, m.epoch_began - m.triggered, m.chosen_at - m.epoch_began, world.now - m.chosen_at});
+    if (!same)
+        world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason,
+                                       m.epoch_began - m.triggered, m.chosen_at - m.epoch_began,
+                                       world.now - m.chosen_at});
     ++record.checkpoint_request;
-    world.log(same ? "primary_goes_on" : record.planned ? "switchover_finished" : "failover_finished", record.primary,
-              record.primary.v + " takes writes in epoch " + std::to_string(record.epoch.v),
-              "detection " + seconds(m.epoch_began - m.triggered) + ", fencing " + seconds(m.chosen_at - m.epoch_began) + ", promotion " + seconds(world.now - m.chosen_at), row.name);
-    if (undone) record.nodes.at(record.primary).maintenance_wanted = record.nodes.at(record.primary).drop_wanted = false;
+    world.log(same             ? "primary_goes_on"
+              : record.planned ? "switchover_finished"
+                               : "failover_finished",
+              record.primary, record.primary.v + " takes writes in epoch " + std::to_string(record.epoch.v),
+              "detection " + seconds(m.epoch_began - m.triggered) + ", fencing " +
+                  seconds(m.chosen_at - m.epoch_began) + ", promotion " + seconds(world.now - m.chosen_at),
+              row.name);
+    if (undone)
+        record.nodes.at(record.primary).maintenance_wanted = record.nodes.at(record.primary).drop_wanted = false;
     world.enter(Phase::steady);
     if (record.operation) {
         const bool goes_on = record.operation->kind == "enable-maintenance" || record.operation->kind == "drop-node";
         const Result result = result_of(record, undone, pause);
-        if (!goes_on || (undone && record.operation->node == record.primary)) finish_operation(world, result.ok, result.message, pause);
+        if (!goes_on || (undone && record.operation->node == record.primary))
+            finish_operation(world, result.ok, result.message, pause);
     }
     record.planned = record.exclude_primary = false;
     record.reason.clear();
@@ -236,12 +274,13 @@ constexpr std::array rows{
         "the choice is durable and final in its epoch; the timeline is assigned with it (R5, R6)"},
     Row{"another-id", should_get_another_id, give_another_id,
         "a chosen node that can't take its timeline id, and whom nobody can replace, gets another (R5)"},
-    Row{"takeover-finished", opened, finish_takeover,
-        "the chosen node takes writes on its assigned timeline"},
+    Row{"takeover-finished", opened, finish_takeover, "the chosen node takes writes on its assigned timeline"},
 };
 
 }  // namespace
 
-std::span<const Row> election_rows() { return rows; }
+std::span<const Row> election_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::fsm

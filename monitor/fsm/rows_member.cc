@@ -12,7 +12,9 @@ constexpr std::size_t dropped_kept = 64;
 
 // ---- first-primary ----
 
-bool needs_first_primary(const World& world) { return world.record.phase == Phase::forming && world.now >= forms_at(world) && first_primary(world); }
+bool needs_first_primary(const World& world) {
+    return world.record.phase == Phase::forming && world.now >= forms_at(world) && first_primary(world);
+}
 
 void make_first_primary(World& world, const Row& row) {
     const NodeRecord* n = first_primary(world);
@@ -26,22 +28,28 @@ void make_first_primary(World& world, const Row& row) {
     record.rules = {{record.last_rule, {}}};
     record.permit = StartPermit{r->boot, r->exits};
     world.enter(Phase::steady);
-    world.log("cluster_formed", n->name, n->name.v + " becomes the first primary", r->system_id.empty() ? "empty data folder" : "system " + r->system_id.v, row.name);
+    world.log("cluster_formed", n->name, n->name.v + " becomes the first primary",
+              r->system_id.empty() ? "empty data folder" : "system " + r->system_id.v, row.name);
 }
 
 // ---- maintenance ----
 
 const NodeRecord* ready_for_maintenance(const World& world) {
     for (const auto& [name, n] : world.record.nodes)
-        if (n.maintenance_wanted && !n.maintenance && name != world.record.primary && world.record.phase == Phase::steady && !world.in_any_rule(n)) return &n;
+        if (n.maintenance_wanted && !n.maintenance && name != world.record.primary &&
+            world.record.phase == Phase::steady && !world.in_any_rule(n))
+            return &n;
     return nullptr;
 }
-bool maintenance_can_begin(const World& world) { return ready_for_maintenance(world); }
+bool maintenance_can_begin(const World& world) {
+    return ready_for_maintenance(world);
+}
 void begin_maintenance(World& world, const Row& row) {
     NodeRecord& n = world.record.nodes.at(ready_for_maintenance(world)->name);
     n.maintenance = true;
     n.maintenance_wanted = false;
-    world.log("maintenance_enabled", n.name, n.name.v + " is out of the sync rule and is told to stop for maintenance", {}, row.name);
+    world.log("maintenance_enabled", n.name, n.name.v + " is out of the sync rule and is told to stop for maintenance",
+              {}, row.name);
 }
 
 /// The node that an operator waits for, once nobody needs to wait any longer: what is unplugged now loses nothing.
@@ -51,14 +59,20 @@ const NodeRecord* settled_in_maintenance(const World& world) {
     const NodeRecord* n = world.node(operation->node);
     if (!n || !n->maintenance) return nullptr;
     const Report* r = world.live(n->name);
-    const bool down = r && r->promised == n->goal.stamp && (r->status == PgStatus::stopped || r->status == PgStatus::absent);
+    const bool down =
+        r && r->promised == n->goal.stamp && (r->status == PgStatus::stopped || r->status == PgStatus::absent);
     return down || !world.in_reach(n->name) ? n : nullptr;
 }
-bool maintenance_has_begun(const World& world) { return settled_in_maintenance(world); }
+bool maintenance_has_begun(const World& world) {
+    return settled_in_maintenance(world);
+}
 void answer_maintenance(World& world, const Row&) {
     const NodeName name = settled_in_maintenance(world)->name;
-    finish_operation(world, true, name.v + (world.in_reach(name) ? " is in maintenance, its PostgreSQL has stopped"
-                                                                 : " is in maintenance; its keeper is out of reach and stops PostgreSQL when it is back"));
+    finish_operation(
+        world, true,
+        name.v + (world.in_reach(name)
+                      ? " is in maintenance, its PostgreSQL has stopped"
+                      : " is in maintenance; its keeper is out of reach and stops PostgreSQL when it is back"));
 }
 
 // ---- drop ----
@@ -74,15 +88,18 @@ const NodeRecord* ready_to_forget(const World& world) {
     }
     return nullptr;
 }
-bool node_can_be_forgotten(const World& world) { return ready_to_forget(world); }
+bool node_can_be_forgotten(const World& world) {
+    return ready_to_forget(world);
+}
 void forget_node(World& world, const Row& row) {
     const NodeName name = ready_to_forget(world)->name;
     ClusterRecord& record = world.record;
     record.dropped.push_back(record.nodes.at(name).incarnation);
     if (record.dropped.size() > dropped_kept) record.dropped.erase(record.dropped.begin());
     if (const NodeView* v = world.view(name); v && v->connected)
-        world.out.turned_away.push_back({name, v->boot, "node " + name.v + " was dropped from cluster " + record.name.v +
-                                                            "; to add it again, remove its state folder and restart the keeper"});
+        world.out.turned_away.push_back({name, v->boot,
+                                         "node " + name.v + " was dropped from cluster " + record.name.v +
+                                             "; to add it again, remove its state folder and restart the keeper"});
     record.nodes.erase(name);
     world.memory.views.erase(name);
     world.log("node_dropped", name, name.v + " is no longer part of the cluster", {}, row.name);
@@ -103,6 +120,8 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> member_rows() { return rows; }
+std::span<const Row> member_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::fsm

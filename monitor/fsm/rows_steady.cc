@@ -22,7 +22,9 @@ bool has_primary(const World& world) {
     return p == Phase::steady || p == Phase::draining || p == Phase::promoting;
 }
 
-bool failover_can_complete(const World& world) { return reachable_nodes_can_complete(world) && somebody_can_take_over(world); }
+bool failover_can_complete(const World& world) {
+    return reachable_nodes_can_complete(world) && somebody_can_take_over(world);
+}
 
 // ---- primary-exited ----
 
@@ -35,49 +37,60 @@ bool exited_unanswered(const World& world) {
 
 /// A cluster that boots as a whole waits for its last primary so that it goes on. A server that does not come up exits
 /// again, and then a standby is taken.
-bool comes_back_with_its_cluster(const World& world) { return booting(world) && world.primary_live()->exits <= 1; }
+bool comes_back_with_its_cluster(const World& world) {
+    return booting(world) && world.primary_live()->exits <= 1;
+}
 
 bool primary_exited_with_candidates(const World& world) {
-    return exited_unanswered(world) && !comes_back_with_its_cluster(world) && failover_can_complete(world) && !world.too_many_failovers();
+    return exited_unanswered(world) && !comes_back_with_its_cluster(world) && failover_can_complete(world) &&
+           !world.too_many_failovers();
 }
 void fail_over_from_exit(World& world, const Row& row) {
     const Report* r = world.primary_live();
     begin_election(world, row, Trigger::loss, "PostgreSQL exited on " + world.record.primary.v,
-                   "exit " + std::to_string(r->exits) + (r->clean_shutdown ? ", clean" : ", not clean") + ", told by its launcher");
+                   "exit " + std::to_string(r->exits) + (r->clean_shutdown ? ", clean" : ", not clean") +
+                       ", told by its launcher");
     world.memory.triggered = world.now;
 }
 
 /// A server that does not come up is started again, ever more slowly: at once at first, then after 1 s, 2 s ... 32 s.
 bool restarts_too_fast(const World& world) {
     const std::vector<Millis>& restarts = world.memory.recent_restarts;
-    const auto recent = std::count_if(restarts.begin(), restarts.end(), [&](Millis t) { return (world.now - t).v < 60'000; });
+    const auto recent =
+        std::count_if(restarts.begin(), restarts.end(), [&](Millis t) { return (world.now - t).v < 60'000; });
     return recent > 0 && (world.now - restarts.back()).v < (500 << std::min<std::int64_t>(recent, 6));
 }
 
 bool primary_exited_without_candidates(const World& world) {
-    // One whose machine goes down would be stopped again at once; it asks anew when it is back. Those that may show that its
-    // disk was put back get a moment to be heard.
-    return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world) && !reconnecting(world);
+    // One whose machine goes down would be stopped again at once; it asks anew when it is back. Those that may show
+    // that its disk was put back get a moment to be heard.
+    return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world) &&
+           !reconnecting(world);
 }
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
     world.memory.recent_restarts.push_back(world.now);
-    if (world.memory.recent_restarts.size() > restarts_kept) world.memory.recent_restarts.erase(world.memory.recent_restarts.begin());
+    if (world.memory.recent_restarts.size() > restarts_kept)
+        world.memory.recent_restarts.erase(world.memory.recent_restarts.begin());
     world.record.permit = StartPermit{r->boot, r->exits};
     if (world.record.history.empty()) {
-        world.log("primary_started", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start for the first time", "its data folder is made", row.name);
+        world.log("primary_started", world.record.primary,
+                  "PostgreSQL on " + world.record.primary.v + " may start for the first time",
+                  "its data folder is made", row.name);
         return;
     }
     const char* why = comes_back_with_its_cluster(world) ? "the whole cluster comes up, and it is the last primary"
-                      : world.too_many_failovers()        ? "the limit of automatic failovers in ten minutes is reached"
+                      : world.too_many_failovers()       ? "the limit of automatic failovers in ten minutes is reached"
                                                          : "no standby in reach can take over with every commit";
-    world.log("primary_restarted", world.record.primary, "PostgreSQL on " + world.record.primary.v + " may start again in place", why, row.name);
+    world.log("primary_restarted", world.record.primary,
+              "PostgreSQL on " + world.record.primary.v + " may start again in place", why, row.name);
 }
 
 // ---- primary-lost ----
 
 bool primary_lost(const World& world) {
-    return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost && !world.too_many_failovers();
+    return has_primary(world) && failover_can_complete(world) && primary_verdict(world).lost &&
+           !world.too_many_failovers();
 }
 void fail_over_from_loss(World& world, const Row& row) {
     begin_election(world, row, Trigger::loss, world.record.primary.v + " is lost", primary_verdict(world).evidence);
@@ -85,39 +98,46 @@ void fail_over_from_loss(World& world, const Row& row) {
 
 bool primary_folder_gone(const World& world) {
     const NodeRecord* p = world.primary();
-    return has_primary(world) && failover_can_complete(world) && (!p || p->incarnation != world.record.primary_incarnation);
+    return has_primary(world) && failover_can_complete(world) &&
+           (!p || p->incarnation != world.record.primary_incarnation);
 }
 void fail_over_from_lost_folder(World& world, const Row& row) {
-    begin_election(world, row, Trigger::loss, "the data folder of " + world.record.primary.v + " was lost or replaced", "its keeper reports a new incarnation");
+    begin_election(world, row, Trigger::loss, "the data folder of " + world.record.primary.v + " was lost or replaced",
+                   "its keeper reports a new incarnation");
 }
 
 bool primary_forgot(const World& world) {
     const NodeView* v = world.view(world.record.primary);
-    return has_primary(world) && failover_can_complete(world) && v && !v->distrust.empty() && !world.too_many_failovers();
+    return has_primary(world) && failover_can_complete(world) && v && !v->distrust.empty() &&
+           !world.too_many_failovers();
 }
 void fail_over_from_amnesia(World& world, const Row& row) {
-    begin_election(world, row, Trigger::loss, world.record.primary.v + " has forgotten what it said", world.view(world.record.primary)->distrust);
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " has forgotten what it said",
+                   world.view(world.record.primary)->distrust);
 }
 
 // ---- alive, and of no use ----
 
 bool primary_stuck(const World& world) {
     const Report* r = world.primary_live();
-    return has_primary(world) && r && r->status == PgStatus::stuck && failover_can_complete(world) && !world.too_many_failovers();
+    return has_primary(world) && r && r->status == PgStatus::stuck && failover_can_complete(world) &&
+           !world.too_many_failovers();
 }
 void fail_over_from_stuck(World& world, const Row& row) {
-    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " answers no query", "its keeper's own connection has waited longer than its limit");
+    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " answers no query",
+                   "its keeper's own connection has waited longer than its limit");
     world.record.exclude_primary = true;
 }
 
 bool another_has(const World& world, const WalPosition& end) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
-        return entry.first != world.record.primary && world.can_be_candidate(entry.second) && world.in_reach(entry.first) &&
-               contains(world.record, *world.live(entry.first), end);
+        return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
+               world.in_reach(entry.first) && contains(world.record, *world.live(entry.first), end);
     });
 }
 
-/// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form), once its end is known.
+/// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form), once its end is
+/// known.
 bool another_has_everything(const World& world) {
     const WalPosition end = complete_end(*world.primary_live());
     return !end.lsn.empty() && another_has(world, end);
@@ -126,34 +146,42 @@ bool another_has_everything(const World& world) {
 /// The chosen node says why it can't become the primary, or does not come up, and has had time to get over it.
 bool promotion_failed(const World& world) {
     const Report* r = world.primary_live();
-    if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->promised.epoch != world.record.epoch) return false;
+    if (world.record.phase != Phase::promoting || !r || world.primary_runs() || r->promised.epoch != world.record.epoch)
+        return false;
     const bool comes_up = r->problem.empty() && (r->status == PgStatus::starting || r->status == PgStatus::stopping);
     if (r->problem.empty() && !comes_up) return false;
-    const std::int64_t patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (comes_up ? comes_up_within : 1);
+    const std::int64_t patience =
+        static_cast<std::int64_t>(world.record.settings.node_timeout_ms) * (comes_up ? comes_up_within : 1);
     const bool had_time = (world.now - world.memory.chosen_at).v >= patience;
     // Without one that has the floor the same node would be chosen again (R5), epoch after epoch.
-    const bool another = another_has_everything(world) || (failover_can_complete(world) && another_has(world, world.record.floor));
+    const bool another =
+        another_has_everything(world) || (failover_can_complete(world) && another_has(world, world.record.floor));
     return had_time && another && !world.too_many_failovers();
 }
 void choose_another(World& world, const Row& row) {
     const Report* r = world.primary_live();
-    begin_election(world, row, Trigger::loss, world.record.primary.v + " can't be promoted",
-                   r->problem.empty() ? "its PostgreSQL does not come up: " + std::string(word(r->status)) : r->problem);
+    begin_election(
+        world, row, Trigger::loss, world.record.primary.v + " can't be promoted",
+        r->problem.empty() ? "its PostgreSQL does not come up: " + std::string(word(r->status)) : r->problem);
     world.record.exclude_primary = true;
 }
 
 // ---- R3 ----
 
-std::string shown(const ClusterRecord& record, const SyncRule& rule) { return rule.asynchronous() ? "asynchronous" : standby_names(record, rule); }
+std::string shown(const ClusterRecord& record, const SyncRule& rule) {
+    return rule.asynchronous() ? "asynchronous" : standby_names(record, rule);
+}
 
 bool rule_applied(const World& world) {
     const Report* r = world.primary_live();
-    return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 && r->promised.epoch == world.record.epoch &&
-           r->rule_applied == world.newest_rule().id;
+    return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 &&
+           r->promised.epoch == world.record.epoch && r->rule_applied == world.newest_rule().id;
 }
 void drop_older_rules(World& world, const Row& row) {
     world.record.rules.erase(world.record.rules.begin(), world.record.rules.end() - 1);
-    world.log("sync_rule_applied", world.record.primary, "sync rule " + shown(world.record, world.newest_rule().rule) + " is in force", "the primary has proved it (R3)", row.name);
+    world.log("sync_rule_applied", world.record.primary,
+              "sync rule " + shown(world.record, world.newest_rule().rule) + " is in force",
+              "the primary has proved it (R3)", row.name);
 }
 
 /// Two rules of the same content that the primary has both promised are one: the older adds nothing to R4.
@@ -166,26 +194,30 @@ std::optional<std::size_t> rule_said_again(const World& world) {
             if (rules[i].rule == rules[j].rule) return i;
     return std::nullopt;
 }
-bool has_rule_said_again(const World& world) { return world.record.phase != Phase::electing && rule_said_again(world); }
+bool has_rule_said_again(const World& world) {
+    return world.record.phase != Phase::electing && rule_said_again(world);
+}
 void drop_rule_said_again(World& world, const Row&) {
     world.record.rules.erase(world.record.rules.begin() + static_cast<std::ptrdiff_t>(*rule_said_again(world)));
 }
 
 bool rule_should_change(const World& world) {
-    // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9). But it must be there
-    // to hear of it: a rule that nobody applies only makes an election harder.
+    // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9). But it must be
+    // there to hear of it: a rule that nobody applies only makes an election harder.
     const Phase phase = world.record.phase;
     const bool may = phase == Phase::steady || phase == Phase::draining || phase == Phase::promoting;
-    const bool heard = world.silence(world.record.primary).v < 2 * static_cast<std::int64_t>(world.record.settings.heartbeat_ms);
-    return may && heard && world.primary_runs() && world.record.rules.size() < rules_at_most && wanted_rule(world) != world.newest_rule().rule;
+    const bool heard =
+        world.silence(world.record.primary).v < 2 * static_cast<std::int64_t>(world.record.settings.heartbeat_ms);
+    return may && heard && world.primary_runs() && world.record.rules.size() < rules_at_most &&
+           wanted_rule(world) != world.newest_rule().rule;
 }
 void change_rule(World& world, const Row& row) {
     const SyncRule wanted = wanted_rule(world);
     const SyncRule before = world.newest_rule().rule;
     world.record.last_rule = RuleId{world.record.last_rule.v + 1};
     world.record.rules.push_back({world.record.last_rule, wanted});
-    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary, "sync rule changes to " + shown(world.record, wanted),
-              "was " + shown(world.record, before), row.name);
+    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary,
+              "sync rule changes to " + shown(world.record, wanted), "was " + shown(world.record, before), row.name);
 }
 
 // ---- switchover ----
@@ -198,7 +230,9 @@ std::string reason_to_move(const World& world) {
     if (r->leaving) return "the machine of " + p->name.v + " is shutting down";
     if (p->maintenance_wanted) return "maintenance of " + p->name.v;
     if (p->drop_wanted) return p->name.v + " is to be dropped";
-    if (world.record.operation && (world.record.operation->kind == "switchover" || world.record.operation->kind == "promotion" || world.record.operation->kind == "failover"))
+    if (world.record.operation &&
+        (world.record.operation->kind == "switchover" || world.record.operation->kind == "promotion" ||
+         world.record.operation->kind == "failover"))
         return world.record.operation->kind + " asked for by an operator";
     return {};
 }
@@ -214,7 +248,8 @@ void begin_draining(World& world, const Row& row) {
     ++world.record.checkpoint_request;
     world.enter(Phase::draining);
     world.memory.triggered = world.now;
-    world.log("switchover_started", target, "switchover from " + world.record.primary.v + " to " + target.v, world.record.reason, row.name);
+    world.log("switchover_started", target, "switchover from " + world.record.primary.v + " to " + target.v,
+              world.record.reason, row.name);
 }
 
 bool checkpoint_made(const World& world) {
@@ -223,7 +258,8 @@ bool checkpoint_made(const World& world) {
            !switchover_target(world, world.record.preferred).node.empty();
 }
 void stop_old_primary(World& world, const Row& row) {
-    begin_election(world, row, Trigger::planned, world.record.reason, "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
+    begin_election(world, row, Trigger::planned, world.record.reason,
+                   "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
 }
 
 bool draining_failed(const World& world) {
@@ -235,7 +271,9 @@ bool draining_failed(const World& world) {
 }
 void give_up_draining(World& world, const Row& row) {
     const std::string why = switchover_target(world, world.record.preferred).why_not;
-    const std::string message = "switchover given up, " + world.record.primary.v + " stays primary: " + (why.empty() ? "its checkpoint took longer than 120 s; try again when it is less busy" : why);
+    const std::string message =
+        "switchover given up, " + world.record.primary.v + " stays primary: " +
+        (why.empty() ? "its checkpoint took longer than 120 s; try again when it is less busy" : why);
     world.enter(Phase::steady);
     world.record.reason.clear();
     if (NodeRecord& p = world.record.nodes.at(world.record.primary); p.maintenance_wanted) p.maintenance_wanted = false;
@@ -276,6 +314,8 @@ constexpr std::array rows{
 
 }  // namespace
 
-std::span<const Row> steady_rows() { return rows; }
+std::span<const Row> steady_rows() {
+    return rows;
+}
 
 }  // namespace pgaf::fsm

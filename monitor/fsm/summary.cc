@@ -37,7 +37,8 @@ bool is_well(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
     if (!r || !world.in_reach(n.name) || !r->problem.empty()) return false;
     const NodeState state = reported_state(world, n);
-    if (told(world, n)) return state == NodeState::primary || state == NodeState::single || state == NodeState::wait_primary;
+    if (told(world, n))
+        return state == NodeState::primary || state == NodeState::single || state == NodeState::wait_primary;
     return state == NodeState::secondary;
 }
 
@@ -46,8 +47,10 @@ std::string refuses_goals(const World& world, const NodeRecord& n) {
     const NodeView* v = world.view(n.name);
     const Report* r = world.live(n.name);
     if (!r || !v->sent || may_follow(r->promised, n.goal.stamp)) return {};
-    return "its keeper has promised epoch " + std::to_string(r->promised.epoch.v) + ", monitor term " + std::to_string(r->promised.term.v) +
-           ", to another cluster and refuses the goals of this one; stop it, empty its state folder, and start it again";
+    return "its keeper has promised epoch " + std::to_string(r->promised.epoch.v) + ", monitor term " +
+           std::to_string(r->promised.term.v) +
+           ", to another cluster and refuses the goals of this one; stop it, empty its state folder, and start it "
+           "again";
 }
 
 NodeSummary summarize_node(const World& world, const NodeRecord& n) {
@@ -79,7 +82,8 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
     }
     if (s.problem.empty()) s.problem = refuses_goals(world, n);
     if (!s.connected && s.problem.empty()) s.problem = "its keeper is not connected";
-    if (s.problem.empty() && world.silence(n.name).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
+    if (s.problem.empty() &&
+        world.silence(n.name).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
         s.problem = "its keeper has not been heard for " + seconds(world.silence(n.name));
     return s;
 }
@@ -89,15 +93,23 @@ void readiness(const World& world, Summary& s) {
     for (const auto& [name, n] : world.record.nodes) {
         const Report* r = world.live(name);
         if (told(world, n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
-        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r)) s.candidates.push_back(name);
+        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r))
+            s.candidates.push_back(name);
     }
-    const bool asynchronous = std::any_of(world.record.rules.begin(), world.record.rules.end(), [](const NamedRule& n) { return n.rule.k == 0; });
-    if (world.record.nodes.size() < 2) s.why_not_ready = "the cluster has only one node";
-    else if (world.record.phase != Phase::steady) s.why_not_ready = "a change of primary is under way";
-    else if (s.candidates.empty()) s.why_not_ready = "no standby that may be promoted runs and is in reach";
-    else if (asynchronous) s.why_not_ready = "commits are acknowledged without a standby until one has caught up and is in the sync rule";
-    else if (!reachable_nodes_can_complete(world)) s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
-    else if (world.too_many_failovers()) s.why_not_ready = "as many failovers as failover-limit allows in ten minutes have been made";
+    const bool asynchronous = std::any_of(world.record.rules.begin(), world.record.rules.end(),
+                                          [](const NamedRule& n) { return n.rule.k == 0; });
+    if (world.record.nodes.size() < 2)
+        s.why_not_ready = "the cluster has only one node";
+    else if (world.record.phase != Phase::steady)
+        s.why_not_ready = "a change of primary is under way";
+    else if (s.candidates.empty())
+        s.why_not_ready = "no standby that may be promoted runs and is in reach";
+    else if (asynchronous)
+        s.why_not_ready = "commits are acknowledged without a standby until one has caught up and is in the sync rule";
+    else if (!reachable_nodes_can_complete(world))
+        s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
+    else if (world.too_many_failovers())
+        s.why_not_ready = "as many failovers as failover-limit allows in ten minutes have been made";
     s.failover_ready = s.why_not_ready.empty();
     if (!s.failover_ready) s.candidates.clear();
 }
@@ -111,12 +123,17 @@ NodeState reported_state(const World& world, const NodeRecord& n) {
     if (n.goal.role == Role::dropped) return NodeState::dropped;
     switch (r->status) {
         case PgStatus::unknown:
-        case PgStatus::absent: return NodeState::init;
-        case PgStatus::stopping: return NodeState::draining;
+        case PgStatus::absent:
+            return NodeState::init;
+        case PgStatus::stopping:
+            return NodeState::draining;
         case PgStatus::stopped:
-        case PgStatus::stuck: return NodeState::demoted;
-        case PgStatus::starting: return n.goal.role == Role::primary ? NodeState::prepare_promotion : NodeState::catchingup;
-        case PgStatus::running: break;
+        case PgStatus::stuck:
+            return NodeState::demoted;
+        case PgStatus::starting:
+            return n.goal.role == Role::primary ? NodeState::prepare_promotion : NodeState::catchingup;
+        case PgStatus::running:
+            break;
     }
     if (!r->in_recovery) {
         if (!told(world, n)) return NodeState::draining;
@@ -141,7 +158,8 @@ constexpr const char* nobody_may =
     ", and no node in reach may be promoted: raise a candidate-priority, or start a standby that has the cluster's WAL";
 /// What the last primary has may be all that is left.
 constexpr const char* with_its_folder =
-    "if none of them can be, keep its data folder, move only its state folder away, start it again, and 'pgafctl perform failover --allow-data-loss' takes what it has";
+    "if none of them can be, keep its data folder, move only its state folder away, start it again, and 'pgafctl "
+    "perform failover --allow-data-loss' takes what it has";
 
 /// Why the last primary can't go on by itself; empty when it may well.
 std::string trouble_with_primary(const World& world) {
@@ -149,9 +167,12 @@ std::string trouble_with_primary(const World& world) {
     const NodeRecord* p = world.primary();
     const NodeView* v = world.view(record.primary);
     const Report* r = world.primary_live();
-    if (p && p->incarnation != record.primary_incarnation) return "the data folder of " + record.primary.v + " was lost or replaced";
-    if (v && !v->distrust.empty()) return record.primary.v + " has forgotten what it said (" + v->distrust.substr(0, v->distrust.find(';')) + ")";
-    if (world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms)) return record.primary.v + " is out of reach";
+    if (p && p->incarnation != record.primary_incarnation)
+        return "the data folder of " + record.primary.v + " was lost or replaced";
+    if (v && !v->distrust.empty())
+        return record.primary.v + " has forgotten what it said (" + v->distrust.substr(0, v->distrust.find(';')) + ")";
+    if (world.silence(record.primary).v > static_cast<std::int64_t>(record.settings.node_timeout_ms))
+        return record.primary.v + " is out of reach";
     if (r && r->status == PgStatus::stuck) return "PostgreSQL on " + record.primary.v + " answers no query";
     if (r && !world.primary_serves() && !r->problem.empty()) return record.primary.v + ": " + r->problem;
     return {};
@@ -161,27 +182,40 @@ std::string trouble_with_primary(const World& world) {
 std::string still_starting(const World& world) {
     std::vector<NodeName> names;
     for (const auto& [name, n] : world.record.nodes)
-        if (const Report* r = world.live(name); r && r->status == PgStatus::starting && name != world.record.primary) names.push_back(name);
+        if (const Report* r = world.live(name); r && r->status == PgStatus::starting && name != world.record.primary)
+            names.push_back(name);
     if (names.empty()) return {};
-    return " " + join(names) + (names.size() == 1 ? " is" : " are") + " still starting, and will be stopped if that takes longer than " +
-           seconds(Millis{comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms)}) + ", so that the end of WAL can be read.";
+    return " " + join(names) + (names.size() == 1 ? " is" : " are") +
+           " still starting, and will be stopped if that takes longer than " +
+           seconds(Millis{comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms)}) +
+           ", so that the end of WAL can be read.";
 }
 
 std::string waiting_in_election(const World& world) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
-    if (waits_for_exit(world)) return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
+    if (waits_for_exit(world))
+        return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
     if (!world.memory.complete_since && here > 1000)
-        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." + still_starting(world) + " Bring one of them back; " + without;
+        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." +
+               still_starting(world) + " Bring one of them back; " + without;
     if (const auto& forward = world.record.forward; forward_under_way(world) && here > 1000)
-        return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " + forward->until.text();
+        return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " +
+               forward->until.text();
     if (const auto names = complete_but_no_candidates(world); !names.empty() && here > 2000)
-        return join(names) + " has all that is needed and may not be promoted (candidate-priority 0, or leaving), and no candidate can get it; raise its candidate-priority";
+        return join(names) +
+               " has all that is needed and may not be promoted (candidate-priority 0, or leaving), and no candidate "
+               "can get it; raise its candidate-priority";
     if (const NodeName only = lacks_only_unacknowledged(world); !only.empty() && here > 2000)
-        return only.v + " lacks only WAL that was not acknowledged, of a node chosen before it: bring that one back, or go on without; 'pgafctl perform failover"
+        return only.v +
+               " lacks only WAL that was not acknowledged, of a node chosen before it: bring that one back, or go on "
+               "without; 'pgafctl perform failover"
                " --allow-data-loss' loses nothing that was acknowledged";
     if (world.memory.complete_since && here > 2000)
-        return "no fenced node may be promoted: each lacks WAL that may have been acknowledged, or may not be a candidate (needed: " +
-               (world.record.floor.timeline.empty() ? std::string("all of ") + world.record.primary.v : text(world.record.floor)) + "). Bring the others back; " + without;
+        return "no fenced node may be promoted: each lacks WAL that may have been acknowledged, or may not be a "
+               "candidate (needed: " +
+               (world.record.floor.timeline.empty() ? std::string("all of ") + world.record.primary.v
+                                                    : text(world.record.floor)) +
+               "). Bring the others back; " + without;
     return {};
 }
 
@@ -190,10 +224,12 @@ std::string waiting_for_standbys(const World& world) {
     const SyncRule& rule = world.newest_rule().rule;
     const auto streaming = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& e) {
         const NodeView* v = world.view(e.first);
-        return rule.contains(e.second.incarnation) && v && (!v->not_streaming_since || (world.now - *v->not_streaming_since).v < connects_within_ms);
+        return rule.contains(e.second.incarnation) && v &&
+               (!v->not_streaming_since || (world.now - *v->not_streaming_since).v < connects_within_ms);
     });
     if (!world.primary_runs() || rule.k <= streaming) return {};
-    return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) + " stream; bring a standby back, or lower number-sync-standbys";
+    return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) +
+           " stream; bring a standby back, or lower number-sync-standbys";
 }
 
 }  // namespace
@@ -205,11 +241,15 @@ std::string waiting_text(const World& world) {
     if (record.phase == Phase::electing) return waiting_in_election(world);
     if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {
         if (world.too_many_failovers())
-            return trouble + ", and as many failovers as failover-limit allows in ten minutes have been made: look for what kills primaries, then 'pgafctl perform failover'";
+            return trouble +
+                   ", and as many failovers as failover-limit allows in ten minutes have been made: look for what "
+                   "kills primaries, then 'pgafctl perform failover'";
         const NodeView* v = world.view(record.primary);
         const bool forgot = v && !v->distrust.empty();
-        if (reachable_nodes_can_complete(world)) return forgot && !somebody_can_take_over(world) ? trouble + nobody_may : std::string{};
-        return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " + (forgot ? with_its_folder : without);
+        if (reachable_nodes_can_complete(world))
+            return forgot && !somebody_can_take_over(world) ? trouble + nobody_may : std::string{};
+        return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " +
+               (forgot ? with_its_folder : without);
     }
     return waiting_for_standbys(world);
 }
@@ -237,8 +277,10 @@ Summary summarize(const Heart& heart, Millis now) {
     }
     s.standby_names = standby_names(record, world.newest_rule().rule);
     readiness(world, s);
-    const bool all_well = std::all_of(s.nodes.begin(), s.nodes.end(), [](const NodeSummary& n) { return n.healthy || n.maintenance; });
-    s.healthy = all_well && s.has_writable_primary && record.phase == Phase::steady && record.rules.size() == 1 && s.waiting.empty();
+    const bool all_well =
+        std::all_of(s.nodes.begin(), s.nodes.end(), [](const NodeSummary& n) { return n.healthy || n.maintenance; });
+    s.healthy = all_well && s.has_writable_primary && record.phase == Phase::steady && record.rules.size() == 1 &&
+                s.waiting.empty();
     return s;
 }
 

@@ -26,7 +26,8 @@ void decide(World& world) {
         }
         if (!matched) return;
     }
-    throw std::logic_error("pgaf: the decision table does not come to rest, nothing was stored: a defect of pgaf, please report it");
+    throw std::logic_error(
+        "pgaf: the decision table does not come to rest, nothing was stored: a defect of pgaf, please report it");
 }
 
 std::string table_text() {
@@ -36,7 +37,8 @@ std::string table_text() {
     return text;
 }
 
-void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason, const std::string& evidence) {
+void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason,
+                    const std::string& evidence) {
     ClusterRecord& record = world.record;
     const bool planned = trigger == Trigger::planned;
     record.epoch = Epoch{record.epoch.v + 1};
@@ -53,12 +55,15 @@ void begin_election(World& world, const Row& row, Trigger trigger, const std::st
     }
     if (trigger == Trigger::loss) {
         world.memory.recent_failovers.push_back(world.now);
-        if (world.memory.recent_failovers.size() > recent_failovers_kept) world.memory.recent_failovers.erase(world.memory.recent_failovers.begin());
+        if (world.memory.recent_failovers.size() > recent_failovers_kept)
+            world.memory.recent_failovers.erase(world.memory.recent_failovers.begin());
     }
     world.memory.epoch_began = world.now;
     world.enter(Phase::electing);
-    world.log(planned ? "switchover_epoch" : "failover_started", record.primary,
-              planned ? "the old primary is told to stop: " + reason : "failover from " + record.primary.v + ": " + reason, evidence, row.name);
+    world.log(
+        planned ? "switchover_epoch" : "failover_started", record.primary,
+        planned ? "the old primary is told to stop: " + reason : "failover from " + record.primary.v + ": " + reason,
+        evidence, row.name);
 }
 
 void finish_operation(World& world, bool ok, const std::string& message, std::optional<Millis> write_pause) {

@@ -35,7 +35,8 @@ void decide(World& world);
 enum class Trigger { planned, loss, command };
 
 /// Begins an election: the next epoch, durable before anybody is told (R1, R4).
-void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason, const std::string& evidence);
+void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason,
+                    const std::string& evidence);
 
 /// Ends an operator's long command, with its answer.
 void finish_operation(World& world, bool ok, const std::string& message, std::optional<Millis> write_pause = {});

@@ -21,9 +21,9 @@ bool streams_and_caught_up(const Report& primary, const NodeRecord& node) {
     return w && w->streaming && w->flushed.v + join_lag_bytes >= primary.end.v && !w->flushed.empty();
 }
 
-/// PostgreSQL lets a standby past the fork stream for a moment, and takes its replay for what it has flushed of the primary's
-/// WAL. So what the walsender shows counts only for one that says itself that it follows the primary, and is on the history:
-/// since then it has received nothing else.
+/// PostgreSQL lets a standby past the fork stream for a moment, and takes its replay for what it has flushed of the
+/// primary's WAL. So what the walsender shows counts only for one that says itself that it follows the primary, and is
+/// on the history: since then it has received nothing else.
 bool follows_on_history(const World& world, const Report& standby) {
     return standby.receiver.upstream == world.record.primary && on_history(world.record, standby);
 }
@@ -47,7 +47,8 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     const auto patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
     const bool member = world.newest_rule().rule.contains(node.incarnation);
     if (!member)
-        return v->distrust.empty() && r && follows_on_history(world, *r) && world.in_reach(node.name) && r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
+        return v->distrust.empty() && r && follows_on_history(world, *r) && world.in_reach(node.name) &&
+               r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
                peers_without_slot(world, node, *r).empty() && streams_and_caught_up(*p, node);
     // What it says counts for nothing (R4), so neither does what it confirms.
     if (!v->distrust.empty()) return false;
@@ -65,8 +66,10 @@ std::string waits_to_join(const World& world, const NodeRecord& node) {
     if (!world.may_be_member(node)) return {};
     const WalsenderView* w = walsender_of(*p, node.incarnation);
     if (!w || !w->streaming) return "waits for replication from " + world.record.primary.v;
-    if (!follows_on_history(world, *r)) return "has still to show that it follows " + world.record.primary.v + " on the cluster's history";
-    if (!streams_and_caught_up(*p, node)) return "is " + std::to_string(p->end.v - std::min(p->end.v, w->flushed.v)) + " bytes behind";
+    if (!follows_on_history(world, *r))
+        return "has still to show that it follows " + world.record.primary.v + " on the cluster's history";
+    if (!streams_and_caught_up(*p, node))
+        return "is " + std::to_string(p->end.v - std::min(p->end.v, w->flushed.v)) + " bytes behind";
     const std::vector<NodeName> missing = peers_without_slot(world, node, *r);
     return missing.empty() ? "" : "waits for its replication slots for " + join(missing);
 }
@@ -82,9 +85,11 @@ SyncRule wanted_rule(const World& world) {
     const std::uint32_t wanted = std::max(1U, setting);
     if (count >= wanted) return {wanted, healthy.members};
     // Still growing towards the setting: never weaker than now.
-    if (count > 0 && (count >= present.k || setting < present.k)) return {std::max(std::min(wanted, count), 1U), healthy.members};
+    if (count > 0 && (count >= present.k || setting < present.k))
+        return {std::max(std::min(wanted, count), 1U), healthy.members};
     if (setting == 0) return {};
-    // An operator who asks for standbys wants no commit without them; what "auto" means changes with the number of nodes.
+    // An operator who asks for standbys wants no commit without them; what "auto" means changes with the number of
+    // nodes.
     const bool asked_for = world.record.settings.number_sync_standbys && world.record.nodes.size() > 1;
     if (present.asynchronous() && asked_for) return {setting, {}};
     return present;

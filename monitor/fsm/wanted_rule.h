@@ -15,7 +15,8 @@ namespace pgaf::fsm {
 [[nodiscard]] bool healthy_member(const World& world, const NodeRecord& node);
 
 /// Peers that this node has no slot for: a survivor may need WAL from it (protocol: "What PostgreSQL does").
-[[nodiscard]] std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& node, const Report& report);
+[[nodiscard]] std::vector<NodeName> peers_without_slot(const World& world, const NodeRecord& node,
+                                                       const Report& report);
 
 /// What a running standby waits for before it may join the rule, for people; empty when it waits for nothing.
 [[nodiscard]] std::string waits_to_join(const World& world, const NodeRecord& node);

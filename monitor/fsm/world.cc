@@ -48,7 +48,9 @@ bool World::primary_runs() const {
     return record.history.empty() || r->timeline == record.history.back().timeline;
 }
 
-bool World::primary_serves() const { return primary_runs() && primary_live()->writable; }
+bool World::primary_serves() const {
+    return primary_runs() && primary_live()->writable;
+}
 
 bool World::primary_promised() const {
     const Report* r = primary_live();
@@ -61,11 +63,14 @@ bool World::primary_exited() const {
 }
 
 bool World::too_many_failovers() const {
-    const auto recent = std::count_if(memory.recent_failovers.begin(), memory.recent_failovers.end(), [&](Millis t) { return (now - t).v < 600'000; });
+    const auto recent = std::count_if(memory.recent_failovers.begin(), memory.recent_failovers.end(),
+                                      [&](Millis t) { return (now - t).v < 600'000; });
     return static_cast<std::uint32_t>(recent) >= record.settings.failover_limit;
 }
 
-bool World::may_be_candidate(const NodeRecord& n) const { return can_be_candidate(n) && !n.maintenance_wanted && !n.drop_wanted; }
+bool World::may_be_candidate(const NodeRecord& n) const {
+    return can_be_candidate(n) && !n.maintenance_wanted && !n.drop_wanted;
+}
 
 bool World::can_be_candidate(const NodeRecord& n) const {
     const Report* r = report(n.name);
@@ -78,7 +83,8 @@ bool World::may_be_member(const NodeRecord& n) const {
 }
 
 bool World::in_any_rule(const NodeRecord& n) const {
-    return std::any_of(record.rules.begin(), record.rules.end(), [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
+    return std::any_of(record.rules.begin(), record.rules.end(),
+                       [&](const NamedRule& named) { return named.rule.contains(n.incarnation); });
 }
 
 std::uint32_t World::number_sync_standbys() const {

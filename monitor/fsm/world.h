@@ -54,8 +54,8 @@ struct World {
     [[nodiscard]] NodeName name_of(const IncarnationId& incarnation) const;
 
     // ---- output ----
-    void log(const std::string& kind, const NodeName& about, const std::string& message, const std::string& evidence = {},
-             const std::string& rule = {});
+    void log(const std::string& kind, const NodeName& about, const std::string& message,
+             const std::string& evidence = {}, const std::string& rule = {});
     void reply(std::uint64_t command, bool ok, const std::string& message, std::optional<Millis> write_pause = {});
     void enter(Phase phase);
     void wake_at(Millis when);
@@ -68,7 +68,11 @@ struct World {
 /// "timeline 3, 0/5001A28"
 [[nodiscard]] std::string text(const WalPosition& position);
 
-[[nodiscard]] inline Millis operator-(Millis a, Millis b) { return Millis{a.v - b.v}; }
-[[nodiscard]] inline Millis operator+(Millis a, Millis b) { return Millis{a.v + b.v}; }
+[[nodiscard]] inline Millis operator-(Millis a, Millis b) {
+    return Millis{a.v - b.v};
+}
+[[nodiscard]] inline Millis operator+(Millis a, Millis b) {
+    return Millis{a.v + b.v};
+}
 
 }  // namespace pgaf::fsm

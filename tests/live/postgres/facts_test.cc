@@ -27,7 +27,8 @@ TEST_CASE("a standby's slots for its peers advance to what the peers have, never
     TestNode& b = cluster[2];
     TestNode& c = cluster[3];
     REQUIRE(cluster.perform(b, UpdatePeers{cluster.layout(b)}));
-    const std::string where = "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot_name(c.name) + "'";
+    const std::string where =
+        "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot_name(c.name) + "'";
     const auto slot = [&] { return lsn(b, where); };
     const auto reaches = [&](Lsn wanted) {
         return cluster.until(b, [&](const Facts& f) { return f.trouble.empty() && slot() >= wanted; });
@@ -71,7 +72,8 @@ TEST_CASE("a standby's slots for its peers advance to what the peers have, never
     REQUIRE(replays(third));
     b.control->peers_at({{a.name, third}, {c.name, first}});
     REQUIRE(cluster.until(b, [&](const Facts&) {
-        return lsn(b, "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot_name(a.name) + "'") >= third;
+        return lsn(b, "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot_name(a.name) + "'") >=
+               third;
     }));
     CHECK(slot() == second);
     CHECK(cluster.facts(b).trouble.empty());
@@ -132,8 +134,9 @@ TEST_CASE("an unfenced standby past the fork never follows, whatever its walsend
         return false;
     };
     CHECK(eventually(said));
-    // At the end of the old timeline its walsender counts as streaming for a moment, with the replay of the old timeline as
-    // its position: PostgreSQL may release the commit by that. So the rules keep such a node out, not PostgreSQL.
+    // At the end of the old timeline its walsender counts as streaming for a moment, with the replay of the old
+    // timeline as its position: PostgreSQL may release the commit by that. So the rules keep such a node out, not
+    // PostgreSQL.
     (void)client.answered(1000);
     CHECK(lsn(c, "pg_last_wal_replay_lsn()") == ahead);
     CHECK(c.ask("SELECT count(*) FROM t") == "1000");

@@ -211,7 +211,8 @@ TEST_CASE("the timeouts of replication follow the cluster's node_timeout by relo
     CHECK(a.ask("SHOW wal_sender_timeout") == "2500ms");
     const std::string rule = a.ask("SHOW synchronous_standby_names");
     a.control->follow_node_timeout(Millis{7000});
-    CHECK(cluster.until(a, [&](const Facts&) { return a.ask("SHOW wal_sender_timeout") == "7s"; }, 5000));
+    CHECK(cluster.until(
+        a, [&](const Facts&) { return a.ask("SHOW wal_sender_timeout") == "7s"; }, 5000));
     CHECK(a.ask("SHOW wal_receiver_timeout") == "7s");
     CHECK(a.ask("SHOW synchronous_standby_names") == rule);
     // And they stay with what is written next.

@@ -115,7 +115,8 @@ TEST_CASE("a history file of a promotion that was not finished misleads nobody (
     }
     // b is gone with all that it wrote. c is promoted in its turn; PostgreSQL has taken note of the file by then.
     REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
-    REQUIRE(eventually([&] { return read_text(c.dir + "/launcher.log").find("new target timeline is 2") != std::string::npos; }));
+    REQUIRE(eventually(
+        [&] { return read_text(c.dir + "/launcher.log").find("new target timeline is 2") != std::string::npos; }));
     REQUIRE(cluster.perform(c, Stop{StopMode::immediate}));
     REQUIRE(cluster.perform(c, StartStandby{cluster.layout(c), {}, {Timeline{2}}}));
     CHECK(cluster.facts(c).histories.empty());

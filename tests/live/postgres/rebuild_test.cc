@@ -164,7 +164,8 @@ TEST_CASE("WAL that the upstream has removed is told from an upstream that is aw
     TestNode& b = cluster[2];
     a.ask("CREATE TABLE t (i int)");
     REQUIRE(cluster.perform(a, Stop{StopMode::fast}));
-    CHECK_FALSE(cluster.until(b, [](const Facts& f) { return !f.wal_gone.empty(); }, 4000));
+    CHECK_FALSE(cluster.until(
+        b, [](const Facts& f) { return !f.wal_gone.empty(); }, 4000));
     REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
     REQUIRE(cluster.perform(a, StartPrimary{cluster.layout(a)}));
     REQUIRE(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
@@ -173,7 +174,8 @@ TEST_CASE("WAL that the upstream has removed is told from an upstream that is aw
     REQUIRE(cluster.perform(a, Checkpoint{1}));
     REQUIRE(cluster.perform(a, UpdatePeers{cluster.layout(a)}));
     REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
-    REQUIRE(cluster.until(b, [](const Facts& f) { return !f.wal_gone.empty(); }, 15'000));
+    REQUIRE(cluster.until(
+        b, [](const Facts& f) { return !f.wal_gone.empty(); }, 15'000));
     CHECK(cluster.facts(b).wal_gone.find("node1 no longer has the WAL from 0/") == 0);
     REQUIRE(cluster.perform(b, Stop{StopMode::fast}));
     const IncarnationId next{random_id()};

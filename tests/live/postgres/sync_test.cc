@@ -141,7 +141,8 @@ TEST_CASE("commits that wait while a rule is brought into force go through with 
         Sql sql = a.sql();
         while (!enough) {
             sql.send("INSERT INTO t VALUES (1)");
-            while (!enough && !sql.answered(100)) {}
+            while (!enough && !sql.answered(100)) {
+            }
             ++commits;
         }
     });

@@ -1,4 +1,5 @@
-// A record that is torn in a later segment than it began in, from the primary's crash to the survivors' rejoin (R6, I10).
+// A record that is torn in a later segment than it began in, from the primary's crash to the survivors' rejoin (R6,
+// I10).
 #include <filesystem>
 
 #include "keeper/postgres/settings.h"

@@ -101,7 +101,8 @@ bool Lab::begin_primary(Node& n, const Goal& goal) {
     }
     if (!takes_timeline(n, goal))
         return set_problem(n, "told to be primary on a timeline that does not continue its WAL");
-    if (n.histories.contains(goal.timeline)) return set_problem(n, "it has a history file of its timeline already: it needs another id");
+    if (n.histories.contains(goal.timeline))
+        return set_problem(n, "it has a history file of its timeline already: it needs another id");
     if (n.broken) return set_problem(n, "it can't be promoted: no room for a history file");
     if (!n.running) start_standby(n, {});
     promote(n, goal);

@@ -80,7 +80,7 @@ struct Node {
     NodeName upstream;
     bool fence_held = false;
     bool lagging = false;
-    bool stuck = false;   ///< answers no query
+    bool stuck = false;       ///< answers no query
     bool broken = false;      ///< can't be promoted
     bool replaying = false;   ///< starts, and replays so long that it takes no connections
     bool blind = false;       ///< its launcher is gone, and PostgreSQL with it: its keeper sees nothing

@@ -22,7 +22,8 @@ TempFolder::~TempFolder() {
     std::filesystem::remove_all(path, ignored);
 }
 
-// ---- FakeControl --------------------------------------------------------------------------------------------------------
+// ---- FakeControl
+// --------------------------------------------------------------------------------------------------------
 
 Async<Facts> FakeControl::observe() {
     ++looks;
@@ -38,7 +39,8 @@ Async<Result<>> FakeControl::perform(const Step& step, std::function<void(std::s
     if (on_step) on_step(wanted);
     steps.push_back(name);
     const std::size_t at = steps.size() - 1;
-    if (std::holds_alternative<StartStandby>(wanted) || std::holds_alternative<StartPrimary>(wanted)) progress("starts");
+    if (std::holds_alternative<StartStandby>(wanted) || std::holds_alternative<StartPrimary>(wanted))
+        progress("starts");
     const auto cancelled = [] { return boost::asio::this_coro::cancellation_state; };
     co_await boost::asio::this_coro::throw_if_cancelled(false);
     do {
@@ -104,9 +106,11 @@ void FakeControl::carry_out(const Step& step) {
             if constexpr (std::same_as<T, StartStandby>) server(true), follow(s.upstream);
             if constexpr (std::same_as<T, Follow>) follow(s.upstream);
             if constexpr (std::same_as<T, Fence>) follow({}), facts.complete = facts.end, facts.end_exact = true;
-            if constexpr (std::same_as<T, Promote>) server(false), facts.open_to_clients = true, facts.timeline = s.timeline;
+            if constexpr (std::same_as<T, Promote>)
+                server(false), facts.open_to_clients = true, facts.timeline = s.timeline;
             if constexpr (std::same_as<T, OpenToClients>) facts.open_to_clients = true;
-            if constexpr (std::same_as<T, Stop>) facts.status = PgStatus::stopped, ++facts.exits, facts.end_exact = true;
+            if constexpr (std::same_as<T, Stop>)
+                facts.status = PgStatus::stopped, ++facts.exits, facts.end_exact = true;
             if constexpr (std::same_as<T, Rewind> || std::same_as<T, Clone>) data(s.next);
             if constexpr (std::same_as<T, UpdatePeers>) {
                 facts.slots.clear();
@@ -116,7 +120,8 @@ void FakeControl::carry_out(const Step& step) {
         step);
 }
 
-// ---- FakeLink -----------------------------------------------------------------------------------------------------------
+// ---- FakeLink
+// -----------------------------------------------------------------------------------------------------------
 
 void FakeLink::send(const Report& report) {
     reports.push_back(report);
@@ -124,7 +129,8 @@ void FakeLink::send(const Report& report) {
     to.ack({report.seq, {{NodeName{"node1"}, Lsn{0x9000}}}, heartbeat, node_timeout});
 }
 
-// ---- Bench --------------------------------------------------------------------------------------------------------------
+// ---- Bench
+// --------------------------------------------------------------------------------------------------------------
 
 Bench::Bench(Millis heartbeat)
     : file(std::move(*StateFile::open(folder.path, ClusterName{"default"}, NodeName{"node2"}))) {
@@ -188,9 +194,13 @@ Goal Bench::goal(Role role, std::uint64_t epoch) {
     return g;
 }
 
-void Bench::say(Goal g) { link.to.goal(g); }
+void Bench::say(Goal g) {
+    link.to.goal(g);
+}
 
-Promise Bench::on_disk() const { return file.load()->promise; }
+Promise Bench::on_disk() const {
+    return file.load()->promise;
+}
 
 bool Bench::did(const std::string& step) const {
     return std::find(control.steps.begin(), control.steps.end(), step) != control.steps.end();

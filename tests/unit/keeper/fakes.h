@@ -1,5 +1,5 @@
-// Stand-ins for PostgreSQL and for the monitor, so that the loop can be watched: a small model of a server that does what
-// its steps say, and a link that keeps what it was given.
+// Stand-ins for PostgreSQL and for the monitor, so that the loop can be watched: a small model of a server that does
+// what its steps say, and a link that keeps what it was given.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -132,7 +132,8 @@ TEST_CASE("status in the words that recipes know, and in ours") {
     CHECK(standby["replication_state"] == "streaming");
     CHECK(standby["lag"] == 0x2000);
     const std::string metrics = metrics_text(node(Role::standby, true));
-    CHECK_THAT(metrics, Catch::Contains("pgaf_keeper_replication_lag_bytes{cluster=\"default\",node=\"node1\"} 8192\n"));
+    CHECK_THAT(metrics,
+               Catch::Contains("pgaf_keeper_replication_lag_bytes{cluster=\"default\",node=\"node1\"} 8192\n"));
     CHECK_THAT(metrics, Catch::Contains("pgaf_keeper_up{cluster=\"default\",node=\"node1\"} 1\n"));
     CHECK_THAT(metrics, Catch::Contains("pgaf_build_info{program=\"pgaf-keeper\""));
 }

@@ -13,7 +13,8 @@ TEST_CASE("the first primary: made, started, its rule applied, opened; each step
     bool promised_first = true;
     bench.control.on_step = [&](const Step&) {
         const Promise disk = bench.on_disk();
-        promised_first = promised_first && disk.goal && disk.goal->role == Role::primary && disk.rule_promised == RuleId{1};
+        promised_first =
+            promised_first && disk.goal && disk.goal->role == Role::primary && disk.rule_promised == RuleId{1};
     };
     bench.start();
     REQUIRE(bench.link.hellos.size() == 1);
@@ -145,8 +146,7 @@ TEST_CASE("a fence breaks off the start of a standby, and nothing is fenced befo
     REQUIRE(bench.until([&] { return bench.link.last().status == PgStatus::starting; }));
     bench.say(bench.goal(Role::fence, 2));
     REQUIRE(bench.until([&] { return bench.did("StartStandby cancelled"); }));
-    for (const Report& report : bench.link.reports)
-        CHECK_FALSE((report.fenced && report.promised.epoch == Epoch{1}));
+    for (const Report& report : bench.link.reports) CHECK_FALSE((report.fenced && report.promised.epoch == Epoch{1}));
     REQUIRE(bench.until([&] { return bench.link.last().fenced; }));
     CHECK(bench.link.last().promised.epoch == Epoch{2});
 }

@@ -59,9 +59,8 @@ TEST_CASE("whoever answers the SSL request is alive") {
     std::array<unsigned char, 8> request{};
     tcp::socket peer(context);
     acceptor.async_accept(peer, [&](boost::system::error_code) {
-        asio::async_read(peer, asio::buffer(request), [&](boost::system::error_code, std::size_t) {
-            asio::write(peer, asio::buffer("N", 1));
-        });
+        asio::async_read(peer, asio::buffer(request),
+                         [&](boost::system::error_code, std::size_t) { asio::write(peer, asio::buffer("N", 1)); });
     });
     CHECK(probe(context, "127.0.0.1", acceptor.local_endpoint().port(), 1000) == PortState::answers);
     // Length 8, then 80877103.

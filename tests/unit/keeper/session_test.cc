@@ -91,8 +91,16 @@ class FakeMonitor final : public v1::KeeperService::Service {
 };
 
 Hello hello(const char* incarnation = "a") {
-    return {ClusterName{"default"}, NodeName{"node1"}, IncarnationId{incarnation}, BootId{"boot"}, "127.0.0.1", 5432, 50,
-            true, {}, "0.1.0"};
+    return {ClusterName{"default"},
+            NodeName{"node1"},
+            IncarnationId{incarnation},
+            BootId{"boot"},
+            "127.0.0.1",
+            5432,
+            50,
+            true,
+            {},
+            "0.1.0"};
 }
 
 Report report(std::uint64_t seq) {
@@ -195,7 +203,8 @@ TEST_CASE("of reports that could not be sent yet only the newest is") {
     client.seq = 0;
     client.session->open(hello());
     for (std::uint64_t seq = 1; seq <= 5000; ++seq) client.session->send(report(seq));
-    for (std::uint64_t i = 1; i <= 100; ++i) client.session->send(ProbeResult{.probe = i, .target = {}, .receiver = {}});
+    for (std::uint64_t i = 1; i <= 100; ++i)
+        client.session->send(ProbeResult{.probe = i, .target = {}, .receiver = {}});
     REQUIRE(client.until([&] { return !client.acks.empty(); }));
     CHECK(client.acks[0].seq == 5000);
     const auto heard = monitor.heard();

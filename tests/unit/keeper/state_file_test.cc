@@ -124,7 +124,8 @@ TEST_CASE("a state file of another node or cluster is refused") {
     for (const auto& [node, cluster] : {std::pair{"node2", "default"}, std::pair{"node1", "other"}}) {
         const auto loaded = open(temp.path, node, cluster).load();
         REQUIRE_FALSE(bool(loaded));
-        CHECK_THAT(loaded.error().message, Catch::Contains("node1") && Catch::Contains(node) && Catch::Contains(cluster));
+        CHECK_THAT(loaded.error().message,
+                   Catch::Contains("node1") && Catch::Contains(node) && Catch::Contains(cluster));
     }
 }
 

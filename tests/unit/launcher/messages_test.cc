@@ -121,6 +121,7 @@ TEST_CASE("answers are one line of UTF-8 within the bound, whatever they hold") 
                                                          .exits = 2,
                                                          .leaving = true,
                                                          .last_exit = {}}));
-    CHECK(hello == nlohmann::json::parse(R"({"event":"hello","life":"l","data_dir":"/d","bin_dir":"/b","postmaster":7,"starting":true,
+    CHECK(hello == nlohmann::json::parse(
+                       R"({"event":"hello","life":"l","data_dir":"/d","bin_dir":"/b","postmaster":7,"starting":true,
                                              "exits":2,"leaving":true,"pg_version":"15.13"})"));
 }

@@ -54,12 +54,14 @@ class Finds(unittest.TestCase):
         self.assertEqual(self.found({"ctl/a.cc": "#include <pgaf/v1/admin.pb.h>\n"}), [])
 
     def test_long_files_and_functions(self):
-        self.one({"ctl/a.cc": "//\n" * 421}, "421 lines")
-        self.assertEqual(self.found({"ctl/a.cc": "//\n" * 420}), [])
-        self.one({"tools/a": "#!/bin/sh\n" + "#\n" * 420}, "tools/a: 421 lines")
+        self.one({"ctl/a.cc": "//\n" * 401}, "401 lines")
+        self.assertEqual(self.found({"ctl/a.cc": "//\n" * 400}), [])
+        self.one({"tools/a": "#!/bin/sh\n" + "#\n" * 400}, "tools/a: 401 lines")
         body = "    f();\n"
         self.one({"ctl/a.cc": "int f(int a) {\n" + body * 74 + "}\n"}, "ctl/a.cc:1", "76 lines")
         self.assertEqual(self.found({"ctl/a.cc": "int f(int a) {\n" + body * 73 + "}\n"}), [])
+        wrapped = "int f(int a,\n      int b) {\n"
+        self.one({"ctl/a.cc": wrapped + body * 73 + "}\n"}, "ctl/a.cc:1", "76 lines")
         self.assertEqual(self.found({"ctl/a.cc": "namespace pgaf {\nint a() {\n" + body * 40 + "}\n" +
                                                  "int b() {\n" + body * 40 + "}\n}\n"}), [])
 

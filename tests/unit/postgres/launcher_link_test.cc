@@ -71,10 +71,11 @@ struct FakeLauncher {
         REQUIRE(until([&] { return client->trouble().find("does not say hello") != std::string::npos; }));
         greet(R"("postmaster":0,"starting":false)");
         REQUIRE(until([&] { return client->view().connected; }));
-        asio::co_spawn(io, client->start(), asio::bind_cancellation_slot(cancel.slot(), [this](std::exception_ptr failed, auto) {
-            ended = true;
-            cancelled = failed != nullptr;
-        }));
+        asio::co_spawn(io, client->start(),
+                       asio::bind_cancellation_slot(cancel.slot(), [this](std::exception_ptr failed, auto) {
+                           ended = true;
+                           cancelled = failed != nullptr;
+                       }));
         asked = heard();
         REQUIRE(asked.at("op") == "start");
     }
@@ -164,7 +165,8 @@ TEST_CASE_METHOD(FakeLauncher, "a server that another run of the keeper has aske
     }
 }
 
-TEST_CASE_METHOD(FakeLauncher, "a stopped server whose folder can't be read is not known, neither absent nor another one (R2)") {
+TEST_CASE_METHOD(FakeLauncher,
+                 "a stopped server whose folder can't be read is not known, neither absent nor another one (R2)") {
     PostgresConfig config;
     config.data_dir = dir / "data";
     config.state_dir = dir.path();

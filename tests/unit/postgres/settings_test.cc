@@ -62,9 +62,11 @@ TEST_CASE("what is written for each version from 13 to 18 is what that version k
         CHECK(values.contains("recovery_init_sync_method") == (version >= 14));
         CHECK(values.contains("promote_trigger_file") == (version <= 15));
         // Since 13, and changed by reload since then: how a standby is pointed elsewhere.
-        for (const char* name : {"wal_keep_size", "primary_conninfo", "primary_slot_name"}) CHECK(values.contains(name));
+        for (const char* name : {"wal_keep_size", "primary_conninfo", "primary_slot_name"})
+            CHECK(values.contains(name));
         // Gone before 13.
-        for (const char* name : {"wal_keep_segments", "standby_mode", "trigger_file"}) CHECK_FALSE(values.contains(name));
+        for (const char* name : {"wal_keep_segments", "standby_mode", "trigger_file"})
+            CHECK_FALSE(values.contains(name));
     }
 }
 

@@ -120,7 +120,8 @@ TEST_CASE("the last complete record is found; torn, stale and damaged ones are n
     CHECK_FALSE(find_wal_end(scan_of(empty, start)));
 }
 
-TEST_CASE("a segment that can't be read is not the end of WAL: whoever took it for one would lose what lies in it (R4)") {
+TEST_CASE(
+    "a segment that can't be read is not the end of WAL: whoever took it for one would lose what lies in it (R4)") {
     const test::TempDir dir;
     const std::uint64_t start = 3 * megabyte;
     test::write_text(dir / segment_name(Timeline{1}, 3, megabyte), segment(start, 5, 100));
@@ -169,7 +170,7 @@ TEST_CASE("a disk that fails in the middle of a segment, interrupted and short r
     failure = EINTR;
     REQUIRE(files.page(Lsn{start}) != nullptr);
     CHECK_FALSE(files.trouble());
-    CHECK(files.page(Lsn{start + 8192}) == nullptr);  // nothing was written there
+    CHECK(files.page(Lsn{start + 8192}) == nullptr);      // nothing was written there
     CHECK(files.page(Lsn{start + megabyte}) == nullptr);  // there is no such file
     CHECK_FALSE(files.trouble());
 

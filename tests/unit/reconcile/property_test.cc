@@ -112,7 +112,9 @@ World any_world(std::uint64_t seed) {
     return w;
 }
 
-bool is_alive(PgStatus s) { return s != PgStatus::absent && s != PgStatus::stopped && s != PgStatus::unknown; }
+bool is_alive(PgStatus s) {
+    return s != PgStatus::absent && s != PgStatus::stopped && s != PgStatus::unknown;
+}
 
 void check_start(const World& w, const Decision& d) {
     const Goal& g = *w.promise.goal;
@@ -145,8 +147,12 @@ void check_receiver(const World& w, const NodeName& upstream) {
     REQUIRE(upstream != w.promise.node);
 }
 
-void check_step(const World& w, const StartStandby& s) { check_receiver(w, s.upstream); }
-void check_step(const World& w, const StartPrimary& s) { check_primary(w, s); }
+void check_step(const World& w, const StartStandby& s) {
+    check_receiver(w, s.upstream);
+}
+void check_step(const World& w, const StartPrimary& s) {
+    check_primary(w, s);
+}
 void check_step(const World& w, const Follow& s) {
     check_receiver(w, s.upstream);
     REQUIRE((w.run.goal_received || w.run.on_its_own()));

@@ -40,7 +40,8 @@ std::string Script::show() {
     if (!report.rule_promised.empty()) said += " rule_promised=" + std::to_string(report.rule_promised.v);
     if (!said.empty()) text += "reports" + said + "\n";
     if (facts_.leaving)
-        text += may_let_go(promise_, run_, facts_, acknowledged_ ? &*acknowledged_ : nullptr) ? "lets go\n" : "holds on\n";
+        text +=
+            may_let_go(promise_, run_, facts_, acknowledged_ ? &*acknowledged_ : nullptr) ? "lets go\n" : "holds on\n";
     return text;
 }
 
@@ -109,8 +110,10 @@ std::string Script::run(const std::string& command) {
         run_.monitor_in_reach = words.at(1) == "back";
         run_.monitor_away = {};
         run_.monitor_refuses = words.at(1) == "refuses";
-        if (run_.monitor_refuses) run_.monitor_away = Millis{60'000};
-        else if (!run_.monitor_in_reach) run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
+        if (run_.monitor_refuses)
+            run_.monitor_away = Millis{60'000};
+        else if (!run_.monitor_in_reach)
+            run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
     } else if (verb == "without-stream") {
         run_.without_stream = Millis{std::stoll(words.at(1))};
     } else if (verb == "acknowledged") {

@@ -1,5 +1,5 @@
-// Runs every script in tests/unit/reconcile/scripts. PGAF_WRITE_SCRIPTS=1 writes what is decided now into the scripts, to
-// be read with care before it is kept.
+// Runs every script in tests/unit/reconcile/scripts. PGAF_WRITE_SCRIPTS=1 writes what is decided now into the scripts,
+// to be read with care before it is kept.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>

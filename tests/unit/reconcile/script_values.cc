@@ -15,8 +15,12 @@ std::vector<std::string> items(const std::string& text, char separator = ',') {
     return all;
 }
 
-std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
-Lsn lsn(const std::string& text) { return Lsn::parse(text).value_or(Lsn{~std::uint64_t{0}}); }
+std::uint64_t number(const std::string& text) {
+    return std::strtoull(text.c_str(), nullptr, 10);
+}
+Lsn lsn(const std::string& text) {
+    return Lsn::parse(text).value_or(Lsn{~std::uint64_t{0}});
+}
 
 template <class T>
 bool read(const std::string& text, T& value) {

@@ -28,7 +28,9 @@ Facts node(std::uint32_t timeline, std::uint64_t complete, std::uint64_t end, st
     return f;
 }
 
-TimelineFork left(std::uint32_t timeline, std::uint64_t end) { return {Timeline{timeline}, Lsn{end}}; }
+TimelineFork left(std::uint32_t timeline, std::uint64_t end) {
+    return {Timeline{timeline}, Lsn{end}};
+}
 
 }  // namespace
 
