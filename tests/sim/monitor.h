@@ -26,6 +26,7 @@ struct Monitor {
     MonitorStore store;
     bool alive = false;
     bool frozen = false;
+    Micros started = 0;
     Micros frozen_since = 0;
     /// Time in which it was frozen does not count for the heart (monitor/service/clock.h).
     Micros left_out = 0;

@@ -149,6 +149,7 @@ void start_monitor(World& w) {
     Monitor& m = w.monitor.edit();
     if (m.alive) return;
     m.alive = true;
+    m.started = w.now;
     m.frozen = false;
     m.dies_at_decision = 0;
     ++m.life;

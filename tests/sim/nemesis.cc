@@ -108,6 +108,12 @@ void operate(World& w, const Act& act) {
     }
 }
 
+bool has_data_elsewhere(const World& w, NodeIx node) {
+    for (NodeIx other = 0; other < w.nodes(); ++other)
+        if (other != node && w.machines[other]->disk.has_data && !w.machines[other]->disk.rebuilding) return true;
+    return false;
+}
+
 }  // namespace
 
 bool destroys(Harm harm) {
@@ -189,7 +195,10 @@ void begin_act(World& w, Act& act) {
             if (w.monitor->alive) w.monitor.edit().dies_at_decision = 1 + static_cast<int>(act.other % 3);
             return;
         case Harm::freeze_monitor: return freeze_monitor(w, true);
-        case Harm::empty_disk: return empty_disk(w, n, act.other % 2 == 0);
+        case Harm::empty_disk:
+            // The only copy of the data: nothing could bring it back.
+            if (!has_data_elsewhere(w, n)) return;
+            return empty_disk(w, n, act.other % 2 == 0);
         case Harm::snapshot: act.before = w.machines[n]->disk; return;
         case Harm::lose_state: return lose_state_file(w, n);
         case Harm::damage_state: return damage_state_file(w, n);

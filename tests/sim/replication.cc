@@ -241,6 +241,11 @@ void on_receiver_lost(World& w, NodeIx node, std::uint32_t link, bool check) {
     if (!has_receiver(w, node, link)) return;
     const Receiver& r = *w.server(node)->receiver;
     const bool passes = w.network->passes(r.upstream, node);
+    // It was to be given up because its walsender had been stopped, which has gone on meanwhile.
+    if (!check && !r.ends && w.server(r.upstream)) {
+        const Walsender* sender = find_sender(*w.server(r.upstream), link);
+        if (sender && !sender->frozen) return;
+    }
     if (check && r.ends && !passes)
         return w.after(wal_timeout, wal_timeout + 500 * ms, {Ev::receiver_lost, node, link, 0});
     if (check && !r.ends && !silent_for(w, node, r.upstream, wal_timeout)) return;
