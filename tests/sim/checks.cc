@@ -79,6 +79,15 @@ bool under_a_rule(const World& w, NodeIx node, std::uint64_t lsn) {
     return false;
 }
 
+std::string confirmed_text(const World& w) {
+    std::string text;
+    for (const NamedRule& named : w.monitor->store.record->rules)
+        for (const IncarnationId& member : named.rule.members)
+            if (const auto found = w.ghost->confirmed.find(inc_of(member)); found != w.ghost->confirmed.end())
+                text += ", " + member.v + " has confirmed " + at(found->second.lsn);
+    return text;
+}
+
 }  // namespace
 
 void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
@@ -95,7 +104,7 @@ void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
             return w.violated("I2: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " + std::to_string(epoch) +
                               " what " + name_of(r.node).v + ", primary of epoch " + std::to_string(r.epoch) + ", does not have");
     if (!under_a_rule(w, node, lsn))
-        w.violated("R3, R6: " + name_of(node).v + " acknowledges at " + at(lsn) + " under no rule in force");
+        w.violated("R3, R6: " + name_of(node).v + " acknowledges at " + at(lsn) + " under no rule in force" + confirmed_text(w));
 }
 
 void check_seen(World& w, NodeIx node, std::uint64_t lsn) {

@@ -10,6 +10,7 @@
 
 namespace pgaf::sim {
 void power_on(World& w, NodeIx node) {
+    if (w.now < w.machines[node]->off_until) return w.at(w.machines[node]->off_until, {Ev::power_on, node});
     Machine& m = w.machines[node].edit();
     m.power = true;
     if (!m.launcher.alive) w.after(5 * ms, 300 * ms, {Ev::launcher_starts, node});
@@ -121,6 +122,7 @@ void put_back(World& w, NodeIx node, const Disk& disk) {
     w.say(node, [] { return std::string("its disk is put back to a snapshot"); });
     w.machines[node].edit().disk = disk;
     w.machines[node].edit().put_back = true;
+    w.machines[node].edit().off_until = w.now + w.between(sec, 3 * sec);
     forget_destroyed(w);
     power_on(w, node);
 }

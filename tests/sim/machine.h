@@ -187,6 +187,8 @@ struct Machine {
     bool slow_disk = false;
     /// Its disk was put back to a snapshot, and it has not been reset since: with no monitor in reach nobody finds out (R9).
     bool put_back = false;
+    /// Putting it back takes a while.
+    Micros off_until = 0;
     bool bad_state_disk = false;
     Disk disk;
     Launcher launcher;

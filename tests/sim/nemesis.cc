@@ -114,6 +114,13 @@ bool has_data_elsewhere(const World& w, NodeIx node) {
     return false;
 }
 
+/// With no monitor in reach nobody finds out that a disk was put back, and its owner was told to reset the node (R9).
+bool monitor_sees(const World& w, NodeIx node) {
+    const Monitor& m = *w.monitor;
+    return m.alive && !m.frozen && m.dies_at_decision == 0 && w.now - m.started >= 5 * sec &&
+           w.network->both_ways(node, w.monitor_place());
+}
+
 }  // namespace
 
 bool destroys(Harm harm) {
@@ -231,7 +238,7 @@ void end_act(World& w, Act& act) {
         case Harm::monitor_dies: return w.after(ms, 500 * ms, {Ev::monitor_starts});
         case Harm::freeze_monitor: return freeze_monitor(w, false);
         case Harm::snapshot:
-            if (act.before) put_back(w, n, *act.before);
+            if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back(w, n, *act.before);
             return;
         case Harm::bad_state_disk: w.machines[n].edit().bad_state_disk = false; return;
         case Harm::slow_disk: w.machines[n].edit().slow_disk = false; return;

@@ -104,6 +104,9 @@ class Run {
     [[nodiscard]] bool well() const {
         const auto& heart = world_.monitor->heart;
         if (!heart || heart->record().nodes.size() != world_.nodes()) return false;
+        // Half of a connection that has ended at its other end counts as none.
+        for (NodeIx n = 0; n < world_.nodes(); ++n)
+            if (const auto& s = world_.server(n); s && s->receiver && s->receiver->ends) return false;
         return fsm::summarize(*heart, monitor_now(world_)).healthy;
     }
 

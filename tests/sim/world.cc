@@ -5,6 +5,7 @@
 #include "common/mutation.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/clients.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/replication.h"
@@ -117,7 +118,7 @@ void World::happen(const Event& e) {
         case Ev::keeper_starts:
             if (!keepers[e.node]->alive && machines[e.node]->power) start_keeper(*this, e.node);
             return;
-        case Ev::power_on: return;
+        case Ev::power_on: return sim::power_on(*this, e.node);
         case Ev::handover_over: return on_handover_over(*this, e.node, e.tag);
         case Ev::tick: return on_tick(*this, e.tag);
         case Ev::monitor_starts: return start_monitor(*this);
