@@ -125,8 +125,17 @@ bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
     return true;
 }
 
+/// It runs with part of a record behind its last complete one, and passes that on. Whoever follows it now confirms that
+/// part, and its walsender still says so when the new timeline has begun to write over it: a commit there would count
+/// as confirmed. One that connects after the promotion has confirmed nothing yet.
+bool passes_torn_record_on(const Report& chosen) {
+    return chosen.status == PgStatus::running && chosen.in_recovery &&
+           flushed_end(chosen).lsn > complete_end(chosen).lsn;
+}
+
 /// While the fork of the timeline that is being begun is not known, only those follow whose fence shows that they have
-/// nothing that the chosen node lacks (R6). The others keep a fence, so that their end of WAL is known and final.
+/// nothing that the chosen node lacks, and who get nothing from it that it is about to write over (R6). The others keep
+/// a fence, so that their end of WAL is known and final.
 bool must_wait_for_fork(const World& world, const NodeRecord& n) {
     if (world.record.phase != Phase::promoting || world.record.history.empty() || world.record.history.back().fork)
         return false;
@@ -137,7 +146,7 @@ bool must_wait_for_fork(const World& world, const NodeRecord& n) {
     // One that was told to stop and has stopped is as good as fenced.
     const bool final_end = fenced(world, n) || (r && n.goal.role == Role::stop && r->status == PgStatus::stopped &&
                                                 r->promised == n.goal.stamp);
-    return !chosen || !final_end || !follows_without_hole(world, *r, *chosen);
+    return !chosen || !final_end || passes_torn_record_on(*chosen) || !follows_without_hole(world, *r, *chosen);
 }
 
 /// The goal that the node should have now; nothing: leave it as it is.
