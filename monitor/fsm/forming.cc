@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "monitor/fsm/history.h"
+
 namespace pgaf::fsm {
 namespace {
 
@@ -15,6 +17,7 @@ std::string unfit(const World& world, const NodeRecord& n) {
     if (!r->problem.empty()) return r->problem;
     if (r->status == PgStatus::unknown)
         return "its keeper has not found out yet what PostgreSQL does (is its launcher running?)";
+    if (!r->system_id.empty() && complete_end(*r).lsn.empty()) return "the end of its WAL is not known yet";
     if (n.candidate_priority == 0) return "its candidate-priority is 0";
     return world.may_be_candidate(n) ? "" : "it is leaving, in maintenance or to be dropped";
 }
@@ -25,7 +28,9 @@ const NodeRecord* first_primary(const World& world) {
     const NodeRecord* best = nullptr;
     // Names come in their order, so the first of equals wins.
     const auto key = [&](const NodeRecord& n) {
-        return std::tuple{!world.report(n.name)->system_id.empty(), n.candidate_priority};
+        // Whoever has less of the same data would take the others' away.
+        const Report& r = *world.report(n.name);
+        return std::tuple{!r.system_id.empty(), r.timeline, complete_end(r).lsn, n.candidate_priority};
     };
     for (const auto& [name, n] : world.record.nodes)
         if (unfit(world, n).empty() && (!best || key(n) > key(*best))) best = &n;

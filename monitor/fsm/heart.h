@@ -135,6 +135,8 @@ struct NodeView {
     Millis high_since;
     /// Since when the primary's walsenders have not shown it streaming; unset while they do.
     std::optional<Millis> not_streaming_since;
+    /// Since when its PostgreSQL is starting, as far as its reports say.
+    std::optional<Millis> starting_since;
     /// Number of its newest report of this boot.
     std::uint64_t seq = 0;
     /// Its newest look at the primary, and when that was asked for and answered; the first look since the primary was

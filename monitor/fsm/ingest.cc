@@ -111,6 +111,7 @@ void ingest(World& world, const SessionOpened& input) {
     n.port = hello.port;
     if (v.boot != hello.boot) {
         v.not_streaming_since.reset();
+        v.starting_since.reset();
         v.seq = 0;
     }
     v.connected = true;
@@ -191,6 +192,10 @@ void ingest(World& world, const ReportReceived& input) {
     const bool trusted = v.distrust.empty();
     v.distrust = amnesia(n, v, r);
     v.report = r;
+    if (r.status != PgStatus::starting)
+        v.starting_since.reset();
+    else if (!v.starting_since)
+        v.starting_since = world.now;
     if (!v.distrust.empty()) {
         if (trusted) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
         return;

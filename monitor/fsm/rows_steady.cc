@@ -61,11 +61,17 @@ bool restarts_too_fast(const World& world) {
     return recent > 0 && (world.now - restarts.back()).v < (500 << std::min<std::int64_t>(recent, 6));
 }
 
+/// What it has can be compared with what others had of it, or nobody is there who could have had anything.
+bool end_is_known(const World& world) {
+    return !complete_end(*world.primary_live()).lsn.empty() || world.record.nodes.size() == 1 ||
+           world.record.history.empty();
+}
+
 bool primary_exited_without_candidates(const World& world) {
     // One whose machine goes down would be stopped again at once; it asks anew when it is back. Those that may show
     // that its disk was put back get a moment to be heard.
     return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world) &&
-           !reconnecting(world);
+           !reconnecting(world) && end_is_known(world);
 }
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();
@@ -134,6 +140,21 @@ bool another_has(const World& world, const WalPosition& end) {
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
                world.in_reach(entry.first) && contains(world.record, *world.live(entry.first), end);
     });
+}
+
+/// It is being started, in place or by its keeper after a crash, and does not come up.
+bool primary_starts_for_ever(const World& world) {
+    const NodeView* v = world.view(world.record.primary);
+    const Report* r = world.primary_live();
+    if (!has_primary(world) || !r || r->status != PgStatus::starting || !v || !v->starting_since) return false;
+    const std::int64_t limit = comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    return (world.now - *v->starting_since).v >= limit && failover_can_complete(world) && !world.too_many_failovers();
+}
+void fail_over_from_start(World& world, const Row& row) {
+    const NodeView* v = world.view(world.record.primary);
+    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " does not come up",
+                   "it has been starting for " + seconds(world.now - *v->starting_since));
+    world.record.exclude_primary = true;
 }
 
 /// Somebody who has everything that the chosen node has: its exit alone completes R4 (second form), once its end is
@@ -300,6 +321,8 @@ constexpr std::array rows{
         "what a primary says after its disk was put back counts for nothing (R4)"},
     Row{"primary-stuck", primary_stuck, fail_over_from_stuck,
         "PostgreSQL lives and answers no query: it is told to stop, and a standby takes over"},
+    Row{"primary-starts", primary_starts_for_ever, fail_over_from_start,
+        "promoting a standby beats a recovery of which nobody knows when it ends"},
     Row{"promotion-failed", promotion_failed, choose_another,
         "a chosen node that says why it can't be promoted must not hold up the others"},
     Row{"checkpoint-made", checkpoint_made, stop_old_primary,

@@ -51,6 +51,7 @@ bool Script::machine_command(const Words& words) {
         {"start-launcher", [](Lab& lab, Node& n) { n.blind = false, lab.report(n); }},
         {"replaying", [](Lab& lab, Node& n) { n.replaying = true, lab.report(n); }},
         {"broken", [](Lab&, Node& n) { n.broken = true; }},
+        {"newer", [](Lab&, Node& n) { n.folder.fork_to(Timeline{n.folder.timeline.v + 1}); }},
         {"past-fork", [](Lab& lab, Node& n) { n.past_fork = true, n.upstream = lab.heart->record().primary; }},
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
