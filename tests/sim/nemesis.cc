@@ -110,7 +110,9 @@ void operate(World& w, const Act& act) {
 
 bool has_data_elsewhere(const World& w, NodeIx node) {
     for (NodeIx other = 0; other < w.nodes(); ++other)
-        if (other != node && w.machines[other]->disk.has_data && !w.machines[other]->disk.rebuilding) return true;
+        if (other != node && !w.machines[other]->put_back && w.machines[other]->disk.has_data &&
+            !w.machines[other]->disk.rebuilding)
+            return true;
     return false;
 }
 
