@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 
 #include "common/json.h"
 #include "keeper/postgres/conf_text.h"
@@ -51,6 +52,18 @@ std::string one_line(std::string text) {
 std::string system_user() {
     const passwd* entry = ::getpwuid(::geteuid());
     return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
+}
+
+std::string DataDir::without_room() const {
+    constexpr std::uintmax_t segment = std::uintmax_t{16} << 20;
+    for (const std::string& folder : {config_.data_dir, wal_dir()}) {
+        std::error_code unknown;
+        const auto space = std::filesystem::space(folder, unknown);
+        if (!unknown && space.available < segment)
+            return "No space left for a WAL segment in " + folder + " (" + std::to_string(space.available >> 10) +
+                   " kB are free): make room";
+    }
+    return {};
 }
 
 Result<> DataDir::readable() const {

@@ -24,6 +24,8 @@ class DataDir {
     /// Whether it can be told what is there: an error when something of what says so can't be read, although it is
     /// there (R2: a folder must not lose its identity to a disk error).
     [[nodiscard]] Result<> readable() const;
+    /// Which file system of the folder has no room for a WAL segment of the usual 16 MiB; empty when each has.
+    [[nodiscard]] std::string without_room() const;
     /// Contents of PG_VERSION; 0 when there is no data folder.
     [[nodiscard]] int version() const;
     /// Exists and holds anything at all.

@@ -21,6 +21,7 @@ constexpr const char* own_end = "exit code 1";
 constexpr std::uint64_t default_segment_bytes = std::uint64_t{16} << 20;
 
 void add_trouble(Facts& facts, const std::string& text) {
+    if (text.empty()) return;
     facts.trouble += (facts.trouble.empty() ? "" : "; ") + text;
 }
 
@@ -102,6 +103,8 @@ Async<Facts> FactsReader::observe() {
         exit_untold_ = true;
         co_await add_running(facts);
     }
+    // PostgreSQL does not always say why it can't write.
+    if (!facts.trouble.empty()) add_trouble(facts, node_.data.without_room());
     co_return facts;
 }
 
