@@ -4,15 +4,13 @@
 #include <vector>
 
 #include "common/mutation.h"
+#include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
 
-/// The smallest segment size that initdb makes. R6 needs a bound that is never larger than the real one, which the
-/// heart does not know; a survivor that is held back without need enters by R3 a moment later.
-constexpr std::uint64_t segment_bytes = 1024 * 1024;
 /// How long the best candidate may stream what it lacks before one that has everything is taken instead.
 constexpr std::int64_t forward_limit_ms = 5000;
 
@@ -137,6 +135,13 @@ bool forward_under_way(const World& world) {
     return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
 }
 
+bool forward_gave_up(const World& world) {
+    const std::optional<FastForward>& forward = world.record.forward;
+    if (!forward || (world.now - world.memory.forward_since).v < forward_limit_ms) return false;
+    const Report* r = world.report(forward->node);
+    return !r || complete_end(*r).lsn < forward->until;
+}
+
 namespace {
 
 /// So little is missing that streaming it costs less than the operator's order of candidates is worth.
@@ -152,6 +157,23 @@ std::optional<Choice> old_primary(const World& world, const std::string& evidenc
     if (!p || !r || p->maintenance || r->leaving) return std::nullopt;
     if (!world.record.history.empty() && !on_history(world.record, *r)) return std::nullopt;
     return Choice{p->name, true, complete_end(*r), evidence};
+}
+
+bool may_take_over(const World& world, const NodeRecord& n) {
+    return !is_told(world, n) && world.can_be_candidate(n) && world.in_reach(n.name);
+}
+
+/// A fence may be told before the end of WAL has been read.
+bool end_is_known(const World& world, const NodeRecord& n) {
+    return fenced(world, n) && !complete_end(*world.report(n.name)).lsn.empty();
+}
+
+std::vector<NodeName> with_unknown_end(const World& world) {
+    std::vector<NodeName> names;
+    for (const auto& [name, n] : world.record.nodes)
+        if (may_take_over(world, n) && world.report(name)->status != PgStatus::absent && !end_is_known(world, n))
+            names.push_back(name);
+    return names;
 }
 
 /// What any node has ever been heard to have, for the record of what may be lost (R12).
@@ -176,6 +198,11 @@ std::string evidence(const Completeness& complete, const Candidate& c, const Wal
            (needed.timeline.empty() ? "nothing" : text(needed));
 }
 
+std::string in_vain(const World& world) {
+    const std::vector<NodeName> names = with_unknown_end(world);
+    return names.empty() ? "" : "; " + join(names) + ": waited for in vain, what it has may be lost";
+}
+
 /// With nobody left who is on the history, and the operator's word: the fenced node that has most of it. Its own line
 /// becomes the cluster's (R12).
 std::optional<Choice> diverged_choice(const World& world) {
@@ -189,7 +216,8 @@ std::optional<Choice> diverged_choice(const World& world) {
     if (!best) return std::nullopt;
     const WalPosition left = has_of_it(*best);
     return Choice{best->node->name, false, left,
-                  evidence({}, *best, world.record.floor) + "; it is not on the cluster's history, which it left at " +
+                  evidence({}, *best, world.record.floor) + in_vain(world) +
+                      "; it is not on the cluster's history, which it left at " +
                       (left.timeline.empty() ? "a point that is not known" : text(left)) +
                       ": all commits after that may be lost, and what it has of its own takes their place"};
 }
@@ -213,7 +241,50 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
     return {};
 }
 
+/// The operator's word gives up what only nodes out of reach have, and nothing that a node in reach has (R12).
+Outcome by_word(const World& world) {
+    if (forward_under_way(world) || !awaited_by_word(world).empty()) return {};
+    const std::vector<Candidate> candidates = fenced_candidates(world);
+    if (candidates.empty()) return {diverged_choice(world), std::nullopt};
+    const WalPosition all = required(world, {}).all;
+    const auto chosen = [&](const Candidate& c) {
+        return Outcome{Choice{c.node->name, false, world.record.floor,
+                              evidence({}, c, world.record.floor) + "; " + furthest_known(world, c) + in_vain(world)},
+                       std::nullopt};
+    };
+    for (const Candidate& c : candidates) {
+        if (has(world, c, all)) return chosen(c);
+        const auto forward = lacks_little(world, c, all) ? forward_for(world, c, all) : std::nullopt;
+        if (forward && !forward->start_source && forward != world.record.forward) return {std::nullopt, forward};
+    }
+    for (const Candidate& c : candidates)
+        if (const auto forward = forward_for(world, c, all); forward && forward != world.record.forward)
+            return {std::nullopt, forward};
+    return chosen(*std::max_element(candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
+        return before(world.record, complete_end(*a.report), complete_end(*b.report));
+    }));
+}
+
+/// A slow start is stopped after comes_up_within node timeouts; so many more are for the stop and the fence.
+constexpr std::int64_t fence_after_stop = 2;
+
 }  // namespace
+
+std::int64_t word_waits_ms(const World& world) {
+    return (comes_up_within + fence_after_stop) * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+}
+
+bool somebody_fenced(const World& world) {
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        return may_take_over(world, entry.second) && fenced(world, entry.second);
+    });
+}
+
+std::vector<NodeName> awaited_by_word(const World& world) {
+    const std::optional<Millis> since = world.memory.word_since;
+    if (since && (world.now - *since).v >= word_waits_ms(world)) return {};
+    return with_unknown_end(world);
+}
 
 Outcome choose(const World& world, bool data_loss_allowed) {
     const Completeness complete = completeness(world);
@@ -231,13 +302,7 @@ Outcome choose(const World& world, bool data_loss_allowed) {
         if (auto same = old_primary(world, "no other node has all of its WAL (R4, second form)"))
             return {same, std::nullopt};
     }
-    if (!data_loss_allowed) return {};
-    const std::vector<Candidate> candidates = fenced_candidates(world);
-    if (candidates.empty()) return {diverged_choice(world), std::nullopt};
-    const Candidate& best = candidates.front();
-    return {Choice{best.node->name, false, world.record.floor,
-                   evidence({}, best, world.record.floor) + "; " + furthest_known(world, best)},
-            std::nullopt};
+    return data_loss_allowed ? by_word(world) : Outcome{};
 }
 
 bool somebody_can_take_over(const World& world) {
@@ -268,30 +333,6 @@ NodeName lacks_only_unacknowledged(const World& world) {
     for (const Candidate& c : fenced_candidates(world))
         if (contains(world.record, *c.report, needed)) return c.node->name;
     return {};
-}
-
-bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen) {
-    if (broken(Mutation::r6_hole)) return true;
-    if (!on_history(world.record, survivor) || survivor.timeline != chosen.timeline) return false;
-    if (complete_end(survivor).lsn > complete_end(chosen).lsn) return false;
-    // A receiver asks from the start of the segment in which its WAL ends, and gets nothing before that: the fork has
-    // to lie in it. What ends exactly on a boundary, torn, is asked for from there on, and so lacks what precedes it.
-    return flushed_end(survivor).lsn.v / segment_bytes <= complete_end(chosen).lsn.v / segment_bytes;
-}
-
-SyncRule opening_rule(const World& world, const NodeName& chosen) {
-    const Report* candidate = world.report(chosen);
-    SyncRule rule;
-    for (const auto& [name, n] : world.record.nodes) {
-        if (name == chosen || !world.may_be_member(n) || !fenced(world, n) || !world.in_reach(name)) continue;
-        const Report* r = world.report(name);
-        if (r->status == PgStatus::running && r->in_recovery && follows_without_hole(world, *r, *candidate))
-            rule.members.push_back(n.incarnation);
-    }
-    std::sort(rule.members.begin(), rule.members.end());
-    const std::uint32_t wanted = world.number_sync_standbys();
-    rule.k = wanted > 0 ? wanted : std::min<std::uint32_t>(1, static_cast<std::uint32_t>(rule.members.size()));
-    return rule;
 }
 
 namespace {

@@ -1,4 +1,4 @@
-// R5: who may be chosen, and R6: under which rule it opens.
+// R5: who may be chosen.
 #pragma once
 
 #include <optional>
@@ -33,8 +33,18 @@ struct Outcome {
 /// stays incomplete, or that the floor is missing (R12).
 [[nodiscard]] Outcome choose(const World& world, bool data_loss_allowed);
 
+/// Nodes in reach that may be promoted and are not fenced yet: an operator's word waits for them, but not for ever
+/// (R12).
+[[nodiscard]] std::vector<NodeName> awaited_by_word(const World& world);
+[[nodiscard]] std::int64_t word_waits_ms(const World& world);
+
+/// A node in reach that may be promoted is fenced, whatever it has.
+[[nodiscard]] bool somebody_fenced(const World& world);
+
 /// The fast-forward of the record goes on, and has not taken too long.
 [[nodiscard]] bool forward_under_way(const World& world);
+/// It has taken too long: whoever took part is fenced again, and chosen, or not, for what it has.
+[[nodiscard]] bool forward_gave_up(const World& world);
 
 /// A standby runs that may be promoted, is in reach, and has nothing but what the cluster's history has.
 [[nodiscard]] bool somebody_can_take_over(const World& world);
@@ -44,13 +54,6 @@ struct Outcome {
 
 /// A fenced candidate that lacks nothing but what no commit was acknowledged with (R5, R12); empty when there is none.
 [[nodiscard]] NodeName lacks_only_unacknowledged(const World& world);
-
-/// The rule that `chosen` opens with: the survivors that can follow it without a hole (R6).
-[[nodiscard]] SyncRule opening_rule(const World& world, const NodeName& chosen);
-
-/// May this fenced survivor follow the chosen node before its fork is known? Not when it has complete records that the
-/// chosen node lacks, nor with a torn tail in a later segment.
-[[nodiscard]] bool follows_without_hole(const World& world, const Report& survivor, const Report& chosen);
 
 /// The best candidate for a planned switchover, or why there is none.
 struct SwitchoverTarget {

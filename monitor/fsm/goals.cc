@@ -4,6 +4,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/opening.h"
 #include "monitor/fsm/quorum.h"
 #include "monitor/fsm/wanted_rule.h"
 
@@ -91,6 +92,7 @@ bool is_stray_primary(const World& world, const NodeRecord& n) {
 bool takes_part_in_forward(const World& world, const NodeRecord& n, Goal& goal) {
     const std::optional<FastForward>& forward = world.record.forward;
     if (!forward || !world.in_reach(forward->node) || !world.in_reach(forward->source)) return false;
+    if (forward_gave_up(world)) return false;
     if (forward->node == n.name && forward->incarnation == n.incarnation) {
         as(goal, Role::fast_forward, NodeState::fast_forward);
         goal.upstream = forward->source;

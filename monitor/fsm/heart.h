@@ -166,6 +166,8 @@ struct Memory {
     Millis triggered;
     Millis epoch_began;
     std::optional<Millis> complete_since;
+    /// Since when an operator's word to accept loss could be carried out.
+    std::optional<Millis> word_since;
     Millis chosen_at;
     /// How many further timeline ids the chosen node has been given.
     std::uint32_t further_ids = 0;

@@ -6,6 +6,7 @@
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/opening.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
 
@@ -44,6 +45,14 @@ bool complete(const World& world) {
 }
 void note_complete(World& world, const Row&) {
     world.memory.complete_since = world.now;
+}
+
+bool word_begins_or_ends(const World& world) {
+    return electing(world) &&
+           world.memory.word_since.has_value() != (data_loss_allowed(world) && somebody_fenced(world));
+}
+void note_word(World& world, const Row&) {
+    world.memory.word_since = world.memory.word_since ? std::nullopt : std::optional(world.now);
 }
 
 /// Every survivor in reach that runs as a standby has been fenced.
@@ -268,6 +277,8 @@ constexpr std::array rows{
         "a rule that the old primary's state file never held can't be in force (R3)"},
     Row{"fence-complete", complete, note_complete,
         "no commit can be acknowledged under the old epoch any more, or the old primary itself has promised (R4)"},
+    Row{"word", word_begins_or_ends, note_word,
+        "an operator accepts loss and somebody is fenced; the others in reach get a limited time to be (R12)"},
     Row{"fast-forward", should_forward, begin_forward,
         "the best candidate lacks WAL that another fenced node has, and fetches it first (R5)"},
     Row{"choice", can_choose, carry_out_choice,

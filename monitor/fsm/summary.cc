@@ -191,16 +191,29 @@ std::string still_starting(const World& world) {
            ", so that the end of WAL can be read.";
 }
 
+/// Loss was accepted, but not of what nodes in reach have.
+std::string waiting_by_word(const World& world) {
+    const auto& operation = world.record.operation;
+    const std::vector<NodeName> names = awaited_by_word(world);
+    if (!operation || !operation->allow_data_loss || names.empty()) return {};
+    const bool one = names.size() == 1;
+    return "data loss is allowed, but " + join(names) + (one ? " is" : " are") +
+           " in reach and may have what would be lost: the failover goes on as soon as " + (one ? "its" : "their") +
+           " end of WAL is known, or without " + (one ? "it" : "them") + " once another node has been ready for " +
+           seconds(Millis{word_waits_ms(world)});
+}
+
 std::string waiting_in_election(const World& world) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
     if (waits_for_exit(world))
         return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
-    if (!world.memory.complete_since && here > 1000)
-        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." +
-               still_starting(world) + " Bring one of them back; " + without;
     if (const auto& forward = world.record.forward; forward_under_way(world) && here > 1000)
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " +
                forward->until.text();
+    if (const std::string word = waiting_by_word(world); !word.empty() && here > 1000) return word;
+    if (!world.memory.complete_since && here > 1000)
+        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." +
+               still_starting(world) + " Bring one of them back; " + without;
     if (const auto names = complete_but_no_candidates(world); !names.empty() && here > 2000)
         return join(names) +
                " has all that is needed and may not be promoted (candidate-priority 0, or leaving), and no candidate "

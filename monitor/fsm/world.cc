@@ -114,6 +114,7 @@ void World::enter(Phase phase) {
     record.phase = phase;
     memory.phase_since = now;
     memory.complete_since.reset();
+    memory.word_since.reset();
 }
 
 void World::wake_at(Millis when) {
