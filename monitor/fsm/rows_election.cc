@@ -136,9 +136,36 @@ void keep_line_of(ClusterRecord& record, const Report& chosen) {
     });
 }
 
+bool names_timeline(const Report& r, Timeline timeline) {
+    return r.timeline == timeline ||
+           std::any_of(r.forks.begin(), r.forks.end(), [&](const TimelineFork& f) { return f.timeline == timeline; });
+}
+
+/// With the line of a node that was promoted past the cluster come ids that the record gave to nobody. Another node
+/// that took the same one by itself has other WAL under it, which no comparison of positions would show (R5).
+void refuse_namesakes(World& world, const Report& chosen) {
+    ClusterRecord& record = world.record;
+    if (on_history(record, chosen)) return;
+    for (const HistoryEntry& adopted : line_of(record, chosen)) {
+        if (find_timeline(record, adopted.timeline)) continue;
+        for (auto& [name, n] : record.nodes) {
+            const Report* r = world.report(name);
+            if (name == chosen.node || !r || !names_timeline(*r, adopted.timeline)) continue;
+            const std::string id = std::to_string(adopted.timeline.v);
+            n.put_back = name.v + " has a timeline " + id + " that this cluster did not give it, and timeline " + id +
+                         " of " + chosen.node.v + " is the cluster's now; what only " + name.v +
+                         " has is in its data folder: save it, then reset the node (stop its keeper and launcher, "
+                         "empty its data and state folders, start them again)";
+            world.memory.views[name].distrust = n.put_back;
+            world.log("timeline_clash", name, n.put_back, {}, "R5");
+        }
+    }
+}
+
 void promote(World& world, const Row& row, const Choice& choice) {
     ClusterRecord& record = world.record;
     const Report& r = *world.report(choice.node);
+    refuse_namesakes(world, r);
     const SyncRule rule = opening_rule(world, choice.node);
     record.highest_timeline = Timeline{record.highest_timeline.v + 1};
     keep_line_of(record, r);
