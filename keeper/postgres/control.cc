@@ -56,6 +56,8 @@ class Control : public PostgresControl {
     ~Control() override {
         node_->launcher.on_event({});
         node_->launcher.close();
+        // Nobody waits for that; it must not come back to an event loop that is gone.
+        if (reader_->reading_wal()) node_->file_thread.join();
     }
 
     // What runs holds what it works on, whatever becomes of this object meanwhile.

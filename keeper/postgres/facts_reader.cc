@@ -128,7 +128,7 @@ Async<StoppedWal> FactsReader::stopped_end(const ControlFile& control) {
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node_.blocking(read_end);
     // Only what is not there may be on its way: what can't be read is not known (R4).
-    if (end || !*label || !end.error().damaged) co_return end;
+    if (end || !*label || !(end.error().damaged || end.error().empty)) co_return end;
     // A copy that has not been started yet may have to stream even the WAL that its recovery begins with.
     const auto bytes = segment_size(wal_dir);
     co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes && *bytes ? *bytes : default_segment_bytes};
@@ -275,7 +275,10 @@ void FactsReader::add_standby(Facts& facts, const ServerView& view) {
     facts.replayed = view.replayed;
     facts.end = std::max(view.received, view.replayed);
     const bool streaming = view.receiver && view.receiver->status == "streaming";
-    facts.wal_gone = upstream_.wal_gone(facts.following, facts.end, view.segment_bytes, streaming);
+    const Received local{view.checkpoint_timeline, view.redo, view.system_id, view.received, view.replayed};
+    const auto upstream_says = upstream_.look(facts.following, local, view.segment_bytes, streaming);
+    facts.wal_gone = upstream_says.gone;
+    if (!upstream_says.trouble.empty()) add_trouble(facts, upstream_says.trouble);
     if (view.replay_paused && !view.conninfo.empty() && !view.receiver)
         add_trouble(facts, "replay is paused, so no WAL receiver is started: SELECT pg_wal_replay_resume()");
     const auto& fenced = node_.run().fenced;

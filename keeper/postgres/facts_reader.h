@@ -19,6 +19,8 @@ class FactsReader {
     explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
 
     Async<Facts> observe();
+    /// Beside the looks, on the node's file thread.
+    [[nodiscard]] bool reading_wal() const { return upstream_.reading(); }
 
   private:
     using Clock = std::chrono::steady_clock;

@@ -181,11 +181,13 @@ boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan) {
     if (!histories) return ScanError(histories.error());
     const auto segment = segment_size(scan.wal_dir);
     if (!segment) return ScanError(segment.error());
-    if (*segment == 0)
-        return ScanError(
-            error("there is no WAL segment in " + scan.wal_dir +
-                  "; is its disk mounted? If its WAL was removed, reset this node so that it is cloned anew"),
-            true);
+    if (*segment == 0) {
+        ScanError none(error("there is no WAL segment in " + scan.wal_dir +
+                             "; is its disk mounted? If its WAL was removed, reset this node so that it is cloned "
+                             "anew"));
+        none.empty = true;
+        return none;
+    }
     WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.anchor), scan.system_id);
     Reader reader(files);
     const auto start = record_before(reader, scan.from);

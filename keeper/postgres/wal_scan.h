@@ -45,6 +45,8 @@ struct ScanError : Error {
     /// All files could be read, and what has to be in them is not: trying again won't help. Otherwise the end is only
     /// not known: a disk, a mount or a permission stands in the way.
     bool damaged = false;
+    /// There is no segment at all: as likely as not its disk is not mounted, so this is not damage.
+    bool empty = false;
 };
 
 /// An error says nothing of where the WAL ends: neither exact, nor fenced, nor to be remembered (R4).

@@ -148,7 +148,8 @@ Decision wait_for_stream(const Situation& s) {
         return problem(s.run.wal_gone + ": this node is cloned anew as soon as it is in no sync rule and " +
                        s.goal.upstream.v + " has made a checkpoint");
     return problem("PostgreSQL could not stream from " + s.goal.upstream.v + " for more than " +
-                   std::to_string(stream_expected.v / 1000) + " s: its log, and " + s.goal.upstream.v + ", say why");
+                   std::to_string(stream_expected.v / 1000) + " s: " +
+                   (s.facts.trouble.empty() ? "its log, and " + s.goal.upstream.v + ", say why" : s.facts.trouble));
 }
 
 // ---- down ----

@@ -1,9 +1,12 @@
 // What replaces data: rewind, clone, the torn tail; and what is left behind (Rejoin, R6, R12).
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <thread>
 
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/settings.h"
+#include "keeper/postgres/wal_files.h"
 #include "tests/live/postgres/cluster.h"
 
 namespace pgaf::test {
@@ -184,6 +187,50 @@ TEST_CASE("WAL that the upstream has removed is told from an upstream that is aw
     REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
     CHECK(eventually([&] { return b.ask("SELECT count(*) FROM t") == "3"; }));
     CHECK(cluster.until(b, [](const Facts& f) { return f.receiver.streaming && f.wal_gone.empty(); }));
+}
+
+TEST_CASE("a standby whose replay stands has all WAL in its pg_wal: what the upstream removed of it is not missed") {
+    Cluster cluster(2);
+    cluster[1].config.parameters["wal_keep_size"] = "0";
+    cluster[2].config.parameters["recovery_min_apply_delay"] = "1h";
+    for (const int node : {1, 2}) cluster.restart_keeper(cluster[node]);
+    for (const int node : {1, 2})
+        REQUIRE(cluster.until(cluster[node], [](const Facts& f) { return f.launcher_connected; }));
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("CREATE TABLE t (i int)");
+    for (int i = 0; i < 3; ++i) a.ask("INSERT INTO t VALUES (1); SELECT pg_switch_wal()");
+    a.ask("INSERT INTO t VALUES (1)");
+    const Lsn acknowledged = Lsn::parse(a.ask("SELECT pg_current_wal_flush_lsn()")).value();
+    REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
+    REQUIRE(cluster.perform(a, Checkpoint{1}));
+    REQUIRE(cluster.perform(b, StartStandby{cluster.layout(b), a.name}));
+    const Facts stands = cluster.facts(b);
+    REQUIRE(stands.end < acknowledged);
+    REQUIRE_FALSE(std::filesystem::exists(a.data("pg_wal/" + segment_name(Timeline{1}, stands.end.v >> 24, 1U << 24))));
+    CHECK_FALSE(cluster.until(
+        b, [](const Facts& f) { return !f.wal_gone.empty() || !f.trouble.empty(); }, 5000));
+
+    // Whoever can't read how far it has got does not call it behind.
+    const std::string newest = b.data("pg_wal/" + segment_name(Timeline{1}, acknowledged.v >> 24, 1U << 24));
+    REQUIRE(::chmod(newest.c_str(), 0) == 0);
+    cluster.restart_keeper(b);
+    REQUIRE(
+        cluster.until(b, [](const Facts& f) { return f.trouble.find("so it is not cloned") != std::string::npos; }));
+    CHECK(cluster.facts(b).trouble.find(newest + ": Permission denied") != std::string::npos);
+    CHECK(cluster.facts(b).wal_gone.empty());
+    REQUIRE(::chmod(newest.c_str(), 0600) == 0);
+    REQUIRE(cluster.until(b, [](const Facts& f) { return f.trouble.empty(); }));
+    CHECK(cluster.facts(b).wal_gone.empty());
+
+    // What comes after its own WAL is missed.
+    a.ask("SELECT pg_drop_replication_slot('pgaf_node2')");
+    for (int i = 0; i < 3; ++i)
+        a.ask("SET synchronous_commit = local; INSERT INTO t VALUES (1); SELECT pg_switch_wal()");
+    REQUIRE(cluster.perform(a, Checkpoint{2}));
+    REQUIRE(cluster.until(b, [](const Facts& f) { return !f.wal_gone.empty(); }));
+    CHECK(cluster.facts(b).wal_gone.find("node1 no longer has the WAL from ") == 0);
 }
 
 TEST_CASE("a source with tablespaces: their paths must be free here, and that is said") {

@@ -54,6 +54,25 @@ TEST_CASE("a stopped server whose newest segment can't be read has no known end,
     CHECK(cluster.facts(a).complete == known.complete);
 }
 
+TEST_CASE("a pg_wal without any segment is a disk that is not mounted, as long as nobody says otherwise") {
+    Cluster cluster(2);
+    cluster.bring_up();
+    TestNode& b = cluster[2];
+    REQUIRE(cluster.perform(b, Stop{StopMode::immediate}));
+    const Facts known = cluster.facts(b);
+    REQUIRE(known.end_exact);
+    std::filesystem::rename(b.data("pg_wal"), b.data("pg_wal.away"));
+    std::filesystem::create_directory(b.data("pg_wal"));
+    const Facts away = cluster.facts(b);
+    CHECK_FALSE(away.wal_damaged);
+    CHECK_FALSE(away.end_exact);
+    CHECK(away.timeline.empty());
+    CHECK(away.trouble.find("is its disk mounted?") != std::string::npos);
+    std::filesystem::remove(b.data("pg_wal"));
+    std::filesystem::rename(b.data("pg_wal.away"), b.data("pg_wal"));
+    CHECK(cluster.facts(b).complete == known.complete);
+}
+
 TEST_CASE("a standby whose newest segment can't be read is not fenced with a shorter end (R4)") {
     Cluster cluster(2);
     cluster.bring_up_synchronous(1);

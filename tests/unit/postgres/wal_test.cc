@@ -152,6 +152,13 @@ TEST_CASE(
     away.wal_dir = dir / "away";
     REQUIRE_FALSE(find_wal_end(away));
     CHECK_FALSE(find_wal_end(away).error().damaged);
+    // An empty one is what a disk that is not mounted leaves: nothing says that the WAL is gone.
+    const test::TempDir unmounted;
+    const auto none = find_wal_end(scan_of(unmounted, start + 40));
+    REQUIRE_FALSE(none);
+    CHECK(none.error().empty);
+    CHECK_FALSE(none.error().damaged);
+    CHECK(none.error().message.find("is its disk mounted?") != std::string::npos);
     // What could be read and is not there is another thing.
     CHECK(find_wal_end(scan_of(dir, start + 2 * megabyte)).error().damaged);
 }
