@@ -8,8 +8,9 @@ namespace pgaf::fsm {
 namespace {
 
 constexpr const char* reset =
-    "; its disk was put back to an older state: reset the node (stop its keeper and launcher, empty its data and state "
-    "folders, start them again)";
+    "; its disk was put back to an older state. Keep a copy of its data folder if no other node has the data; then "
+    "reset "
+    "the node (stop its keeper and launcher, empty its data and state folders, start them again)";
 /// A high-water mark of complete records, never lowered. The WAL of one incarnation only grows, over timelines too:
 /// what would shorten it (a rewind, a clone) makes another incarnation.
 bool raise(WalPosition& mark, const WalPosition& seen) {

@@ -162,6 +162,13 @@ std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
         as(goal, Role::dropped, NodeState::dropped);
         return goal;
     }
+    // Above all that it has ever promised, and in its state file: without it a keeper that comes back while the monitor
+    // is away would act on the goal that its disk was put back with (I3, I4).
+    if (!n.put_back.empty()) {
+        as(goal, Role::stop, NodeState::demoted);
+        goal.stop_mode = StopMode::immediate;
+        return goal;
+    }
     if (n.maintenance) {
         as(goal, Role::maintenance, NodeState::maintenance);
         return goal;
@@ -196,6 +203,11 @@ std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
 }  // namespace
 
 namespace {
+
+/// In this session, as the incarnation that the goal is for. Its word may count for nothing (R4): it is told to stop.
+bool has_reported(const NodeRecord& n, const NodeView& v) {
+    return v.connected && v.report && v.report->boot == v.boot && v.report->incarnation == n.incarnation;
+}
 
 /// How many times switchover-timeout the old primary may take to stop before the standbys are fenced without its exit.
 constexpr std::int64_t stops_at_most = 2;
@@ -233,8 +245,7 @@ void update_goals(World& world) {
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.
         }
-        const Report* r = world.live(name);
-        if (!r || n.goal.stamp.version.empty() || (v.sent && *v.sent == n.goal.stamp)) continue;
+        if (!has_reported(n, v) || n.goal.stamp.version.empty() || (v.sent && *v.sent == n.goal.stamp)) continue;
         v.sent = n.goal.stamp;
         v.told = true;
         world.out.goals.push_back(n.goal);

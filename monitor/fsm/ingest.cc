@@ -121,7 +121,7 @@ void ingest(World& world, const SessionOpened& input) {
     v.report.reset();
     v.sent.reset();
     v.probe.reset();
-    v.distrust.clear();
+    v.distrust = n.put_back;
 }
 
 void ingest(World& world, const SessionClosed& input) {
@@ -189,7 +189,6 @@ void ingest(World& world, const ReportReceived& input) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
-    const bool trusted = v.distrust.empty();
     v.distrust = amnesia(n, v, r);
     v.report = r;
     if (r.status != PgStatus::starting)
@@ -197,7 +196,8 @@ void ingest(World& world, const ReportReceived& input) {
     else if (!v.starting_since)
         v.starting_since = world.now;
     if (!v.distrust.empty()) {
-        if (trusted) world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
+        if (std::exchange(n.put_back, v.distrust).empty())
+            world.log("amnesia", r.node, r.node.v + " has forgotten what it said", v.distrust, "R4");
         return;
     }
     // What runs before this monitor has told it so was running already. Standbys that it has told to start prove

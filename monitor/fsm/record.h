@@ -71,8 +71,8 @@ struct NodeRecord {
     /// The newest goal given to this incarnation.
     Goal goal;
     HighWater said;
-    /// How this incarnation, the last primary, was found to have lost WAL: nothing that it says counts from then on
-    /// (R4).
+    /// How this incarnation was found to have lost WAL or promises: from then on nothing that it says counts (R4), and
+    /// it is told to stop.
     std::string put_back;
     friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
