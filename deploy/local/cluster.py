@@ -15,6 +15,7 @@ from .ctl import Ctl
 from .errors import LocalError
 from .monitor import Monitor
 from .node import Node
+from .place import Loopback
 from .programs import reachable_folder
 
 # A Unix socket's path has room for 107 bytes; the longest one below a cluster's folder is .s.PGSQL.NNNNN.lock.
@@ -42,9 +43,10 @@ def check_free(first, nodes, wanted):
 
 
 class Cluster:
-    def __init__(self, folder, first_port=None, name="default", settings=None, parameters=None):
+    def __init__(self, folder, first_port=None, name="default", settings=None, parameters=None, place=None):
         """`settings` go into the monitor's configuration, `parameters` into PostgreSQL's. A folder that holds a cluster
-        already knows its ports and nodes."""
+        already knows its ports and nodes. `place`: where they run, when not on 127.0.0.1."""
+        self.place = place or Loopback()
         self.folder = pathlib.Path(folder).absolute()
         self.account = Account()
         self._check_folder()
@@ -120,7 +122,7 @@ class Cluster:
             if not (self.secrets / secret).exists():
                 self.account.write(self.secrets / secret, random_source.token_urlsafe(18) + "\n")
         if not self.passfile.exists():
-            self.account.write(self.passfile, f"127.0.0.1:*:*:postgres:{self.password()}\n")
+            self.account.write(self.passfile, f"{self.place.any_host}:*:*:postgres:{self.password()}\n")
         self.monitor.make()
         while len(self.nodes) < nodes:
             self.add_node()
@@ -164,7 +166,8 @@ class Cluster:
                 wanted.append(node.port)
             if node.keeper.pid is None:
                 wanted.append(node.http_port)
-        check_free(self.first_port, self._made, wanted)
+        if self.place.shared:
+            check_free(self.first_port, self._made, wanted)
 
     def start(self):
         self.check_ports()
@@ -210,7 +213,7 @@ class Cluster:
 
     def uri(self, nodes=None, password=True):
         """Finds the primary by itself, with psql or any other libpq client."""
-        hosts = ",".join(f"127.0.0.1:{node.port}" for node in (self.nodes if nodes is None else nodes))
+        hosts = ",".join(f"{node.address}:{node.port}" for node in (self.nodes if nodes is None else nodes))
         secret = f":{self.password()}" if password else ""
         return f"postgresql://postgres{secret}@{hosts}/postgres?target_session_attrs=read-write"
 

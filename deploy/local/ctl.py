@@ -13,9 +13,9 @@ class Ctl:
 
     def run(self, *words, timeout=60, cluster=None):
         """Runs one command; returns the finished process."""
-        environment = {**os.environ, "PGAF_MONITOR": f"127.0.0.1:{self.cluster.monitor.port}", "NO_COLOR": "1"}
+        environment = {**os.environ, "PGAF_MONITOR": f"{self.cluster.monitor.address}:{self.cluster.monitor.port}", "NO_COLOR": "1"}
         return subprocess.run(
-            [str(self.cluster.programs / "pgafctl"), "--cluster", cluster or self.cluster.name, *map(str, words)],
+            [*self.cluster.place.enter("monitor"), str(self.cluster.programs / "pgafctl"), "--cluster", cluster or self.cluster.name, *map(str, words)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=environment,
         )
 

@@ -18,7 +18,7 @@ class Load:
         self._offset = 0
 
     def _program(self, *words):
-        return [str(self.cluster.programs / "pgaf-load"), *map(str, words)]
+        return [*self.cluster.place.enter("clients"), str(self.cluster.programs / "pgaf-load"), *map(str, words)]
 
     def _environment(self):
         return {**os.environ, "PGPASSFILE": str(self.cluster.passfile)}

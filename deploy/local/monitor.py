@@ -7,19 +7,21 @@ from .processes import Process
 class Monitor:
     def __init__(self, cluster, port, http_port):
         self.cluster, self.port, self.http_port = cluster, port, http_port
+        self.address = cluster.place.address("monitor")
         self.folder = cluster.folder / "monitor"
         self.config = self.folder / "monitor.toml"
         self.process = Process(
             "monitor",
             [cluster.programs / "pgaf-monitor", "run", "--config", self.config],
             self.folder / "monitor.pid", self.folder / "monitor.log", cluster.account,
+            enter=cluster.place.enter("monitor", cluster.account),
         )
 
     def make(self):
         self.cluster.account.make_folder(self.folder)
         settings = {
-            "listen": f"127.0.0.1:{self.port}",
-            "http_listen": f"127.0.0.1:{self.http_port}",
+            "listen": f"{self.address}:{self.port}",
+            "http_listen": f"{self.address}:{self.http_port}",
             "store": self.folder / "store.db",
             **self.cluster.settings,
         }
@@ -39,4 +41,4 @@ class Monitor:
         self.process.kill()
 
     def describe(self):
-        return {"host": "127.0.0.1", "port": self.port, "http_port": self.http_port, "pid": self.pid}
+        return {"host": self.address, "port": self.port, "http_port": self.http_port, "pid": self.pid}

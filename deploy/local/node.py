@@ -15,22 +15,26 @@ class Node:
     def __init__(self, cluster, name, port, http_port, priority, quorum=True):
         self.cluster, self.name, self.port, self.http_port = cluster, name, port, http_port
         self.priority, self.quorum = priority, quorum
+        self.address = cluster.place.address(name)
         self.folder = cluster.folder / name
-        self.data = self.folder / "data"
+        self.data = self.folder / cluster.place.data_folder
         self.state = self.folder / "state"
         self.config = self.folder / "keeper.toml"
         self.socket = self.folder / "run" / "launcher.sock"
         programs, account = cluster.programs, cluster.account
+        enter = cluster.place.enter(name, account)
         self.launcher = Process(
             f"launcher of {name}",
             [programs / "pgaf-launcher", "--pgdata", self.data, "--log", self.folder / "log" / "postgres.log",
              "--socket", self.socket],
             self.folder / "run" / "launcher.pid", self.folder / "log" / "launcher.log", account,
+            enter=enter,
         )
         self.keeper = Process(
             f"keeper of {name}",
             [programs / "pgaf-keeper", "run", "--config", self.config],
             self.folder / "run" / "keeper.pid", self.folder / "log" / "keeper.log", account,
+            enter=enter,
         )
 
     # ---- making it ------------------------------------------------------------------------------------------------
@@ -43,21 +47,21 @@ class Node:
         settings = {
             "cluster": self.cluster.name,
             "node": self.name,
-            "monitor": [f"127.0.0.1:{self.cluster.monitor.port}"],
+            "monitor": [f"{self.cluster.monitor.address}:{self.cluster.monitor.port}"],
             "pgdata": self.data,
             "state_dir": self.state,
             "launcher_socket": self.socket,
             "socket_dir": self.folder / "run",
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
-            "listen": "127.0.0.1",
-            "http_listen": f"127.0.0.1:{self.http_port}",
+            "listen": self.address,
+            "http_listen": f"{self.address}:{self.http_port}",
             "candidate_priority": self.priority,
             "replication_quorum": self.quorum,
             "superuser": "postgres",
             "superuser_password_file": self.cluster.secrets / "superuser",
             "replication_password_file": self.cluster.secrets / "replication",
-            "hba": ["host all all 127.0.0.1/32 scram-sha-256"],
+            "hba": [f"host all all {self.cluster.place.clients} scram-sha-256"],
             "parameters": {
                 # Several servers share one small machine here.
                 "shared_buffers": "32MB",
@@ -165,8 +169,8 @@ class Node:
     def sql(self, statements, timeout=30):
         """Runs statements on this very server with psql, as the superuser; what they return, without decoration."""
         done = subprocess.run(
-            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c", statements,
-             "postgres"],
+            [*self.cluster.place.enter(self.name), "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.address,
+             "-p", str(self.port), "-U", "postgres", "-c", statements, "postgres"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
             env={**os.environ, "PGPASSFILE": str(self.cluster.passfile), "PGCONNECT_TIMEOUT": "5"},
         )
@@ -177,5 +181,5 @@ class Node:
     # ---- for people -----------------------------------------------------------------------------------------------
 
     def describe(self):
-        return {"name": self.name, "host": "127.0.0.1", "port": self.port, "http_port": self.http_port,
+        return {"name": self.name, "host": self.address, "port": self.port, "http_port": self.http_port,
                 "data": str(self.data), **self.pids()}

@@ -84,9 +84,12 @@ def kill_all(pids):
 class Process:
     """One program, known by its pid file."""
 
-    def __init__(self, name, argv, pid_file, log_file, account, environment=None):
+    def __init__(self, name, argv, pid_file, log_file, account, environment=None, enter=()):
+        """`enter`: the words of a program, begun as ourselves, that goes somewhere else and runs the rest as the account
+        (Place.enter); it has to become the program, so that the pid stays."""
         self.name = name
-        self.argv = [str(word) for word in argv]
+        self.argv = [*enter, *(str(word) for word in argv)]
+        self.enters = bool(enter)
         self.pid_file = pathlib.Path(pid_file)
         self.log_file = pathlib.Path(log_file)
         self.account = account
@@ -115,7 +118,7 @@ class Process:
             self.account.own(self.log_file)
             child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment,
-                start_new_session=True, umask=0o077, **self.account.popen_options(),
+                start_new_session=True, umask=0o077, **({} if self.enters else self.account.popen_options()),
             )
         _own_children[child.pid] = child
         began = start_time(child.pid)

@@ -1,0 +1,200 @@
+"""One run: a cluster in a network of its own with a disk for each node, the loads, what was injected, and the verdict."""
+
+import collections
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import paths  # noqa: F401
+from local import Cluster, LocalError
+from local.cluster import summary
+
+import disks
+from network import Network
+from workload import Workload
+
+# How long a cluster may take to be healthy again by itself, in seconds. Much more than it takes: the machine is shared.
+HEALTHY_LIMIT = 180
+# A namespace has all ports to itself.
+FIRST_PORT = 6000
+
+
+class Failed(Exception):
+    """The cluster did not do what it promises."""
+
+
+def new_folder(parent):
+    folder = tempfile.mkdtemp(prefix="pgaf-faults-", dir=parent)
+    os.chmod(folder, 0o755)
+    return pathlib.Path(folder)
+
+
+class World:
+    def __init__(self, seed, size=3, parent="/var/tmp", settings=None):
+        self.seed, self.size = seed, size
+        self.random = random.Random(seed)
+        self.folder = new_folder(parent)
+        self.network = Network()
+        self.injected = collections.Counter()
+        self.outages = []
+        self.notes = []
+        self.began = time.monotonic()
+        self.reports = []
+        self._lock = threading.Lock()
+        self._history = open(self.folder / "history.log", "w", encoding="utf-8")
+        self._cleaner = subprocess.Popen(
+            [sys.executable, "-B", str(pathlib.Path(__file__).with_name("cleaner.py")), str(self.folder),
+             self.network.identity],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
+        # A run may fail over as often as it likes: R15's limit has a test of its own.
+        self.settings = {"failover_limit": 1000, **(settings or {})}
+        self.cluster = self.disks = self.load = None
+
+    # ---- beginning and end ----------------------------------------------------------------------------------------
+
+    def make(self):
+        names = [f"node{number + 1}" for number in range(self.size)]
+        self.network.make(["monitor", "clients", *names])
+        self.cluster = Cluster(self.folder / "c", FIRST_PORT, settings=self.settings, place=self.network)
+        self.disks = {name: self._disk(name) for name in names}
+        self.cluster.make(self.size)
+        self.cluster.start()
+        self.cluster.wait_up(240)
+        self.load = Workload(self)
+        self.load.start()
+        self.say("the cluster is up")
+
+    def _disk(self, name):
+        """Mounted before the node is made, for its data folder alone: logs and the keeper's state lie elsewhere."""
+        account = self.cluster.account
+        account.make_folder(self.cluster.folder / name)
+        mount_point = account.make_folder(self.cluster.folder / name / "disk")
+        disk = disks.Disk(self.folder / f"{name}.disk", mount_point)
+        disk.make()
+        disk.mount()
+        disk.own(account)
+        return disk
+
+    def end(self, keep=False):
+        """Clears away everything; only the logs may stay."""
+        if self.load is not None:
+            self.load.abandon()
+        for disk in (self.disks or {}).values():
+            disks.thaw(disk.mount_point)
+        if self.cluster is not None:
+            if keep:
+                self._keep_words()
+            self.cluster.kill()
+        for disk in (self.disks or {}).values():
+            disk.remove()
+        self.network.remove()
+        self._history.close()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._cleaner.communicate("keep" if keep else "done")
+
+    def _keep_words(self):
+        """What the monitor says, beside the logs."""
+        for what in ("state", "events"):
+            words = ("show", what, *(("--limit", 5000) if what == "events" else ()), "-o", "json")
+            try:
+                (self.folder / f"{what}.json").write_text(self.cluster.ctl.run(*words).stdout, encoding="utf-8")
+            except (OSError, subprocess.SubprocessError) as wrong:
+                self.say(f"{what} can't be asked for: {wrong}")
+
+    # ---- what happens ---------------------------------------------------------------------------------------------
+
+    def say(self, text):
+        line = f"{time.monotonic() - self.began:8.2f}  {time.strftime('%H:%M:%S', time.gmtime())}  {text}"
+        with self._lock:
+            print(line, flush=True)
+            print(line, file=self._history, flush=True)
+
+    def node(self, name):
+        return self.cluster.node(name)
+
+    def primary(self):
+        return self.cluster.primary()
+
+    def standbys(self):
+        return self.cluster.standbys()
+
+    def epoch(self):
+        return (self.cluster.state() or {}).get("epoch", 0)
+
+    def pause(self, seconds):
+        """Harm goes on for a while. No test depends on how long it really is."""
+        time.sleep(seconds)
+
+    def wait_acknowledged(self, limit, what):
+        """Writes must go on: all that is required is that some are acknowledged from now on."""
+        began = time.monotonic()
+        try:
+            self.load.wait_acknowledged(limit)
+        except LocalError as wrong:
+            raise Failed(f"{what}: no write was acknowledged in {limit:g} s ({wrong}); the cluster: "
+                         f"{summary(self.cluster.state())}") from None
+        return time.monotonic() - began
+
+    def wait_other_primary(self, old, limit=60):
+        def look():
+            state = self.cluster.state() or {}
+            found = [each["name"] for each in state.get("nodes", []) if each["primary"] and each["name"] != old.name]
+            return self.node(found[0]) if found and state.get("has_writable_primary") else None
+
+        try:
+            return self.cluster.wait_for(look, limit, f"another primary than {old.name}")
+        except LocalError as wrong:
+            raise Failed(str(wrong)) from None
+
+    # ---- after the harm -------------------------------------------------------------------------------------------
+
+    def heal(self):
+        """Ends all harm that may still be done, whoever has done it."""
+        self.network.mend_all()
+        for name, disk in self.disks.items():
+            if disk.state == "read-only":
+                self.node(name).kill()
+            disk.mend()
+        for node in self.cluster.nodes:
+            node.thaw()
+        self.cluster.monitor.process.signal(18)  # SIGCONT
+        self.cluster.monitor.start()
+        for node in self.cluster.nodes:
+            node.start()
+
+    def settle(self):
+        """Healthy again, and writing, without an operator."""
+        began = time.monotonic()
+        try:
+            self.cluster.wait_healthy(HEALTHY_LIMIT)
+        except LocalError as wrong:
+            raise Failed(f"not healthy by itself: {wrong}") from None
+        self.wait_acknowledged(60, "after all harm has ended")
+        return time.monotonic() - began
+
+    def check(self):
+        """Stops the loads, holds all servers to their log, and goes on. Raises when anything is wrong."""
+        report = self.load.check()
+        self.reports.append(report)
+        if not report["ok"]:
+            raise Failed(f"the checker found: {json.dumps(report, indent=2)}")
+        return report
+
+    def verdict(self):
+        report = self.reports[-1] if self.reports else {}
+        lines = [f"seed {self.seed}, {time.monotonic() - self.began:.0f} s",
+                 "injected: " + (", ".join(f"{name} {count}" for name, count in sorted(self.injected.items())) or "nothing")]
+        lines += [f"{key.replace('_', ' ')}: {report[key]}" for key in
+                  ("acknowledged", "unknown", "lost", "violations") if key in report]
+        worst = sorted(self.outages, reverse=True)[:5]
+        if worst:
+            lines.append("longest outages: " + ", ".join(f"{seconds:.1f} s ({name})" for seconds, name in worst))
+        return "\n".join(lines + self.notes)
