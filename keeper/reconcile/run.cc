@@ -74,6 +74,12 @@ void note_done(Run& run, const Step& step) {
         step);
 }
 
+void note_settled(Run& run) {
+    if (run.peers_put_off && run.failed_step == step_name(UpdatePeers{})) return;
+    run.failed_step.clear();
+    run.failure.clear();
+}
+
 void note_failed(Run& run, const Step& step, const std::string& why, bool cancelled) {
     if (cancelled) return;
     run.failed_step = step_name(step);

@@ -68,6 +68,9 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts);
 /// A step begins: what it is about to undo counts no longer.
 void note_begin(Run& run, const Step& step);
 void note_done(Run& run, const Step& step);
+/// The goal is reached without another step: what failed on the way is over. PostgreSQL may have got there by itself,
+/// after the step had been given up (a start that had no room at first). What was put off has failed still.
+void note_settled(Run& run);
 /// `cancelled`: the goal changed while it ran, which is no failure.
 void note_failed(Run& run, const Step& step, const std::string& why, bool cancelled);
 

@@ -181,6 +181,7 @@ void Loop::Impl::think() {
     // A promise that is being written is decided on when it is durable.
     if (unsettled || changing_folder || promises->busy()) return;
     decision = reconcile(promise(), run, facts);
+    if (decision.settled) note_settled(run);
     if (decision.step && !on_hold(*decision.step)) begin(*decision.step);
 }
 

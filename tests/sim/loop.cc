@@ -262,6 +262,7 @@ void think(World& w, NodeIx node) {
     // A promise that is being written is decided on when it is durable.
     if (k.unsettled || k.changing_folder || k.writing) return;
     k.decision = keeper::reconcile(k.promise, k.run, k.facts);
+    if (k.decision.settled) keeper::note_settled(k.run);
     if (k.decision.step && !on_hold(w, k, *k.decision.step)) begin(w, node);
 }
 

@@ -270,6 +270,22 @@ TEST_CASE("a step that fails is tried again after a while, and said") {
     CHECK(bench.link.last().problem.empty());
 }
 
+TEST_CASE("a server that comes up by itself after its start has failed is as good as one that was started") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    bench.say(bench.goal(Role::standby));
+    REQUIRE(bench.until([&] { return bench.did("UpdatePeers") && bench.link.last().doing.empty(); }));
+    bench.control.failing["StartStandby"] = "it had no room at first";
+    bench.control.exit_now();
+    REQUIRE(
+        bench.until([&] { return bench.link.last().problem == "StartStandby has failed: it had no room at first"; }));
+    make_standby(bench, promise, PgStatus::running);
+    REQUIRE(bench.until([&] { return bench.link.last().receiver.streaming && bench.link.last().problem.empty(); }));
+    CHECK(bench.control.steps == Steps{"UpdatePeers", "StartStandby failed"});
+}
+
 TEST_CASE("with the monitor away a standby starts on the promised goal after node_timeout (R9)") {
     Bench bench;
     Promise promise;
