@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/quorum.h"
 
 namespace pgaf::fsm {
 namespace {
@@ -74,6 +75,14 @@ std::string lost_wal(const World& world, const Report& r) {
     return {};
 }
 
+/// Has reported after `since` how much WAL it has: all of it, not only what it has replayed of it.
+bool has_said_its_end(const World& world, const NodeRecord& n, Millis since) {
+    const Report* r = world.live(n.name);
+    if (!r || world.view(n.name)->reported <= since) return false;
+    if (r->fenced || r->status == PgStatus::stopped) return !complete_end(*r).lsn.empty();
+    return r->status == PgStatus::running && !r->replayed.empty() && r->replayed >= r->end;
+}
+
 /// Down and not permitted to start yet; or started before its standbys were heard, and closed until they have what it
 /// has (R9). In any other state others may have got from it what its last report does not show.
 bool comparable(const World& world, const Report& r) {
@@ -98,6 +107,20 @@ std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
 void remember_end(const World& world, NodeRecord& n, NodeView& v, const Report& r) {
     if (r.fenced) raise(n.said.end, complete_end(r));
     if (raise(v.high, whole_end(world, n, r))) v.high_since = world.now;
+}
+
+bool loss_would_show(const World& world) {
+    const NodeView* p = world.view(world.record.primary);
+    if (!p || p->ran) return true;
+    const Millis since = p->boot_since;
+    if ((world.now - since).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms)) return true;
+    return std::all_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& named) {
+        if (named.rule.asynchronous()) return true;  // commits are acknowledged without any standby
+        const auto said = std::count_if(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+            return named.rule.contains(entry.second.incarnation) && has_said_its_end(world, entry.second, since);
+        });
+        return static_cast<std::size_t>(said) >= fences_needed(named.rule);
+    });
 }
 
 void distrust_put_back_primary(World& world) {

@@ -122,6 +122,10 @@ struct Output {
 struct NodeView {
     bool connected = false;
     BootId boot;
+    /// When this run of its keeper was first heard; it has been seen read-write since; when its last report came.
+    Millis boot_since;
+    bool ran = false;
+    Millis reported;
     /// When anything was last heard, and when the session ended.
     std::optional<Millis> heard;
     std::optional<Millis> closed;

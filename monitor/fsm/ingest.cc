@@ -113,6 +113,8 @@ void ingest(World& world, const SessionOpened& input) {
         v.not_streaming_since.reset();
         v.starting_since.reset();
         v.seq = 0;
+        v.boot_since = world.now;
+        v.ran = false;
     }
     v.connected = true;
     v.boot = hello.boot;
@@ -177,6 +179,8 @@ void ingest(World& world, const ReportReceived& input) {
     if (!v.connected || v.boot != r.boot || n.incarnation != r.incarnation) return;
     if (r.seq <= v.seq) return;  // late or repeated
     v.seq = r.seq;
+    v.reported = world.now;
+    v.ran = v.ran || (r.status == PgStatus::running && !r.in_recovery);
     if (!world.record.system_id.empty() && !r.system_id.empty() && r.system_id != world.record.system_id) {
         return turn_away(world, r.node, r.boot, foreign_folder(world.record, r.node, r.system_id));
     }

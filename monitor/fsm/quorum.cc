@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/history.h"
 
 namespace pgaf::fsm {
@@ -64,7 +65,8 @@ Completeness completeness(const World& world) {
     c.by_fences = enough(world, holds_fence);
     const Report* primary = world.primary_live();
     // An end that could not be read, or has not been yet, says nothing about what may be missing elsewhere.
-    c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty();
+    // Nor does one of a disk that may have been put back, until it would have shown.
+    c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty() && loss_would_show(world);
     // One that was told to stop has promised too, but is not to go on: its exit is what counts. One that was chosen and
     // has not been promoted yet runs in recovery; it may still be.
     const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
@@ -109,9 +111,11 @@ std::string missing(const World& world) {
                 (more == waited.size() ? join(waited) : std::to_string(more) + " of " + join(waited));
     }
     if (text.empty()) return text;
-    const bool unread = world.primary_exited() && complete_end(*world.primary_live()).lsn.empty();
-    return text + "; or " + primary + ", the last primary" +
-           (unread ? ", which has exited and can't tell the end of its WAL" : "");
+    if (!world.primary_exited()) return text + "; or " + primary + ", the last primary";
+    const bool unread = complete_end(*world.primary_live()).lsn.empty();
+    return text + "; or " + primary + ", the last primary, which has " +
+           (unread ? "exited and can't tell the end of its WAL"
+                   : "come back a moment ago: first its standbys may say whether it has lost WAL");
 }
 
 }  // namespace pgaf::fsm

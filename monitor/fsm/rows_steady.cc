@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/goals.h"
@@ -71,7 +72,7 @@ bool primary_exited_without_candidates(const World& world) {
     // One whose machine goes down would be stopped again at once; it asks anew when it is back. Those that may show
     // that its disk was put back get a moment to be heard.
     return exited_unanswered(world) && !world.primary_live()->leaving && !restarts_too_fast(world) &&
-           !reconnecting(world) && end_is_known(world);
+           !reconnecting(world) && end_is_known(world) && loss_would_show(world);
 }
 void restart_in_place(World& world, const Row& row) {
     const Report* r = world.primary_live();

@@ -60,6 +60,22 @@ void accept_loss(World& w, BranchIx branch, std::uint64_t end) {
     }
 }
 
+/// Nobody could know that this node's disk had been put back when the monitor let it start: it waited for node_timeout,
+/// and fewer than |S| - k + 1 members of some rule had said since the node's keeper began how much they have. The owner of
+/// such a disk was told to reset the node (R9).
+bool could_not_be_known(const World& w, NodeIx node) {
+    const auto& record = w.monitor->store.record;
+    const Micros since = w.keepers[node]->started;
+    const Micros limit = static_cast<Micros>(record->settings.node_timeout_ms) * ms;
+    if (w.now - std::max(since, w.monitor->started) < limit) return false;
+    return std::any_of(record->rules.begin(), record->rules.end(), [&](const NamedRule& named) {
+        std::size_t able = 0;
+        for (NodeIx n = 0; n < w.nodes(); ++n)
+            if (n != node && named.rule.contains(w.keepers[n]->promise.incarnation) && w.keepers[n]->end_heard > since) ++able;
+        return named.rule.asynchronous() || able + named.rule.k <= named.rule.members.size();
+    });
+}
+
 /// A commit is acknowledged only after k members of a rule in force have flushed it.
 bool under_a_rule(const World& w, NodeIx node, std::uint64_t lsn) {
     const auto& record = w.monitor->store.record;
@@ -117,8 +133,11 @@ void check_seen(World& w, NodeIx node, std::uint64_t lsn) {
 void check_reign(World& w, NodeIx node) {
     const auto& s = w.server(node);
     const Keeper& k = *w.keepers[node];
-    if (!s || s->in_recovery() || !k.promise.goal || k.promise.goal->role != Role::primary) return;
-    const std::uint64_t epoch = k.promise.promised.epoch.v;
+    if (!s || s->in_recovery()) return;
+    const bool promised = k.promise.goal && k.promise.goal->role == Role::primary;
+    // A keeper that asked for it may have died, and have forgotten it.
+    const std::uint64_t epoch = std::max(promised ? k.promise.promised.epoch.v : 0, s->asked_in);
+    if (epoch == 0) return;
     const BranchIx branch = branch_of(w, node);
     Ghost& g = w.ghost.edit();
     const bool known = std::any_of(g.reigns.begin(), g.reigns.end(), [&](const Reign& r) {
@@ -126,10 +145,8 @@ void check_reign(World& w, NodeIx node) {
     });
     if (known) return;
     if (!g.reigns.empty() && epoch < g.reigns.back().epoch) return;  // not the newest: it may be as stale as it is
-    // A monitor that has just started may not have heard from its standbys yet how much it had.
-    const bool unseen = k.run.on_its_own() || w.now - w.monitor->started < 5 * sec;
-    const bool must_be_reset = w.machines[node]->put_back && unseen;
-    if (g.loss_accepted == epoch || must_be_reset) accept_loss(w, branch, s->flushed);
+    const bool unseen = w.machines[node]->put_back && (k.run.on_its_own() || g.unseen == node);
+    if (g.loss_accepted == epoch || unseen) accept_loss(w, branch, s->flushed);
     if (const std::string lost = missing(w, branch, s->flushed); !lost.empty())
         return w.violated("I2: " + name_of(node).v + " is primary of epoch " + std::to_string(epoch) + " without " + lost);
     g.reigns.push_back({epoch, node, branch});
@@ -196,6 +213,10 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
             return w.violated("I1: " + after.primary.v + " and " + name_of(told->second.node).v + " are told to be primary in epoch " +
                               std::to_string(after.primary_epoch.v));
     }
+    if (after.permit && after.permit != before.permit) {
+        const NodeIx node = node_of(after.primary);
+        g.unseen = w.machines[node]->put_back && could_not_be_known(w, node) ? node : nobody;
+    }
     const bool chosen = after.phase == fsm::Phase::promoting && before.phase != fsm::Phase::promoting;
     if (!chosen || after.last_rule == before.last_rule) return;
     const Machine& m = *w.machines[node_of(after.primary)];
@@ -210,8 +231,7 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
 }
 
 void check_left_alone(World& w, NodeIx node, const std::string& what) {
-    // One whose machine goes down does not wait for a monitor that is away.
-    if (w.ghost->only_monitor_away == 0 || w.machines[node]->launcher.leaving) return;
+    if (w.ghost->only_monitor_away == 0) return;
     w.violated("I8: " + name_of(node).v + " " + what + " while nothing but the monitor is away");
 }
 

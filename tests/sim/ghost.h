@@ -52,6 +52,8 @@ struct Ghost {
     std::map<Inc, Confirmed> confirmed;
     /// I8: since when the monitor is away and nothing else is wrong; 0: it is not so.
     Micros only_monitor_away = 0;
+    /// The node that was permitted to start last, when nobody could know that its disk had been put back.
+    NodeIx unseen = nobody;
     /// An operator has accepted the loss of what this epoch's election leaves behind.
     std::uint64_t loss_accepted = 0;
     std::optional<Violation> violation;

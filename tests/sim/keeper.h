@@ -45,6 +45,9 @@ struct SentReport {
     bool leaving = false;
     IncarnationId incarnation;
     PgStatus status = PgStatus::unknown;
+    Micros at = 0;
+    /// It says how much WAL this node has.
+    bool end = false;
 };
 
 /// The way to the monitor (keeper/service/session).
@@ -63,6 +66,9 @@ struct Keeper {
     /// Its process alone is stopped (SIGSTOP).
     bool frozen = false;
     std::uint32_t boot = 0;
+    Micros started = 0;
+    /// When the newest report was made that says how much WAL it has, of those that the monitor has acknowledged.
+    Micros end_heard = 0;
     /// It can't start: the state file is damaged.
     bool no_start = false;
 

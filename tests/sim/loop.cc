@@ -314,7 +314,7 @@ void start_keeper(World& w, NodeIx node) {
     k.promise = *w.machines[node]->disk.state;
     k.run.boot = boot_of(node, boot);
     k.run.next = fresh_id(w, node);
-    k.time_passed_at = k.streamed_at = w.now;
+    k.started = k.time_passed_at = k.streamed_at = w.now;
     const bool launcher = w.machines[node]->launcher.alive;
     w.keepers[node] = Cow<Keeper>(std::move(k));
     w.say(node, [&] { return "the keeper starts, incarnation " + w.keepers[node]->promise.incarnation.v; });

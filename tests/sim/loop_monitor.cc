@@ -57,6 +57,7 @@ void on_ack(World& w, NodeIx node, const AckMessage& ack) {
     if (ack.heartbeat_ms > 0) k.heartbeat = static_cast<Micros>(ack.heartbeat_ms) * ms;
     if (ack.node_timeout_ms > 0) k.run.node_timeout = Millis{ack.node_timeout_ms};
     while (!k.recent.empty() && k.recent.front().seq <= ack.seq) {
+        if (k.recent.front().end) k.end_heard = k.recent.front().at;
         k.acknowledged = std::move(k.recent.front());
         k.recent.pop_front();
     }
@@ -250,7 +251,8 @@ void send_report(World& w, NodeIx node) {
     if (!k.session_asked || k.session.id == 0 || k.session_incarnation != k.promise.incarnation) return;
     Report report = report_now(k);
     report.seq = ++k.seq;
-    k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status});
+    const bool whole = report.status == PgStatus::stopped ? !report.complete.empty() : report.in_recovery && report.replayed >= report.end;
+    k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status, w.now, whole});
     if (k.recent.size() > max_recent) k.recent.pop_front();
     k.sent = report;
     send_up(w, k.session.id, std::move(report));

@@ -119,6 +119,8 @@ struct Server {
     ///   stopping    a fast stop is under way
     enum class Phase : std::uint8_t { recovering, standby, promoting, primary, stopping };
     std::uint32_t run = 0;
+    /// The epoch in which its keeper has asked it to be read-write; 0: it has not.
+    std::uint64_t asked_in = 0;
     Phase phase = Phase::recovering;
     /// Gone while its children still live (R13).
     bool postmaster = true;

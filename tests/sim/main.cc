@@ -29,6 +29,7 @@ struct Args {
     bool trace = false;
     bool list_rules = false;
     bool no_shrink = false;
+    bool keep_going = false;
 };
 
 /// "1-17,20"
@@ -109,7 +110,8 @@ int search(const Args& a) {
             total.longest_without_primary = std::max(total.longest_without_primary, r.longest_without_primary);
             total.longest_unwell = std::max(total.longest_unwell, r.longest_unwell);
             if (r.violation && (!found || seed < found->first)) found = std::pair(seed, r);
-            if (r.violation) stop = true;
+            if (r.violation && a.keep_going) std::cout << "seed " << seed << ": " << r.violation->what << std::endl;
+            if (r.violation && !a.keep_going) stop = true;
         }
     };
     std::vector<std::thread> threads;
@@ -131,7 +133,7 @@ int search(const Args& a) {
         std::cout << "0 violations\n";
         return 0;
     }
-    report(a, options_of(a, found->first), found->second);
+    if (!a.keep_going) report(a, options_of(a, found->first), found->second);
     return 1;
 }
 
@@ -154,6 +156,7 @@ int main(int argc, char** argv) {
     app.add_option("--lines", a.lines, "lines of the trace");
     app.add_flag("--trace", a.trace, "tells the first seed's story");
     app.add_flag("--no-shrink", a.no_shrink, "tells the whole run in which something was found");
+    app.add_flag("--keep-going", a.keep_going, "goes on after a violation, and tells each in a line");
     app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
     CLI11_PARSE(app, argc, argv);
     if (a.list_rules) {

@@ -71,12 +71,18 @@ class Run {
         result_.acts += e.acts.size();
         std::erase_if(e.acts, [&](const Act& a) { return options_.without.contains(a.number); });
         if (e.acts.empty()) return;
-        world_.ghost.edit().only_monitor_away = e.monitor_alone ? std::max<Micros>(world_.now, 1) : 0;
+        world_.ghost.edit().only_monitor_away = e.monitor_alone && !somebody_leaves() ? std::max<Micros>(world_.now, 1) : 0;
         harm(e);
         world_.ghost.edit().only_monitor_away = 0;
         repair(world_);
         get_well(std::any_of(e.acts.begin(), e.acts.end(), [](const Act& a) { return destroys(a.harm); }));
         if (!world_.broken_now()) result_.left_out += e.rest;
+    }
+
+    /// An operator has told a launcher to end, which hands over first: that is no machine with which nothing is wrong.
+    [[nodiscard]] bool somebody_leaves() const {
+        return std::any_of(world_.machines.begin(), world_.machines.end(),
+                           [](const Cow<Machine>& m) { return m->launcher.leaving; });
     }
 
     void harm(Episode& e) {

@@ -15,19 +15,28 @@ void learn_timeline(Disk& disk, std::uint32_t timeline) {
     if (place == disk.histories.end() || *place != timeline) disk.histories.insert(place, timeline);
 }
 
+std::uint64_t epoch_of_keeper(const World& w, NodeIx node) {
+    const keeper::Promise& p = w.keepers[node]->promise;
+    return p.goal && p.goal->role == Role::primary ? p.promised.epoch.v : 0;
+}
+
 bool current(const World& w, NodeIx node, std::uint32_t run) { return w.server(node) && w.server(node)->run == run; }
 
-/// From the end of its complete records on this server writes. Its old branch goes on only when nobody can have more of it.
+/// From the end of its complete records on this server writes; after a crash from where its WAL ends, also within a record:
+/// what is there of that one stays and is skipped (XLOG_OVERWRITE_CONTRECORD, T), so that a standby that has it too has no
+/// hole. Its old branch goes on only when nobody can have more of it.
 void begin_writing(World& w, NodeIx node, std::optional<std::uint32_t> new_timeline) {
     Disk& disk = w.machines[node].edit().disk;
     const Extent base = disk.wal.base();
     const std::uint64_t end = complete_end(*w.archive, disk.wal);
     const BranchIx own = w.archive->writer_of(base.branch, end);
     const Branch& before = (*w.archive)[own];
-    const bool goes_on = !new_timeline && before.writer == node && before.end() == end && before.published <= end;
+    const std::uint64_t torn = new_timeline ? end : base.to;
+    const bool goes_on = !new_timeline && before.writer == node && before.end() == end && before.published <= torn;
     const std::uint32_t timeline = new_timeline.value_or(before.timeline);
     const BranchIx branch = goes_on ? own : w.archive.edit().begin(own, end, timeline, node);
-    disk.wal.extents = {{branch, end}};
+    if (torn > end) w.archive.edit().append(branch, torn - end, 0);
+    disk.wal.extents = {{branch, torn}};
 }
 
 void write_record(World& w, NodeIx node, std::uint64_t bytes) {
@@ -105,6 +114,7 @@ bool start_server(World& w, NodeIx node) {
     s.loaded = m.disk.conf;
     s.startup_conn = m.disk.conf.conn;
     s.sync_defined = s.loaded.names.kind != Names::Kind::none;
+    if (!m.disk.standby_signal) s.asked_in = epoch_of_keeper(w, node);
     m.server = s;
     m.launcher.crashed = false;
     const bool clean = m.disk.clean;
@@ -203,6 +213,7 @@ void promote_server(World& w, NodeIx node) {
     Server& s = w.edit_server(node);
     if (s.phase != Server::Phase::standby) return;
     s.phase = Server::Phase::promoting;
+    s.asked_in = epoch_of_keeper(w, node);
     w.after(10 * ms, s.replay_held ? 400 * ms : 50 * ms, {Ev::promoted, node, s.run});
 }
 
