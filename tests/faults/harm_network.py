@@ -33,8 +33,10 @@ def cut_monitor(world, chance):
         return apart(world, pairs, any_time(chance))
     epoch = world.epoch()
     with ends(world.network.mend_all):
-        apart(world, pairs, 8)
-        world.wait_acknowledged(60, "after the primary was cut off from the monitor")
+        for pair in pairs:
+            world.network.lose(*pair, 100)
+        world.pause(8)
+        world.wait_acknowledged(60, "with the primary cut off from the monitor")
         if world.epoch() != epoch:
             world.say(f"epoch {epoch} -> {world.epoch()}, though the standbys saw the primary")
     return None
@@ -114,14 +116,20 @@ def cut_off_one_way(world, chance):
 
 @nemesis("cut_off_monitor", "the monitor reaches nobody: no database may stop")
 def cut_off_monitor(world, chance):
+    pairs = both_ways(("monitor", name) for name in ["clients", *names(world.cluster.nodes)])
+    if not world.alone:
+        return apart(world, pairs, chance.uniform(4, 12))
     epoch, primary = world.epoch(), world.primary()
-    with ends(world.network.mend_all) if world.alone else ends():
-        pairs = both_ways(("monitor", name) for name in ["clients", *names(world.cluster.nodes)])
-        apart(world, pairs, chance.uniform(4, 12))
-    if world.alone:
-        world.wait_acknowledged(60, "after the monitor was cut off")
+    with ends(world.network.mend_all):
+        for pair in pairs:
+            world.network.lose(*pair, 100)
+        world.pause(8)
+        world.wait_acknowledged(60, "with the monitor cut off")
+        world.network.mend_all()
+        world.settle()
         if (world.epoch(), world.primary()) != (epoch, primary):
             world.say("a failover followed, though nothing but the monitor was cut off")
+    return None
 
 
 @nemesis("halves", "the network falls into two halves, at random", weight=3)

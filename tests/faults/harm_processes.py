@@ -55,10 +55,10 @@ def kill_standby(world, chance):
 
 @nemesis("kill_postmaster", "the primary's postmaster is killed, its backends find out by themselves", weight=3)
 def kill_postmaster(world, chance):
-    old = world.primary()
-    old.kill_postmaster()
+    epoch = world.epoch()
+    world.primary().kill_postmaster()
     if world.alone:
-        world.wait_other_primary(old)
+        world.wait_failover(epoch)
         world.wait_acknowledged(60, "after the postmaster was killed")
 
 
@@ -125,7 +125,7 @@ def new_primary_killed(world, chance):
     first = world.primary()
     with ends(first.start):
         first.kill()
-        second = world.wait_other_primary(first)
+        second, epoch = world.wait_other_primary(first), world.epoch()
         with ends(second.start):
             if chance.random() < 0.5:
                 second.kill()
@@ -134,7 +134,7 @@ def new_primary_killed(world, chance):
             world.pause(chance.uniform(*SHORT))
             first.start()
             if world.alone:
-                world.wait_other_primary(second)
+                world.wait_failover(epoch)
                 world.wait_acknowledged(60, "with two of three nodes after two failovers")
 
 

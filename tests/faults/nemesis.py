@@ -7,6 +7,7 @@ same time, and it may say what must hold meanwhile (writes go on, another node t
 
 import contextlib
 import dataclasses
+import subprocess
 import time
 
 import paths  # noqa: F401
@@ -50,9 +51,11 @@ def inject(world, name, chance):
     began = time.monotonic()
     try:
         ALL[name].run(world, chance)
-    except LocalError as wrong:
+    except (LocalError, subprocess.TimeoutExpired) as wrong:
         # What it wanted to hurt is not there, for example when another harm was first.
         if world.alone:
             raise
         world.say(f"{name}: could not: {wrong}")
-    world.say(f"{name}: over after {time.monotonic() - began:.1f} s")
+    finally:
+        world.harms.append((name, began, time.monotonic()))
+        world.say(f"{name}: over after {time.monotonic() - began:.1f} s")

@@ -43,8 +43,11 @@ class World:
         self.folder = new_folder(parent)
         self.network = Network()
         self.injected = collections.Counter()
-        self.outages = []
+        # (name, from, to) of each injection, by time.monotonic().
+        self.harms = []
         self.notes = []
+        # Whether only one harm is done at a time, to a cluster that was well (see nemesis.py).
+        self.alone = False
         self.began = time.monotonic()
         self.reports = []
         self._lock = threading.Lock()
@@ -154,6 +157,18 @@ class World:
         except LocalError as wrong:
             raise Failed(str(wrong)) from None
 
+    def wait_failover(self, epoch, limit=120):
+        """A primary of a later epoch: another one, or the old one when it is back in time and has WAL that nobody else
+        has (R4, second form)."""
+        def look():
+            state = self.cluster.state() or {}
+            return state.get("epoch", 0) > epoch and state.get("has_writable_primary")
+
+        try:
+            self.cluster.wait_for(look, limit, f"a primary of a later epoch than {epoch}")
+        except LocalError as wrong:
+            raise Failed(str(wrong)) from None
+
     # ---- after the harm -------------------------------------------------------------------------------------------
 
     def heal(self):
@@ -192,9 +207,17 @@ class World:
         report = self.reports[-1] if self.reports else {}
         lines = [f"seed {self.seed}, {time.monotonic() - self.began:.0f} s",
                  "injected: " + (", ".join(f"{name} {count}" for name, count in sorted(self.injected.items())) or "nothing")]
-        lines += [f"{key.replace('_', ' ')}: {report[key]}" for key in
-                  ("acknowledged", "unknown", "lost", "violations") if key in report]
-        worst = sorted(self.outages, reverse=True)[:5]
-        if worst:
-            lines.append("longest outages: " + ", ".join(f"{seconds:.1f} s ({name})" for seconds, name in worst))
+        values = report.get("values", {})
+        if report:
+            lines.append(f"rows: {report['acknowledged']} acknowledged, {report['unknown']} unknown, {report['failed']} "
+                         f"refused, {report['lost']} lost, {report['violations']} violations")
+            lines.append(f"values: {values['acknowledged']} registers set, {values['transfers']} transfers, "
+                         f"{values['reads']} reads, {values['unknown']} unknown, {values['failed']} refused, "
+                         f"{values['violations']} violations; {values['stale_reads']} reads from a replaced server, the "
+                         f"oldest {values['oldest_stale_ms'] / 1000:.1f} s")
+        outages = sorted(self.load.outages(), reverse=True) if self.load else []
+        lines.append(f"times without an acknowledged row longer than 1 s: {len(outages)}")
+        for seconds, began in outages[:5]:
+            meanwhile = [name for name, first, last in self.harms if first <= began + seconds and last >= began]
+            lines.append(f"  {seconds:.1f} s from {began - self.began:.1f} on, during: {', '.join(meanwhile) or 'nothing'}")
         return "\n".join(lines + self.notes)

@@ -9,6 +9,7 @@
 
 #include "tests/load/judge.h"
 #include "tests/load/log.h"
+#include "tests/load/servers.h"
 
 namespace pgaf::load {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t lost_rows_shown = 10;
-constexpr milliseconds statement_limit{60'000};
 
 /// One run of the load within the log.
 struct Run {
@@ -30,6 +30,8 @@ struct Server {
     bool primary = false;
     std::uint64_t acknowledged_found = 0;
     std::uint64_t unknown_found = 0;
+    /// Rows that the server had refused.
+    std::uint64_t failed_found = 0;
     std::uint64_t lost = 0;
     std::vector<std::string> first_lost = {};
 };
@@ -108,6 +110,8 @@ Result<> compare(Server& server, const CheckOptions& options, const Run& run, st
         if (there.has_error()) return there.error();
         if (line.value()->kind == 'U') {
             server.unknown_found += there.value() ? 1 : 0;
+        } else if (line.value()->kind == 'F') {
+            server.failed_found += there.value() ? 1 : 0;
         } else if (there.value()) {
             ++server.acknowledged_found;
         } else {
@@ -122,56 +126,6 @@ Result<> compare(Server& server, const CheckOptions& options, const Run& run, st
     return stored.value().drain();
 }
 
-Result<Server> reach(const Host& host, Clock::time_point deadline, const StopSwitch& stop) {
-    for (;;) {
-        auto session = Session::connect(host, milliseconds(2000), stop);
-        if (session.has_value()) {
-            auto recovery = session.value().value("SELECT pg_is_in_recovery()", statement_limit);
-            if (recovery.has_error()) return recovery.error();
-            Server server{std::move(session.value())};
-            server.primary = recovery.value() == "f";
-            return server;
-        }
-        if (Clock::now() >= deadline || stop.wait_until(Clock::now() + milliseconds(100))) return session.error();
-    }
-}
-
-/// Waits until a standby has replayed what the primary had written by now.
-Result<> catch_up(Server& standby, const std::string& lsn, Clock::time_point deadline, const StopSwitch& stop) {
-    for (;;) {
-        auto reached = standby.session.value(
-            "SELECT coalesce(pg_last_wal_replay_lsn() >= '" + lsn + "'::pg_lsn, false)", statement_limit);
-        if (reached.has_error()) return reached.error();
-        if (reached.value() == "t") return {};
-        if (Clock::now() >= deadline || stop.wait_until(Clock::now() + milliseconds(20)))
-            return error(standby.session.server() + " did not replay the primary's WAL up to " + lsn + " in time");
-    }
-}
-
-Result<std::vector<Server>> servers_of(const CheckOptions& options, const StopSwitch& stop) {
-    auto hosts = hosts_of(options.uri, "any");
-    if (hosts.has_error()) return hosts.error();
-    const Clock::time_point deadline = Clock::now() + std::chrono::seconds(options.limit_s);
-    std::vector<Server> servers;
-    for (const Host& host : hosts.value()) {
-        auto server = reach(host, deadline, stop);
-        if (server.has_error()) return server.error();
-        servers.push_back(std::move(server.value()));
-    }
-    std::string lsn;
-    for (Server& server : servers) {
-        if (!server.primary) continue;
-        auto position = server.session.value("SELECT pg_current_wal_lsn()", statement_limit);
-        if (position.has_error()) return position.error();
-        lsn = position.value();
-    }
-    for (Server& server : servers) {
-        if (server.primary || lsn.empty()) continue;
-        if (auto caught = catch_up(server, lsn, deadline, stop); caught.has_error()) return caught.error();
-    }
-    return servers;
-}
-
 json outage_of(const Judge& judge) {
     return {{"ms", judge.outage().length() / 1e6},
             {"from", static_cast<double>(judge.outage().from_ns) / 1e9},
@@ -181,40 +135,46 @@ json outage_of(const Judge& judge) {
 }  // namespace
 
 Result<bool> check_load(const CheckOptions& options, const StopSwitch& stop) {
-    Judge judge(options.since_ns, options.until_ns);
+    Judge judge(options.since_ns, options.until_ns, options.late_ms * 1'000'000);
     auto runs = judge_log(options, judge);
     if (runs.has_error()) return runs.error();
     std::vector<Server> servers;
     if (!options.uri.empty()) {
-        auto found = servers_of(options, stop);
+        auto found = reach_all(options.uri, options.limit_s, stop);
         if (found.has_error()) return found.error();
-        servers = std::move(found.value());
+        for (Reached& each : found.value()) servers.push_back(Server{std::move(each.session), each.primary});
     }
 
     json report{{"acknowledged", judge.acknowledged()},
                 {"unknown", judge.unknown()},
+                {"failed", judge.failed()},
                 {"outage", outage_of(judge)},
                 {"violations", judge.violation_count()},
                 {"first_violations", judge.violations()},
                 {"servers", json::array()}};
     for (const auto& [timeline, server] : judge.timelines()) report["timelines"][std::to_string(timeline)] = server;
     std::uint64_t lost = 0;
+    std::uint64_t failed_found = 0;
     std::size_t primaries = 0;
     for (Server& server : servers) {
         for (const Run& run : runs.value())
             for (std::uint32_t writer = 1; writer <= run.writers; ++writer)
                 if (auto done = compare(server, options, run, writer); done.has_error()) return done.error();
         lost += server.lost;
+        failed_found += server.failed_found;
         primaries += server.primary ? 1 : 0;
         report["servers"].push_back({{"server", server.session.server()},
                                      {"primary", server.primary},
                                      {"acknowledged_found", server.acknowledged_found},
                                      {"unknown_found", server.unknown_found},
+                                     {"failed_found", server.failed_found},
                                      {"lost", server.lost},
                                      {"first_lost", server.first_lost}});
     }
-    const bool good = lost == 0 && judge.violation_count() == 0 && (servers.empty() || primaries == 1);
+    const bool good =
+        lost == 0 && failed_found == 0 && judge.violation_count() == 0 && (servers.empty() || primaries == 1);
     report["lost"] = lost;
+    report["failed_found"] = failed_found;
     report["primaries"] = primaries;
     report["ok"] = good;
     std::cout << report.dump(2) << std::endl;

@@ -16,6 +16,8 @@ struct CheckOptions {
     /// Only gaps that touch this window count for the outage.
     std::int64_t since_ns = 0;
     std::int64_t until_ns = INT64_MAX;
+    /// How long after a newer timeline's first acknowledgement one of an older may still arrive (Judge::late_limit_ns).
+    std::int64_t late_ms = 100;
     /// How long the servers have to be there, and the standbys to catch up.
     std::int64_t limit_s = 30;
 };

@@ -6,6 +6,7 @@ void Judge::take(const Line& line) {
     if (line.kind == 'B') last_ack_.reset();
     if (line.kind == 'A') acknowledge(line);
     if (line.kind == 'U') ++unknown_;
+    if (line.kind == 'F') ++failed_;
     // A cluster that never takes writes again has an outage up to the end of the run.
     if (line.kind == 'E') close_gap(line.at_ns);
 }
@@ -27,7 +28,7 @@ void Judge::acknowledge(const Line& line) {
         violate("timeline " + std::to_string(line.timeline) + " acknowledged by " + line.server + " and by " +
                 owner->second);
     for (auto newer = first_ack_.upper_bound(line.timeline); newer != first_ack_.end(); ++newer) {
-        if (line.sent_ns <= newer->second && line.at_ns <= newer->second + late_limit_ns) continue;
+        if (line.sent_ns <= newer->second && line.at_ns <= newer->second + late_) continue;
         violate("timeline " + std::to_string(line.timeline) + " on " + line.server + " acknowledged writer " +
                 std::to_string(line.writer) + " row " + std::to_string(line.n) + " " +
                 std::to_string((line.at_ns - newer->second) / 1'000'000) + " ms after timeline " +

@@ -12,14 +12,22 @@
 
 namespace pgaf::load {
 
+bool has_timeline(char kind) {
+    return kind == 'A' || kind == 'R' || kind == 'S' || kind == 'T';
+}
+
+bool has_reason(char kind) {
+    return kind == 'U' || kind == 'F';
+}
+
 std::string to_text(const Line& line) {
     std::ostringstream text;
     text << line.kind << ' ' << line.at_ns;
     if (line.kind == 'B') text << ' ' << line.run << ' ' << line.writers;
-    if (line.kind == 'A' || line.kind == 'U')
+    if (has_timeline(line.kind) || has_reason(line.kind))
         text << ' ' << line.sent_ns << ' ' << line.writer << ' ' << line.n << ' ' << line.server << ' ';
-    if (line.kind == 'A') text << line.timeline;
-    if (line.kind == 'U') text << line.reason;
+    if (has_timeline(line.kind)) text << line.timeline;
+    if (has_reason(line.kind)) text << line.reason;
     text << '\n';
     return text.str();
 }
@@ -30,16 +38,16 @@ std::optional<Line> parse_line(const std::string& text) {
     words >> line.kind >> line.at_ns;
     if (line.kind == 'B') {
         words >> line.run >> line.writers;
-    } else if (line.kind == 'A' || line.kind == 'U') {
+    } else if (has_timeline(line.kind) || has_reason(line.kind)) {
         words >> line.sent_ns >> line.writer >> line.n >> line.server;
-        if (line.kind == 'A')
+        if (has_timeline(line.kind))
             words >> line.timeline;
         else
             std::getline(words >> std::ws, line.reason);
     } else if (line.kind != 'E') {
         return std::nullopt;
     }
-    if (line.kind == 'U' && words.eof() && !line.server.empty()) return line;
+    if (has_reason(line.kind) && words.eof() && !line.server.empty()) return line;
     if (words.fail()) return std::nullopt;
     return line;
 }

@@ -4,6 +4,10 @@
 //   B <ns> <run> <writers>                                    a run begins
 //   A <ns> <sent ns> <writer> <n> <server> <timeline>         acknowledged
 //   U <ns> <sent ns> <writer> <n> <server> <reason ...>       outcome unknown
+//   F <ns> <sent ns> <writer> <n> <server> <reason ...>       refused: it is nowhere, now or later
+//   R <ns> <sent ns> <register> <value> <server> <timeline>   read (the load of values; its A lines are registers too)
+//   S <ns> <sent ns> <reader> <sum> <server> <timeline>       the sum of all accounts, as a reader saw it
+//   T <ns> <sent ns> <writer> <amount> <server> <timeline>    a transfer between accounts, acknowledged
 //   E <ns>                                                    the run was told to stop
 // Times are CLOCK_MONOTONIC.
 #pragma once
@@ -19,7 +23,7 @@
 namespace pgaf::load {
 
 struct Line {
-    /// B, A, U or E.
+    /// One of the letters above.
     char kind = 0;
     std::int64_t at_ns = 0;
     std::int64_t sent_ns = 0;
@@ -32,6 +36,11 @@ struct Line {
     std::uint32_t writers = 0;
     friend bool operator==(const Line&, const Line&) = default;
 };
+
+/// Has a timeline: A, R, S and T.
+[[nodiscard]] bool has_timeline(char kind);
+/// Has a reason: U and F.
+[[nodiscard]] bool has_reason(char kind);
 
 [[nodiscard]] std::string to_text(const Line& line);
 /// Nothing when the text is no line of a log.

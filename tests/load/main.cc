@@ -6,6 +6,8 @@
 #include <cstdio>
 
 #include "tests/load/check.h"
+#include "tests/load/value_check.h"
+#include "tests/load/value_load.h"
 #include "tests/load/writer.h"
 
 namespace {
@@ -25,6 +27,8 @@ void add_write(CLI::App& app, pgaf::load::WriteOptions& options) {
     CLI::App* write =
         app.add_subcommand("write", "insert rows until SIGTERM or the duration's end, and log each outcome");
     write->add_option("--uri", options.uri, "multi-host connection URI")->required();
+    write->add_option("--http", options.http,
+                      "HTTP addresses of the keepers, host:port,...: half of the writers find the primary by them");
     write->add_option("--log", options.log, "file that the outcomes are appended to")->required();
     write->add_option("--writers", options.writers, "connections that write")->check(CLI::Range(1, 64));
     write->add_option("--rate", options.rate, "rows a second of each writer; 0: no limit")
@@ -41,7 +45,30 @@ void add_check(CLI::App& app, pgaf::load::CheckOptions& options) {
     check->add_option("--log", options.log, "file that 'write' has made")->required()->check(CLI::ExistingFile);
     check->add_option("--since-ns", options.since_ns, "CLOCK_MONOTONIC; earlier gaps do not count for the outage");
     check->add_option("--until-ns", options.until_ns, "CLOCK_MONOTONIC; later gaps do not count for the outage");
+    check
+        ->add_option("--late-ms", options.late_ms,
+                     "how late an acknowledgement of an older timeline may arrive when its request was sent in time")
+        ->check(CLI::NonNegativeNumber);
     check->add_option("--limit", options.limit_s, "seconds for the servers to be there and to catch up")
+        ->check(CLI::PositiveNumber);
+}
+
+void add_values(CLI::App& app, pgaf::load::ValueOptions& options, pgaf::load::ValueCheckOptions& check_options) {
+    CLI::App* values = app.add_subcommand("values", "set registers and move money until SIGTERM or the duration's end");
+    values->add_option("--uri", options.uri, "multi-host connection URI")->required();
+    values->add_option("--http", options.http, "HTTP addresses of the keepers, as for 'write'");
+    values->add_option("--log", options.log, "file that the outcomes are appended to")->required();
+    values->add_option("--registers", options.registers, "registers, each with its writer")->check(CLI::Range(1, 64));
+    values->add_option("--rate", options.rate, "statements a second of each session; 0: no limit")
+        ->check(CLI::NonNegativeNumber);
+    values->add_option("--duration", options.duration_s, "seconds; 0: until SIGTERM")->check(CLI::NonNegativeNumber);
+
+    CLI::App* check = app.add_subcommand("check-values", "hold servers to what a log of 'values' says");
+    check->add_option("--uri", check_options.uri, "as for 'check'");
+    check->add_option("--log", check_options.log, "file that 'values' has made")->required()->check(CLI::ExistingFile);
+    check->add_option("--stale-limit-ms", check_options.stale_limit_ms,
+                      "how old a read from a server that was replaced may be; negative: as old as it likes");
+    check->add_option("--limit", check_options.limit_s, "seconds for the servers to be there and to catch up")
         ->check(CLI::PositiveNumber);
 }
 
@@ -52,6 +79,9 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     pgaf::load::WriteOptions write_options;
     pgaf::load::CheckOptions check_options;
+    pgaf::load::ValueOptions value_options;
+    pgaf::load::ValueCheckOptions value_check_options;
+    add_values(app, value_options, value_check_options);
     add_write(app, write_options);
     add_check(app, check_options);
     try {
@@ -72,7 +102,12 @@ int main(int argc, char** argv) {
         const auto done = pgaf::load::write_load(write_options, stop);
         return done.has_error() ? complain(done.error()) : 0;
     }
-    const auto good = pgaf::load::check_load(check_options, stop);
+    if (app.got_subcommand("values")) {
+        const auto done = pgaf::load::load_values(value_options, stop);
+        return done.has_error() ? complain(done.error()) : 0;
+    }
+    const auto good = app.got_subcommand("check") ? pgaf::load::check_load(check_options, stop)
+                                                  : pgaf::load::check_values(value_check_options, stop);
     if (good.has_error()) return complain(good.error());
     return good.value() ? 0 : 1;
 }

@@ -13,22 +13,10 @@
 namespace pgaf::load {
 namespace {
 
-enum class Wait { ready, timeout, stopped };
-
 int millis_left(Clock::time_point deadline) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
     // poll() takes an int; a deadline beyond it is as good as none.
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
-}
-
-Wait wait_for(int socket, short events, Clock::time_point deadline, const StopSwitch& stop) {
-    for (;;) {
-        pollfd fds[2] = {{socket, events, 0}, {stop.fd(), POLLIN, 0}};
-        const int count = poll(fds, 2, millis_left(deadline));
-        if (fds[0].revents != 0) return Wait::ready;
-        if (count > 0) return Wait::stopped;
-        if (count == 0) return Wait::timeout;
-    }
 }
 
 std::string first_line(const char* text) {
@@ -48,6 +36,16 @@ std::int64_t now_ns() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+Wait wait_for(int socket, short events, Clock::time_point deadline, const StopSwitch& stop) {
+    for (;;) {
+        pollfd fds[2] = {{socket, events, 0}, {stop.fd(), POLLIN, 0}};
+        const int count = poll(fds, 2, millis_left(deadline));
+        if (fds[0].revents != 0) return Wait::ready;
+        if (count > 0) return Wait::stopped;
+        if (count == 0) return Wait::timeout;
+    }
 }
 
 StopSwitch::StopSwitch() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -111,7 +109,7 @@ std::string Session::trouble() const {
 }
 
 Result<Session::Answer> Session::finish(bool sent, milliseconds limit) {
-    timed_out_ = false;
+    timed_out_ = refused_ = false;
     if (!sent) return error(server_ + ": " + trouble());
     const Clock::time_point deadline = Clock::now() + limit;
     for (int left = 1; (left = PQflush(raw())) != 0;) {
@@ -136,38 +134,53 @@ Result<Session::Answer> Session::finish(bool sent, milliseconds limit) {
         Answer next(PQgetResult(raw()), &PQclear);
         if (next == nullptr) break;
         const ExecStatusType status = PQresultStatus(next.get());
-        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+            // FATAL and PANIC end a session that may have committed already; ERROR undoes what it was said about.
+            const char* severity = PQresultErrorField(next.get(), PG_DIAG_SEVERITY_NONLOCALIZED);
+            refused_ = severity != nullptr && std::string(severity) == "ERROR";
             return error(server_ + ": " + first_line(PQresultErrorMessage(next.get())));
+        }
         last = std::move(next);
     }
     if (last == nullptr) return error(server_ + ": no result; " + trouble());
     return last;
 }
 
-Outcome Session::insert(const std::string& run, std::uint32_t writer, std::uint64_t n, milliseconds limit) {
-    const std::string writer_text = std::to_string(writer);
-    const std::string n_text = std::to_string(n);
-    const char* values[] = {run.c_str(), writer_text.c_str(), n_text.c_str()};
+Outcome Session::insert(const std::string& run_id, std::uint32_t writer, std::uint64_t n, milliseconds limit) {
+    // The row and the server's identity come in one round trip.
+    static const std::string sql =
+        std::string("INSERT INTO pgaf_load_rows (run, writer, n) VALUES ($1, $2::int, $3::bigint) RETURNING ") +
+        timeline_sql;
+    return run(sql, {run_id, std::to_string(writer), std::to_string(n)}, limit);
+}
+
+Outcome Session::run(const std::string& sql, const std::vector<std::string>& parameters, milliseconds limit) {
+    std::vector<const char*> values;
+    for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
     *warned_ = false;
-    // The name of the WAL file begins with the timeline: the row and the server's identity come in one round trip.
-    auto answer =
-        finish(PQsendQueryParams(raw(),
-                                 "INSERT INTO pgaf_load_rows (run, writer, n) VALUES ($1, $2::int, $3::bigint) "
-                                 "RETURNING substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
-                                 3, nullptr, values, nullptr, nullptr, 0) != 0,
-               limit);
+    const int sent = parameters.empty() ? PQsendQuery(raw(), sql.c_str())
+                                        : PQsendQueryParams(raw(), sql.c_str(), static_cast<int>(values.size()),
+                                                            nullptr, values.data(), nullptr, nullptr, 0);
+    auto answer = finish(sent != 0, limit);
     Outcome outcome;
     outcome.timed_out = timed_out_;
     if (answer.has_error()) {
+        outcome.failed = refused_;
         outcome.reason = answer.error().message;
-    } else if (PQntuples(answer.value().get()) != 1) {
-        outcome.reason = server_ + ": the insert returned no row";
-    } else if (*warned_) {
+        return outcome;
+    }
+    PGresult* const result = answer.value().get();
+    if (*warned_) {
         outcome.reason = server_ + ": committed with a warning: the wait for the standbys was cancelled";
+    } else if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) < 1) {
+        outcome.reason = server_ + ": no row came back";
     } else {
         outcome.acknowledged = true;
-        outcome.timeline =
-            static_cast<std::uint32_t>(std::strtoul(PQgetvalue(answer.value().get(), 0, 0), nullptr, 16));
+        if (PQntuples(result) > 0)
+            for (int column = 0; column < PQnfields(result); ++column)
+                outcome.row.emplace_back(PQgetvalue(result, 0, column));
+        if (!outcome.row.empty())
+            outcome.timeline = static_cast<std::uint32_t>(std::strtoul(outcome.row.back().c_str(), nullptr, 16));
     }
     return outcome;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
 #include "tests/load/hosts.h"
@@ -38,13 +39,21 @@ class StopSwitch {
     int fd_;
 };
 
-/// What became of an insert.
+enum class Wait { ready, timeout, stopped };
+/// Waits for poll()'s `events` on a socket.
+Wait wait_for(int socket, short events, Clock::time_point deadline, const StopSwitch& stop);
+
+/// What became of a statement.
 struct Outcome {
     /// The server said that it is committed, without a warning.
     bool acknowledged = false;
-    /// Timeline of the server that acknowledged.
+    /// The server said ERROR: nothing of it is committed, now or later. Else, when not acknowledged, it may be.
+    bool failed = false;
+    /// Timeline of the server that acknowledged; 0: it was not asked for it.
     std::uint32_t timeline = 0;
-    /// Not acknowledged: why. The row may be there or not.
+    /// The columns of the first row, as text.
+    std::vector<std::string> row;
+    /// Not acknowledged: why.
     std::string reason;
     /// The time limit passed without an answer.
     bool timed_out = false;
@@ -59,6 +68,11 @@ class Session {
     /// Inserts one row in a transaction of its own. After an outcome that is not acknowledged the session is of no
     /// further use.
     Outcome insert(const std::string& run, std::uint32_t writer, std::uint64_t n, milliseconds limit);
+
+    /// Runs a statement; without parameters it may be several, separated by semicolons: all of them or none. When it
+    /// returns a row, the last column has to be `timeline_sql`. A session is of no further use after an outcome that is
+    /// not acknowledged.
+    Outcome run(const std::string& sql, const std::vector<std::string>& parameters, milliseconds limit);
 
     /// Runs a statement without parameters, and drops what it returns.
     Result<> execute(const std::string& sql, milliseconds limit);
@@ -85,6 +99,11 @@ class Session {
     /// Set by the notice receiver: the statement brought a warning. On the heap, since sessions are moved.
     std::unique_ptr<bool> warned_ = std::make_unique<bool>(false);
     bool timed_out_ = false;
+    bool refused_ = false;
 };
+
+/// What a primary says when it is asked for its timeline: the name of the WAL file begins with it, in hexadecimal
+/// digits.
+inline constexpr const char* timeline_sql = "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
 
 }  // namespace pgaf::load

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "common/result.h"
-#include "tests/load/session.h"
+#include "tests/load/finder.h"
 
 namespace pgaf::load {
 
 struct WriteOptions {
     std::string uri;
+    /// The keepers' HTTP addresses in the order of the URI's hosts; every second writer finds the primary by them.
+    std::string http;
     std::string log;
     std::uint32_t writers = 4;
     /// Rows a second of each writer; 0: as many as the server takes.

@@ -70,6 +70,17 @@ TEST_CASE("two servers that acknowledge on one timeline are a violation (I1, I10
     CHECK(judge.violations().front() == "timeline 3 acknowledged by b:1 and by a:1");
 }
 
+TEST_CASE("how late an answer may be is the network's matter, when a request was sent is not") {
+    Judge judge(0, INT64_MAX, 1000 * ms);
+    judge.take(ack(200, 190, "b:1", 2));
+    judge.take(ack(1100, 150, "a:1", 1));
+    CHECK(judge.violation_count() == 0);
+    judge.take(ack(1150, 201, "a:1", 1));
+    CHECK(judge.violation_count() == 1);
+    judge.take(ack(1201, 150, "a:1", 1));
+    CHECK(judge.violation_count() == 2);
+}
+
 TEST_CASE("violations are counted beyond those that are kept in words") {
     std::vector<Line> lines{ack(10, 9, "a:1", 1)};
     for (int i = 0; i < 50; ++i) lines.push_back(ack(20 + i, 19 + i, "b:1", 1));
@@ -103,7 +114,11 @@ TEST_CASE("lines of a log come back as they were written") {
     unknown.reason = "127.0.0.1:6001: server closed the connection unexpectedly";
     Line silent = unknown;
     silent.reason.clear();
-    for (const Line& line : {ack(3, 2, "a:1", 12), unknown, silent}) {
+    Line read = ack(9, 8, "a:1", 3);
+    read.kind = 'R';
+    Line refused = unknown;
+    refused.kind = 'F';
+    for (const Line& line : {ack(3, 2, "a:1", 12), unknown, silent, read, refused}) {
         std::string text = to_text(line);
         REQUIRE(text.back() == '\n');
         text.pop_back();

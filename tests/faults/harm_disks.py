@@ -1,0 +1,88 @@
+"""Disks that are full, that hang, or that take no writes any more."""
+
+from harm_processes import any_node
+from nemesis import ends, nemesis
+
+# Until a disk that hangs is found out by the keeper's probe (protocol.md, Detection 5).
+NO_PROBE = "the disk probe is not built yet: a primary whose disk hangs answers everything but commits"
+
+
+def repaired(world, node, disk):
+    """A file system that has given up is repaired while nobody uses it, as after a restart of the machine."""
+    if disk.state == "read-only":
+        node.kill()
+    disk.mend()
+    node.start()
+
+
+@nemesis("full_disk", "a node's data disk is full for a while")
+def full_disk(world, chance):
+    node = any_node(world, chance)
+    disk = world.disks[node.name]
+    with ends(disk.mend):
+        disk.fill()
+        world.pause(chance.uniform(4, 10))
+
+
+@nemesis("full_primary", "the primary's disk is full, and WAL is written until there is no room for it")
+def full_primary(world, chance):
+    old = world.primary()
+    disk = world.disks[old.name]
+    with ends(disk.mend):
+        disk.fill()
+        for _ in range(40):
+            try:
+                old.sql("CREATE TABLE filled(); DROP TABLE filled; SELECT pg_switch_wal()", timeout=20)
+            except Exception:  # it has ended, or hangs
+                break
+        if world.alone:
+            world.wait_other_primary(old)
+            world.wait_acknowledged(60, "with the primary's disk full")
+
+
+@nemesis("read_only_disk", "the primary's file system gives up and takes no writes")
+def read_only_disk(world, chance):
+    old = world.primary()
+    disk = world.disks[old.name]
+    with ends(lambda: repaired(world, old, disk)):
+        disk.refuse_writes()
+        if world.alone:
+            world.wait_other_primary(old)
+            world.wait_acknowledged(60, "with the primary's disk read-only")
+        else:
+            world.pause(chance.uniform(3, 9))
+
+
+@nemesis("read_only_standby", "a standby's file system gives up and takes no writes", weight=1)
+def read_only_standby(world, chance):
+    node = chance.choice(world.standbys())
+    disk = world.disks[node.name]
+    with ends(lambda: repaired(world, node, disk)):
+        disk.refuse_writes()
+        world.pause(chance.uniform(4, 9))
+        if world.alone:
+            world.wait_acknowledged(60, "with a standby's disk read-only")
+
+
+@nemesis("hung_disk", "the primary's disk hangs: writes have no end, everything else is answered", defect=NO_PROBE)
+def hung_disk(world, chance):
+    old = world.primary()
+    disk = world.disks[old.name]
+    with ends(disk.mend):
+        disk.hang()
+        if world.alone:
+            world.wait_other_primary(old, 45)
+            world.wait_acknowledged(60, "with the primary's disk hung")
+        else:
+            world.pause(chance.uniform(3, 12))
+
+
+@nemesis("hung_standby", "a standby's disk hangs")
+def hung_standby(world, chance):
+    node = chance.choice(world.standbys())
+    disk = world.disks[node.name]
+    with ends(disk.mend):
+        disk.hang()
+        world.pause(chance.uniform(4, 12))
+        if world.alone:
+            world.wait_acknowledged(60, "with a standby's disk hung")

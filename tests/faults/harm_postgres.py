@@ -1,0 +1,222 @@
+"""What PostgreSQL itself can be in the middle of: replay that stands still, promotions nobody asked for, rules that change,
+large records; and what operators do at a bad moment."""
+
+import contextlib
+import signal
+import subprocess
+import threading
+
+import paths  # noqa: F401
+from local import LocalError, processes
+
+from harm_network import both_ways, names, others
+from harm_processes import any_time
+from nemesis import ends, nemesis
+
+
+def quietly(node, statements, timeout=20):
+    """What it returned, or None when the server does not let one, or takes too long."""
+    with contextlib.suppress(LocalError, subprocess.TimeoutExpired):
+        return node.sql(statements, timeout)
+    return None
+
+
+def take_over(world, chance, old, what, then=lambda: None):
+    """The primary goes, in one way or another, and must be replaced. `then` is done when it is."""
+    epoch = world.epoch()
+    with ends(old.thaw, old.start):
+        way = chance.choice([old.kill, old.freeze, old.kill_postmaster])
+        way()
+        if world.alone:
+            world.wait_failover(epoch)
+            then()
+            world.wait_acknowledged(90, what)
+        else:
+            world.pause(chance.uniform(2, 9))
+
+
+# ---- replay ---------------------------------------------------------------------------------------------------------
+
+
+@nemesis("replay_paused", "replay is paused on the standbys while one of them has to take over")
+def replay_paused(world, chance):
+    old, standbys = world.primary(), world.standbys()
+
+    def resume():
+        # The one that was promoted replays by itself. The other one starts no receiver while replay is paused: writes
+        # wait for it, and its problem says so.
+        for node in standbys:
+            quietly(node, "SELECT pg_wal_replay_resume() WHERE pg_is_in_recovery()")
+
+    with ends(resume):
+        for node in standbys:
+            quietly(node, "SELECT pg_wal_replay_pause()")
+        world.pause(chance.uniform(0.5, 3))
+        take_over(world, chance, old, "with replay paused on the standbys, and resumed on the survivor", resume)
+
+
+@nemesis("replay_conflict", "a long query on each standby conflicts with replay while one of them has to take over")
+def replay_conflict(world, chance):
+    old, standbys = world.primary(), world.standbys()
+    old.sql("CREATE TABLE IF NOT EXISTS conflict (n int); INSERT INTO conflict SELECT generate_series(1, 1000)")
+    world.pause(1)
+    query = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM conflict; SELECT pg_sleep(25)"
+    readers = [threading.Thread(target=quietly, args=(node, query, 60)) for node in standbys]
+    for reader in readers:
+        reader.start()
+    world.pause(1)
+    # What the readers may still see is removed: replay of that has to wait for them, or to end them.
+    quietly(old, "DELETE FROM conflict")
+    quietly(old, "VACUUM conflict")
+    world.pause(chance.uniform(0.5, 3))
+    take_over(world, chance, old, "with replay in conflict on the standbys")
+    for reader in readers:
+        reader.join()
+
+
+@nemesis("replay_behind", "the standbys have much WAL that is not replayed yet when one of them has to take over")
+def replay_behind(world, chance):
+    old = world.primary()
+    startups = [pid for node in world.standbys() for pid in node.server_process("startup")]
+    with ends(lambda: [processes.send(pid, signal.SIGCONT) for pid in startups]):
+        for pid in startups:
+            processes.send(pid, signal.SIGSTOP)
+        quietly(old, "CREATE TABLE IF NOT EXISTS behind (t text); INSERT INTO behind SELECT repeat('x', 200) FROM "
+                     "generate_series(1, 100000); TRUNCATE behind", 40)
+    take_over(world, chance, old, "with much WAL to replay")
+
+
+# ---- large records --------------------------------------------------------------------------------------------------
+
+
+@nemesis("large_records", "records larger than a WAL segment are under way when the primary goes", weight=3)
+def large_records(world, chance):
+    old = world.primary()
+    stop = threading.Event()
+
+    def write():
+        # One such record fills several segments, and its end comes long after its beginning. Nothing of it is vital.
+        while not stop.is_set() and quietly(
+                old, "SET synchronous_commit = off; SELECT pg_logical_emit_message(false, 'faults', "
+                     f"repeat('x', {chance.choice([3, 18, 40])} * 1024 * 1024))", 20) is not None:
+            pass
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        world.pause(chance.uniform(0.3, 2))
+        take_over(world, chance, old, "after large records")
+    finally:
+        stop.set()
+        writer.join()
+
+
+# ---- rules that change ----------------------------------------------------------------------------------------------
+
+
+@nemesis("rule_walsender", "a WAL sender is frozen while the sync rule changes")
+def rule_walsender(world, chance):
+    frozen_helper(world, chance, "walsender")
+
+
+@nemesis("rule_checkpointer", "the checkpointer is frozen while the sync rule changes")
+def rule_checkpointer(world, chance):
+    frozen_helper(world, chance, "checkpointer")
+
+
+def frozen_helper(world, chance, kind):
+    """The rule changes as a standby goes and comes back; then the primary may have to go, too."""
+    primary, standby = world.primary(), chance.choice(world.standbys())
+    found = primary.server_process(kind)
+    with ends(lambda: [processes.send(pid, signal.SIGCONT) for pid in found], standby.start):
+        for pid in found[:1]:
+            processes.send(pid, signal.SIGSTOP)
+        standby.kill()
+        world.pause(chance.uniform(2, 5))
+        standby.start()
+        world.pause(chance.uniform(0.5, 4))
+        if chance.random() < 0.5:
+            primary.kill()
+            primary.start()
+
+
+@nemesis("quorum_changes", "an operator changes which nodes count, and how many, while a standby comes and goes", weight=1)
+def quorum_changes(world, chance):
+    ctl, standby = world.cluster.ctl, chance.choice(world.standbys())
+    with ends(lambda: ctl.run("set", "node", "replication-quorum", "--name", standby.name, "true"),
+              lambda: ctl.run("set", "cluster", "number-sync-standbys", "1"), standby.start):
+        ctl.run("set", "cluster", "number-sync-standbys", chance.choice(["0", "2"]))
+        world.pause(chance.uniform(0, 2))
+        standby.kill()
+        ctl.run("set", "node", "replication-quorum", "--name", standby.name, "false")
+        world.pause(any_time(chance))
+
+
+# ---- behind the manager's back --------------------------------------------------------------------------------------
+
+
+@nemesis("promoted_standby", "somebody promotes a standby with psql, and it is brought back into line", weight=1)
+def promoted_standby(world, chance):
+    node, primary, epoch = chance.choice(world.standbys()), world.primary(), world.epoch()
+    with ends():
+        quietly(node, "SELECT pg_promote(false)")
+        world.pause(chance.uniform(0.5, 4))
+        if world.alone:
+            world.wait_acknowledged(60, "after a standby was promoted by hand")
+            if (world.primary(), world.epoch()) != (primary, epoch):
+                world.say("a failover followed, though the primary was well")
+
+
+# ---- switchovers ----------------------------------------------------------------------------------------------------
+
+
+def switch(world, chance, to=None):
+    """Whether it succeeds depends on what else is wrong; it says so within its limit in any case."""
+    to = to or chance.choice(world.standbys())
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = world.cluster.ctl.run("perform", "switchover", "--to", to.name, "--yes", timeout=90)
+        said = (done.stdout + done.stderr).strip().splitlines()
+        world.say(f"switchover to {to.name}: exit code {done.returncode}, {said[-1] if said else 'nothing said'}")
+        return done.returncode == 0
+    return False
+
+
+@nemesis("switchover", "an operator switches over")
+def switchover(world, chance):
+    if not switch(world, chance) and world.alone:
+        raise LocalError("a switchover of a healthy cluster failed")
+
+
+@nemesis("switchover_frozen_standby", "a switchover while a standby stands still: the one that is meant, or the other")
+def switchover_frozen_standby(world, chance):
+    frozen, to = chance.choice(world.standbys()), chance.choice(world.standbys())
+    with ends(frozen.thaw):
+        frozen.freeze()
+        switch(world, chance, to)
+        world.pause(chance.uniform(0, 3))
+
+
+@nemesis("switchover_cut", "a link breaks while a switchover is under way")
+def switchover_cut(world, chance):
+    primary, to = world.primary(), chance.choice(world.standbys())
+    ends_of = ["monitor", *names(others(world, to))]
+    pairs = both_ways([(to.name, chance.choice(ends_of))] if chance.random() < 0.5 else [(primary.name, "monitor")])
+    command = threading.Thread(target=switch, args=(world, chance, to))
+    command.start()
+    with ends(command.join, lambda: [world.network.lose(one, other, 0) for one, other in pairs]):
+        world.pause(chance.uniform(0, 0.4))
+        for pair in pairs:
+            world.network.lose(*pair, 100)
+        world.pause(chance.uniform(3, 8))
+
+
+@nemesis("switchover_killed", "a node dies while a switchover is under way", weight=3)
+def switchover_killed(world, chance):
+    primary, to = world.primary(), chance.choice(world.standbys())
+    victim = chance.choice([primary, to])
+    command = threading.Thread(target=switch, args=(world, chance, to))
+    command.start()
+    with ends(command.join, victim.start):
+        world.pause(chance.uniform(0, 0.5))
+        victim.kill()
+        world.pause(any_time(chance))

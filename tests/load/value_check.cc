@@ -1,0 +1,77 @@
+#include "tests/load/value_check.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "tests/load/log.h"
+#include "tests/load/servers.h"
+#include "tests/load/value_judge.h"
+#include "tests/load/value_load.h"
+
+namespace pgaf::load {
+namespace {
+
+using nlohmann::json;
+
+/// What is wrong on one server, in words.
+Result<std::vector<std::string>> compare(Reached& server, const ValueJudge& judge) {
+    std::vector<std::string> wrong;
+    auto sum = server.session.value("SELECT sum(balance) FROM pgaf_load_accounts", statement_limit);
+    if (sum.has_error()) return sum.error();
+    if (sum.value() != std::to_string(account_sum))
+        wrong.push_back("the sum of all accounts is " + sum.value() + " instead of " + std::to_string(account_sum));
+    for (const auto& [number, value] : judge.known()) {
+        auto now = server.session.value("SELECT max(v) FROM pgaf_load_registers WHERE k = " + std::to_string(number),
+                                        statement_limit);
+        if (now.has_error()) return now.error();
+        if (std::strtoull(now.value().c_str(), nullptr, 10) < value)
+            wrong.push_back("register " + std::to_string(number) + " is " + now.value() + ", and was " +
+                            std::to_string(value) + " already");
+    }
+    return wrong;
+}
+
+Result<> judge_log(const std::string& path, ValueJudge& judge) {
+    auto reader = LogReader::open(path);
+    if (reader.has_error()) return reader.error();
+    for (;;) {
+        auto line = reader.value().next();
+        if (line.has_error()) return line.error();
+        if (!line.value()) return {};
+        judge.take(*line.value());
+    }
+}
+
+}  // namespace
+
+Result<bool> check_values(const ValueCheckOptions& options, const StopSwitch& stop) {
+    ValueJudge judge(account_sum, options.stale_limit_ms < 0 ? -1 : options.stale_limit_ms * 1'000'000);
+    if (auto judged = judge_log(options.log, judge); judged.has_error()) return judged.error();
+    json report{{"acknowledged", judge.acknowledged()},
+                {"unknown", judge.unknown()},
+                {"failed", judge.failed()},
+                {"transfers", judge.transfers()},
+                {"reads", judge.reads()},
+                {"stale_reads", judge.stale_reads()},
+                {"oldest_stale_ms", judge.oldest_stale_ns() / 1'000'000},
+                {"violations", judge.violation_count()},
+                {"first_violations", judge.violations()},
+                {"servers", json::array()}};
+    bool good = judge.violation_count() == 0;
+    if (!options.uri.empty()) {
+        auto servers = reach_all(options.uri, options.limit_s, stop);
+        if (servers.has_error()) return servers.error();
+        for (Reached& server : servers.value()) {
+            auto wrong = compare(server, judge);
+            if (wrong.has_error()) return wrong.error();
+            good = good && wrong.value().empty();
+            report["servers"].push_back(
+                {{"server", server.session.server()}, {"primary", server.primary}, {"wrong", wrong.value()}});
+        }
+    }
+    report["ok"] = good;
+    std::cout << report.dump(2) << std::endl;
+    return good;
+}
+
+}  // namespace pgaf::load

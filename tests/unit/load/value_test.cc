@@ -1,0 +1,76 @@
+// The checker of values must be able to fail: registers that go back, sums that change, reads that are too old.
+#include <catch2/catch.hpp>
+
+#include "tests/load/value_judge.h"
+
+using namespace pgaf::load;
+
+namespace {
+
+constexpr std::int64_t ms = 1'000'000;
+constexpr std::uint64_t sum = 8000;
+
+Line line(char kind, std::int64_t at, std::int64_t sent, std::uint64_t n, std::uint32_t timeline = 1) {
+    Line line;
+    line.kind = kind;
+    line.at_ns = at * ms;
+    line.sent_ns = sent * ms;
+    line.writer = 1;
+    line.n = n;
+    line.server = timeline == 1 ? "a:1" : "b:1";
+    line.timeline = timeline;
+    return line;
+}
+
+ValueJudge judged(const std::vector<Line>& lines, std::int64_t stale_limit = -1) {
+    ValueJudge judge(sum, stale_limit < 0 ? -1 : stale_limit * ms);
+    for (const Line& each : lines) judge.take(each);
+    return judge;
+}
+
+}  // namespace
+
+TEST_CASE("a read that began before the write was acknowledged may see either") {
+    CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2), line('R', 25, 18, 1)}).violation_count() == 0);
+    CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2), line('R', 25, 18, 2)}).violation_count() == 0);
+}
+
+TEST_CASE("a register that goes back on its timeline, or on a newer one, is a violation (I2)") {
+    CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2), line('R', 25, 21, 1)}).violation_count() == 1);
+    CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2), line('R', 25, 21, 1, 2)}).violation_count() == 1);
+}
+
+TEST_CASE("what was read once must not be unread later, acknowledged or not (R9)") {
+    CHECK(judged({line('A', 10, 5, 1), line('R', 20, 15, 7), line('R', 25, 21, 1)}).violation_count() == 1);
+    CHECK(judged({line('A', 10, 5, 1), line('R', 20, 15, 7)}).known().at(1) == 7);
+}
+
+TEST_CASE("a replaced server that shows what was so before is stale, and has a limit only where one is set (I7)") {
+    const std::vector<Line> lines{line('A', 10, 5, 1), line('A', 20, 15, 2, 2), line('R', 530, 520, 1, 1)};
+    const ValueJudge free = judged(lines);
+    CHECK(free.violation_count() == 0);
+    CHECK(free.stale_reads() == 1);
+    CHECK(free.oldest_stale_ns() == 500 * ms);
+    CHECK(judged(lines, 500).violation_count() == 0);
+    CHECK(judged(lines, 499).violation_count() == 1);
+}
+
+TEST_CASE("the age of a stale read counts from the first value that superseded it") {
+    CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2, 2), line('A', 500, 490, 3, 2), line('R', 530, 520, 1, 1)})
+              .oldest_stale_ns() == 500 * ms);
+}
+
+TEST_CASE("a sum that is not what it was is a violation, on whatever server") {
+    CHECK(judged({line('S', 10, 5, sum), line('S', 20, 15, sum, 0)}).violation_count() == 0);
+    CHECK(judged({line('S', 10, 5, sum - 3, 0)}).violation_count() == 1);
+    CHECK(judged({line('T', 10, 5, 3)}).transfers() == 1);
+}
+
+TEST_CASE("what is unknown or refused binds nobody") {
+    Line unknown = line('U', 10, 5, 9);
+    Line refused = line('F', 10, 5, 9);
+    const ValueJudge judge = judged({unknown, refused});
+    CHECK(judge.known().empty());
+    CHECK(judge.unknown() == 1);
+    CHECK(judge.failed() == 1);
+}
