@@ -1,7 +1,12 @@
 """Cables that are cut, in one direction or both, that lose packets, or are slow."""
 
+import time
+
 from harm_processes import any_node, any_time
 from nemesis import ends, nemesis
+
+# lease_ms by default, in seconds; and what a busy machine may add to it.
+LEASE, SLACK = 5, 10
 
 
 def others(world, node):
@@ -95,6 +100,24 @@ def cut_off_primary(world, chance):
         world.wait_acknowledged(60, "with the primary cut off")
         # Clients still reach the old primary: what it would acknowledge, the checker sees.
         world.pause(5)
+    return None
+
+
+@nemesis("stale_reads", "the primary reaches nobody but the clients, for long: it must not serve them beyond its lease (R8)",
+         defect="R8 is not built yet: a primary that was replaced serves reads as long as it is cut off", weight=1)
+def stale_reads(world, chance):
+    primary, began = world.primary(), time.monotonic()
+    pairs = both_ways((primary.name, name) for name in ["monitor", *names(others(world, primary))])
+    if not world.alone:
+        return apart(world, pairs, chance.uniform(5, 15))
+    with ends(world.network.mend_all):
+        for pair in pairs:
+            world.network.lose(*pair, 100)
+        world.wait_other_primary(primary)
+        world.wait_acknowledged(60, "with the primary cut off")
+        world.pause(LEASE + 2 * SLACK)
+    world.settle()
+    world.check_stale(began, LEASE + SLACK)
     return None
 
 

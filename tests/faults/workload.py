@@ -18,11 +18,10 @@ LATE_MS = 60_000
 class Workload(Load):
     """The set, from which the outages are measured, and the values beside it."""
 
-    def __init__(self, world, stale_limit_ms=-1):
+    def __init__(self, world):
         super().__init__(world.cluster, world.folder / "load.log", writers=4, rate=25)
         self.world = world
         self.value_log = world.folder / "values.log"
-        self.stale_limit_ms = stale_limit_ms
         self._values = None
 
     def _http(self):
@@ -86,12 +85,13 @@ class Workload(Load):
         self.start()
         return report
 
-    def look(self, nodes=None, since=None, until=None, limit=180):
-        """As check(), while no load runs."""
+    def look(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1, stale_since=0):
+        """As check(), while no load runs. `stale_...`: how old reads from a replaced server may be, that were sent since
+        (by time.monotonic()); negative: as old as they like."""
         report = super().check(nodes, since, until, limit)
         done = subprocess.run(
             self._program("check-values", "--log", self.value_log, "--uri", self.cluster.uri(password=False),
-                          "--stale-limit-ms", self.stale_limit_ms, "--limit", limit),
+                          "--stale-limit-ms", stale_limit_ms, "--stale-since-ns", int(stale_since * 1e9), "--limit", limit),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self._environment(), timeout=limit + 120)
         if not done.stdout.strip():
             raise LocalError(f"the checker of values could not find out: {done.stderr.strip()}")

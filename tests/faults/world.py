@@ -203,6 +203,15 @@ class World:
             raise Failed(f"the checker found: {json.dumps(report, indent=2)}")
         return report
 
+    def check_stale(self, since, limit):
+        """No server that was replaced has shown, since then, what was more than so many seconds old (R8, I7)."""
+        self.load.stop()
+        report = self.load.look(stale_limit_ms=int(limit * 1000), stale_since=since)["values"]
+        self.load.start()
+        if not report["ok"]:
+            raise Failed(f"the checker of values found: {json.dumps(report['first_violations'], indent=2)}")
+        self.say(f"{report['stale_reads']} reads from a replaced server, the oldest {report['oldest_stale_ms'] / 1000:.1f} s")
+
     def verdict(self):
         report = self.reports[-1] if self.reports else {}
         lines = [f"seed {self.seed}, {time.monotonic() - self.began:.0f} s",

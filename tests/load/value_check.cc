@@ -45,7 +45,8 @@ Result<> judge_log(const std::string& path, ValueJudge& judge) {
 }  // namespace
 
 Result<bool> check_values(const ValueCheckOptions& options, const StopSwitch& stop) {
-    ValueJudge judge(account_sum, options.stale_limit_ms < 0 ? -1 : options.stale_limit_ms * 1'000'000);
+    ValueJudge judge(account_sum, options.stale_limit_ms < 0 ? -1 : options.stale_limit_ms * 1'000'000,
+                     options.stale_since_ns);
     if (auto judged = judge_log(options.log, judge); judged.has_error()) return judged.error();
     json report{{"acknowledged", judge.acknowledged()},
                 {"unknown", judge.unknown()},

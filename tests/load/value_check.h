@@ -13,6 +13,8 @@ struct ValueCheckOptions {
     std::string log;
     /// How old a read from a server that was replaced may be; negative: as old as it likes.
     std::int64_t stale_limit_ms = -1;
+    /// CLOCK_MONOTONIC; earlier reads may be as old as they like.
+    std::int64_t stale_since_ns = 0;
     std::int64_t limit_s = 30;
 };
 

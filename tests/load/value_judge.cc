@@ -59,6 +59,7 @@ void ValueJudge::read(const Line& line) {
                              std::to_string(newest.value) + " on " + newest.server + ", timeline " +
                              std::to_string(newest.timeline);
     if (line.timeline >= newest.timeline) return violate(what);
+    if (line.sent_ns < stale_since_) return;
     ++stale_reads_;
     oldest_stale_ = std::max(oldest_stale_, age);
     if (stale_limit_ >= 0 && age > stale_limit_) violate("stale: " + what);

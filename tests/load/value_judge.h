@@ -13,9 +13,9 @@ namespace pgaf::load {
 class ValueJudge {
   public:
     /// A server that was replaced may show what was so before, for at most so long after it was superseded (R8);
-    /// negative: for any time.
-    explicit ValueJudge(std::uint64_t sum, std::int64_t stale_limit_ns = -1)
-        : sum_(sum), stale_limit_(stale_limit_ns) {}
+    /// negative: for any time. Only reads that were sent after `stale_since_ns` count as stale.
+    explicit ValueJudge(std::uint64_t sum, std::int64_t stale_limit_ns = -1, std::int64_t stale_since_ns = 0)
+        : sum_(sum), stale_limit_(stale_limit_ns), stale_since_(stale_since_ns) {}
 
     void take(const Line& line);
 
@@ -51,6 +51,7 @@ class ValueJudge {
 
     std::uint64_t sum_;
     std::int64_t stale_limit_;
+    std::int64_t stale_since_;
     /// Rising in time and value.
     std::map<std::uint32_t, std::vector<Known>> registers_;
     std::uint64_t acknowledged_ = 0;

@@ -53,6 +53,9 @@ TEST_CASE("a replaced server that shows what was so before is stale, and has a l
     CHECK(free.oldest_stale_ns() == 500 * ms);
     CHECK(judged(lines, 500).violation_count() == 0);
     CHECK(judged(lines, 499).violation_count() == 1);
+    ValueJudge later(sum, 499 * ms, 521 * ms);
+    for (const Line& each : lines) later.take(each);
+    CHECK(later.violation_count() == 0);
 }
 
 TEST_CASE("the age of a stale read counts from the first value that superseded it") {
