@@ -48,6 +48,7 @@ class World:
         self.notes = []
         # Whether only one harm is done at a time, to a cluster that was well (see nemesis.py).
         self.alone = False
+        self._primary = None
         self.began = time.monotonic()
         self.reports = []
         self._lock = threading.Lock()
@@ -124,10 +125,21 @@ class World:
         return self.cluster.node(name)
 
     def primary(self):
-        return self.cluster.primary()
+        """The last one known, when other harm keeps the monitor from naming one now."""
+        try:
+            self._primary = self.cluster.primary()
+        except (LocalError, subprocess.TimeoutExpired):
+            if self.alone:
+                raise
+        return self._primary or self.cluster.nodes[0]
 
     def standbys(self):
-        return self.cluster.standbys()
+        primary = self.primary()
+        return [node for node in self.cluster.nodes if node is not primary]
+
+    def trouble(self, text):
+        """What does not come while other harm is done may have good reasons."""
+        return Failed(text) if self.alone else LocalError(text)
 
     def epoch(self):
         return (self.cluster.state() or {}).get("epoch", 0)
@@ -142,8 +154,8 @@ class World:
         try:
             self.load.wait_acknowledged(limit)
         except LocalError as wrong:
-            raise Failed(f"{what}: no write was acknowledged in {limit:g} s ({wrong}); the cluster: "
-                         f"{summary(self.cluster.state())}") from None
+            raise self.trouble(f"{what}: no write was acknowledged in {limit:g} s ({wrong}); the cluster: "
+                               f"{summary(self.cluster.state())}") from None
         return time.monotonic() - began
 
     def wait_other_primary(self, old, limit=60):
@@ -155,7 +167,7 @@ class World:
         try:
             return self.cluster.wait_for(look, limit, f"another primary than {old.name}")
         except LocalError as wrong:
-            raise Failed(str(wrong)) from None
+            raise self.trouble(str(wrong)) from None
 
     def wait_failover(self, epoch, limit=120):
         """A primary of a later epoch: another one, or the old one when it is back in time and has WAL that nobody else
@@ -167,7 +179,7 @@ class World:
         try:
             self.cluster.wait_for(look, limit, f"a primary of a later epoch than {epoch}")
         except LocalError as wrong:
-            raise Failed(str(wrong)) from None
+            raise self.trouble(str(wrong)) from None
 
     # ---- after the harm -------------------------------------------------------------------------------------------
 
@@ -192,7 +204,10 @@ class World:
             self.cluster.wait_healthy(HEALTHY_LIMIT)
         except LocalError as wrong:
             raise Failed(f"not healthy by itself: {wrong}") from None
-        self.wait_acknowledged(60, "after all harm has ended")
+        try:
+            self.load.wait_acknowledged(60)
+        except LocalError as wrong:
+            raise Failed(f"healthy, but no write is acknowledged: {wrong}") from None
         return time.monotonic() - began
 
     def check(self):
