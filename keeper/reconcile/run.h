@@ -61,7 +61,13 @@ struct Run {
 
     /// The monitor has been away so long that the promised goal is all there is (R9).
     [[nodiscard]] bool on_its_own() const { return !monitor_in_reach && monitor_away >= node_timeout; }
+    friend bool operator==(const Run&, const Run&) = default;
 };
+BOOST_DESCRIBE_STRUCT(Run, (),
+                      (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, exits,
+                       rule_applied, rule_kept, fence_held, follow_due, checkpoint_done, served, served_exits, layout,
+                       layout_tried, peers_put_off, without_stream, wal_gone_at, wal_gone, rewind_failed, failed_step,
+                       failure))
 
 /// Learns from a look at PostgreSQL.
 void note_facts(Run& run, const Promise& promise, const Facts& facts);

@@ -9,11 +9,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "common/model/goal.h"
 #include "common/model/report.h"
+#include "common/reflect.h"
 #include "monitor/fsm/record.h"
 
 namespace pgaf::fsm {
@@ -152,6 +154,10 @@ struct NodeView {
     /// Why its reports count for nothing (R4: amnesia); empty when they count.
     std::string distrust;
 };
+BOOST_DESCRIBE_STRUCT(NodeView, (),
+                      (connected, boot, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
+                       not_streaming_since, starting_since, seq, probe, first_probe, probe_asked, probe_answered,
+                       distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.
 struct Memory {
@@ -189,6 +195,10 @@ struct Memory {
     std::string last_waiting;
     std::map<NodeName, std::string> last_refusals;
 };
+BOOST_DESCRIBE_STRUCT(Memory, (),
+                      (started, first_came, last_came, views, last_probe, found_running, phase_since, triggered,
+                       epoch_began, complete_since, word_since, chosen_at, further_ids, forward_since, recent_failovers,
+                       recent_restarts, last_permit, store_behind, last_waiting, last_refusals))
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {
@@ -196,6 +206,8 @@ class Heart {
     /// Takes over a record (a new cluster: one with only name and settings). `term` and `monitor` are those of this
     /// process: the caller has made them durable.
     Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now);
+    /// Goes on where another one stood: for who explores its states.
+    Heart(ClusterRecord record, Memory memory) : record_(std::move(record)), memory_(std::move(memory)) {}
 
     Output step(const Input& input, Millis now);
 

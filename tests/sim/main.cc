@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/mutation.h"
+#include "tests/sim/exhaustive/search.h"
 #include "tests/sim/run.h"
 
 namespace pgaf::sim {
@@ -30,6 +31,10 @@ struct Args {
     bool list_rules = false;
     bool no_shrink = false;
     bool keep_going = false;
+    bool exhaustive = false;
+    bool list_worlds = false;
+    std::string world;
+    exhaustive::Limits limits;
 };
 
 /// "1-17,20"
@@ -120,15 +125,16 @@ int search(const Args& a) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     const double hours = static_cast<double>(total.stepped + total.left_out) / 3.6e9;
     std::cout << hours << " cluster-hours in " << seconds << " s (" << hours / seconds * 60 << " an minute), "
-              << static_cast<double>(total.stepped) / 3.6e9 << " of them stepped through: " << total.episodes << " episodes, "
-              << total.acts << " acts of harm, " << total.count.events << " events, " << total.count.heart_steps
-              << " heart steps, " << total.count.looks << " looks, " << total.count.commits << " commits, "
-              << total.count.acknowledged << " acknowledged, " << total.count.elections << " elections, "
-              << total.count.promotions << " promotions, " << total.count.rules << " rule changes, " << total.count.rewinds
-              << " rewinds, " << total.count.clones << " clones; longest after repair without a primary "
+              << static_cast<double>(total.stepped) / 3.6e9 << " of them stepped through: " << total.episodes
+              << " episodes, " << total.acts << " acts of harm, " << total.count.events << " events, "
+              << total.count.heart_steps << " heart steps, " << total.count.looks << " looks, " << total.count.commits
+              << " commits, " << total.count.acknowledged << " acknowledged, " << total.count.elections
+              << " elections, " << total.count.promotions << " promotions, " << total.count.rules << " rule changes, "
+              << total.count.rewinds << " rewinds, " << total.count.clones
+              << " clones; longest after repair without a primary "
               << static_cast<double>(total.longest_without_primary) / 1e6 << " s, unwell "
-              << static_cast<double>(total.longest_unwell) / 1e6 << " s; losses accepted by the operator " << total.losses_accepted
-              << "\n";
+              << static_cast<double>(total.longest_unwell) / 1e6 << " s; losses accepted by the operator "
+              << total.losses_accepted << "\n";
     if (!found) {
         std::cout << "0 violations\n";
         return 0;
@@ -158,10 +164,20 @@ int main(int argc, char** argv) {
     app.add_flag("--no-shrink", a.no_shrink, "tells the whole run in which something was found");
     app.add_flag("--keep-going", a.keep_going, "goes on after a violation, and tells each in a line");
     app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
+    app.add_flag("--exhaustive", a.exhaustive, "walks every interleaving of small worlds instead");
+    app.add_option("--world", a.world, "with --exhaustive: only this world");
+    app.add_option("--limit-seconds", a.limits.seconds, "with --exhaustive: at most so long for each world");
+    app.add_option("--limit-megabytes", a.limits.megabytes, "with --exhaustive: at most so much memory");
+    app.add_flag("--list-worlds", a.list_worlds, "the worlds that --exhaustive knows");
     CLI11_PARSE(app, argc, argv);
     if (a.list_rules) {
-        boost::mp11::mp_for_each<boost::describe::describe_enumerators<Mutation>>(
-            [](auto d) { if (d.value != Mutation::none) std::cout << d.name << "\n"; });
+        boost::mp11::mp_for_each<boost::describe::describe_enumerators<Mutation>>([](auto d) {
+            if (d.value != Mutation::none) std::cout << d.name << "\n";
+        });
+        return 0;
+    }
+    if (a.list_worlds) {
+        exhaustive::list_worlds();
         return 0;
     }
     if (!a.broken.empty()) {
@@ -174,6 +190,7 @@ int main(int argc, char** argv) {
         }
         active_mutation = *rule;
     }
+    if (a.exhaustive) return exhaustive::run_exhaustive(a.world, a.limits);
     if (a.trace) {
         sim::tell(sim::options_of(a, a.seed), a.lines);
         return 0;

@@ -1,0 +1,114 @@
+// I1 to I5 and I10 after every action, I6 where nothing changes any more (docs/design/protocol.md).
+#include <algorithm>
+#include <tuple>
+
+#include "tests/sim/exhaustive/scene.h"
+
+namespace pgaf::exhaustive {
+namespace {
+
+std::string numbers(std::uint32_t commits) {
+    std::string text;
+    for (unsigned i = 0; i < 32; ++i)
+        if ((commits & (1U << i)) != 0) text += (text.empty() ? "commit " : ", ") + std::to_string(i);
+    return text;
+}
+
+/// The epoch in which a server writes on this timeline: the newest of those that it was primary in.
+std::uint64_t epoch_on(const Ghost& ghost, std::uint8_t timeline) {
+    std::uint64_t epoch = 0;
+    for (const Reign& r : ghost.reigns)
+        if (r.timeline == timeline) epoch = std::max(epoch, r.epoch);
+    return epoch;
+}
+
+}  // namespace
+
+void check_acknowledged(Scene& s, NodeIx n, const Entry& entry) {
+    const std::uint32_t commit = 1U << entry.commit;
+    const Ghost& ghost = s.ghost();
+    if ((ghost.acknowledged & commit) != 0) return;
+    const std::uint64_t epoch = epoch_on(ghost, entry.timeline);
+    for (const Reign& r : ghost.reigns)
+        if (r.epoch > epoch && r.timeline != entry.timeline && (r.commits & commit) == 0)
+            return s.violated("I2, I3: " + name_of(n).v + " acknowledges " + numbers(commit) + ", written in epoch " +
+                              std::to_string(epoch) + ", which the primary of epoch " + std::to_string(r.epoch) +
+                              " does not have");
+    s.say([&] { return name_of(n).v + " acknowledges " + numbers(commit); });
+    s.edit_ghost().acknowledged |= commit;
+}
+
+void check_opened(Scene& s, NodeIx n) {
+    const Wal wal = s.node(n).disk.wal;
+    for (const Entry& e : wal)
+        if (e.commit != 0) check_acknowledged(s, n, e);
+}
+
+void check_timeline(Scene& s, NodeIx n, std::uint8_t timeline) {
+    const std::uint32_t bit = 1U << timeline;
+    if ((s.ghost().timelines & bit) != 0)
+        return s.violated("I10: " + name_of(n).v + " begins timeline " + std::to_string(timeline) +
+                          ", which another promotion has begun before");
+    s.edit_ghost().timelines |= bit;
+}
+
+void check_promised(Scene& s, NodeIx n) {
+    const keeper::Promise& promise = s.node(n).disk.promise;
+    const Stamp& stamp = promise.promised;
+    const auto order = [](const Stamp& of) { return std::tuple(of.epoch, of.term, of.version); };
+    Stamp& highest = s.edit_ghost().promised[promise.incarnation];
+    if (order(stamp) < order(highest))
+        return s.violated("I4: " + name_of(n).v + " promises epoch " + std::to_string(stamp.epoch.v) + " version " +
+                          std::to_string(stamp.version.v) + " after epoch " + std::to_string(highest.epoch.v) +
+                          " version " + std::to_string(highest.version.v));
+    highest = stamp;
+}
+
+namespace {
+
+void check_told(Scene& s, const fsm::ClusterRecord& after) {
+    std::vector<IncarnationId>& told = s.edit_ghost().told;
+    const std::size_t epoch = after.primary_epoch.v;
+    if (told.size() < epoch) told.resize(epoch);
+    IncarnationId& before = told[epoch - 1];
+    if (before.empty()) before = after.primary_incarnation;
+    if (before != after.primary_incarnation)
+        s.violated("I1: " + after.primary_incarnation.v + " and " + before.v + " are told to be primary in epoch " +
+                   std::to_string(epoch));
+}
+
+}  // namespace
+
+void check_decided(Scene& s, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after) {
+    if (after.primary.empty()) return;
+    check_told(s, after);
+    if (after.primary_epoch == before.primary_epoch) return;
+    const Disk& disk = s.node(node_of(after.primary)).disk;
+    const bool promoted = after.last_rule != before.last_rule && !before.primary.empty();
+    Reign reign{after.primary_epoch.v, timeline_of(disk.wal), 0};
+    // A folder that was lost meanwhile unheard of can't be promoted, and nothing is acknowledged on it.
+    if (disk.has_data && disk.id == after.primary_incarnation) reign.commits = commits_of(disk.wal);
+    if (promoted) reign.timeline = static_cast<std::uint8_t>(after.history.back().timeline.v);
+    const std::uint32_t lost = s.ghost().acknowledged & ~reign.commits;
+    if (lost != 0 && disk.has_data && disk.id == after.primary_incarnation)
+        return s.violated("I2, I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) +
+                          " without " + numbers(lost));
+    s.edit_ghost().reigns.push_back(reign);
+}
+
+void check_rest(Scene& s) {
+    const fsm::ClusterRecord& record = s.monitor().record;
+    const NodeIx primary = node_of(record.primary);
+    const bool serves = primary != nobody && serves_read_write(s.node(primary)) &&
+                        s.node(primary).disk.promise.promised.epoch == record.epoch;
+    if (!serves)
+        return s.violated("I6: nothing changes any more, everything is up and linked, and there is no primary");
+    for (NodeIx n = 0; n < s.nodes(); ++n) {
+        const bool well = n == primary || s.node(n).server.streaming || s.node(n).keeper.problem;
+        if (!well)
+            return s.violated("I9: nothing changes any more, and " + name_of(n).v +
+                              " neither streams nor says why not");
+    }
+}
+
+}  // namespace pgaf::exhaustive

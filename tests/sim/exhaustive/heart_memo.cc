@@ -1,0 +1,165 @@
+#include "tests/sim/exhaustive/heart_memo.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "common/mutation.h"
+
+namespace pgaf::fsm {
+BOOST_DESCRIBE_STRUCT(SessionOpened, (), (hello))
+BOOST_DESCRIBE_STRUCT(SessionClosed, (), (node, boot))
+BOOST_DESCRIBE_STRUCT(ReportReceived, (), (report))
+BOOST_DESCRIBE_STRUCT(ProbeAnswered, (), (by, result))
+BOOST_DESCRIBE_STRUCT(Command, (),
+                      (id, kind, node, allow_data_loss, allow_failover, force, dry_run, candidate_priority,
+                       replication_quorum, setting, value))
+BOOST_DESCRIBE_STRUCT(Tick, (), ())
+}  // namespace pgaf::fsm
+
+namespace pgaf::exhaustive {
+namespace {
+
+constexpr std::int64_t timeout_ms = 2500;
+
+// Whoever adds a member to one of these describes it (BOOST_DESCRIBE_STRUCT), names it here, and looks whether calm()
+// and grow_older() have to know it: left out of the fingerprint, different states would be taken for one.
+template <class T, std::size_t members>
+constexpr bool described_with =
+    boost::mp11::mp_size<boost::describe::describe_members<T, boost::describe::mod_any_access>>::value == members;
+[[maybe_unused]] void names_all_members(const fsm::NodeView& view, const fsm::Memory& memory, const keeper::Run& run) {
+    [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] = view;
+    static_assert(described_with<fsm::NodeView, 17>);
+    [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
+                                  b20] = memory;
+    static_assert(described_with<fsm::Memory, 20>);
+    [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
+                                  c20, c21, c22, c23, c24] = run;
+    static_assert(described_with<keeper::Run, 24>);
+}
+
+/// How many node timeouts a time of this kind can matter.
+void cap(Millis& when, std::int64_t timeouts) {
+    when = std::max(when, Millis{heart_now.v - timeouts * timeout_ms});
+}
+void cap(std::optional<Millis>& when, std::int64_t timeouts) {
+    if (when) cap(*when, timeouts);
+}
+
+void calm(fsm::NodeView& v) {
+    v.seq = v.seq == 0 ? 0 : 1;
+    if (v.report) {
+        v.report->seq = 0;
+        // Only whether it is there counts for anybody.
+        if (!v.report->problem.empty()) v.report->problem = "a problem";
+    }
+    v.first_probe = 0;
+    if (v.probe) v.probe->probe = 0;
+    if (!v.distrust.empty()) v.distrust = "forgot";
+    cap(v.heard, 1);
+    cap(v.closed, 1);
+    cap(v.high_since, 1);
+    cap(v.not_streaming_since, 1);
+    cap(v.starting_since, 4);
+    // Older than what was last heard stays older.
+    if (v.probe_asked.v != 0) cap(v.probe_asked, 2);
+    if (v.probe_answered.v != 0) cap(v.probe_answered, 2);
+}
+
+}  // namespace
+
+void calm(Monitor& monitor) {
+    fsm::ClusterRecord& r = monitor.record;
+    fsm::Memory& m = monitor.memory;
+    r.failovers = 0;
+    if (!r.reason.empty()) r.reason = "a reason";
+    for (auto& [name, n] : r.nodes) {
+        n.said.rebuilt.clear();
+        if (!n.put_back.empty()) n.put_back = "forgot";
+    }
+    for (auto& [name, v] : m.views) calm(v);
+    m.last_probe = 0;
+    m.last_waiting.clear();
+    m.last_refusals.clear();
+    if (!m.store_behind.empty()) m.store_behind = "behind";
+    m.recent_failovers.clear();
+    m.triggered = m.epoch_began = heart_now;
+    cap(m.started, 1);
+    const bool forming = r.phase == fsm::Phase::forming;
+    if (!forming) m.first_came = m.last_came = heart_now;
+    cap(m.first_came, 1);
+    cap(m.last_came, 1);
+    cap(m.phase_since, 4);
+    if (r.phase == fsm::Phase::steady || forming) m.phase_since = heart_now;
+    cap(m.complete_since, 1);
+    cap(m.word_since, 6);
+    cap(m.chosen_at, 4);
+    if (r.phase != fsm::Phase::promoting) m.chosen_at = heart_now;
+    cap(m.forward_since, 2);
+    if (!r.forward) m.forward_since = heart_now;
+    for (Millis& t : m.recent_restarts) cap(t, 2);
+}
+
+void grow_older(fsm::Memory& m, Millis by) {
+    const auto older = [by](Millis& when) { when.v -= by.v; };
+    const auto older_if = [by](std::optional<Millis>& when) {
+        if (when) when->v -= by.v;
+    };
+    for (Millis* t : {&m.started, &m.first_came, &m.last_came, &m.phase_since, &m.triggered, &m.epoch_began,
+                      &m.chosen_at, &m.forward_since})
+        older(*t);
+    older_if(m.complete_since);
+    older_if(m.word_since);
+    for (Millis& t : m.recent_failovers) older(t);
+    // How slowly a server that does not come up is started again: here the next time is far enough.
+    m.recent_restarts.clear();
+    for (auto& [name, v] : m.views) {
+        older_if(v.heard);
+        older_if(v.closed);
+        older_if(v.not_streaming_since);
+        older_if(v.starting_since);
+        older(v.high_since);
+        if (v.probe_asked.v != 0) older(v.probe_asked);
+        if (v.probe_answered.v != 0) older(v.probe_answered);
+    }
+}
+
+const HeartMove& HeartMemo::step(Pools& pools, std::uint32_t monitor, const fsm::Input& input,
+                                 std::vector<std::string>* told) {
+    Fingerprinter f;
+    f.add(monitor);
+    f.add_value(input);
+    const auto [found, fresh] = known_.try_emplace(f.end(), static_cast<std::uint32_t>(moves_.size()));
+    if (!fresh && !told) return moves_[found->second];
+    const std::uint32_t index = found->second;
+    if (fresh) moves_.emplace_back();
+    HeartMove& move = moves_[index];
+    const Monitor& before = pools.monitors[monitor];
+    fsm::Heart heart(before.record, before.memory);
+    fsm::Output out;
+    fsm::Input numbered = input;
+    if (auto* report = std::get_if<fsm::ReportReceived>(&numbered)) report->report.seq = 2;
+    try {
+        out = heart.step(numbered, heart_now);
+    } catch (const std::logic_error& broken_rule) {
+        move.broken = broken_rule.what();
+        return move;
+    }
+    if (told)
+        for (const fsm::LogEntry& e : out.log)
+            told->push_back("monitor: " + e.kind + (e.rule.empty() ? "" : " [" + e.rule + "]") + ": " + e.message);
+    if (!fresh) return move;
+    Monitor after{true, heart.record(), heart.memory(), std::nullopt};
+    calm(after);
+    const auto said = [](const fsm::ClusterRecord& r) {
+        return std::tuple(r.epoch, r.phase, r.primary_epoch, r.last_rule);
+    };
+    move.decides = said(before.record) != said(after.record);
+    if (broken(Mutation::r1)) after.stored = out.persist ? before.record : before.stored;
+    for (const Goal& goal : out.goals) move.goals.emplace_back(node_of(goal.node), pools.goals.put(goal));
+    move.probes = out.probes;
+    for (const fsm::TurnAway& away : out.turned_away) move.turned_away.push_back(node_of(away.node));
+    move.after = pools.monitors.put(std::move(after));
+    return move;
+}
+
+}  // namespace pgaf::exhaustive

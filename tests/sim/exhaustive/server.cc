@@ -1,0 +1,116 @@
+// PostgreSQL of the coarse model: replication, waiting commits, exits.
+#include <algorithm>
+
+#include "common/mutation.h"
+#include "tests/sim/exhaustive/scene.h"
+
+namespace pgaf::exhaustive {
+namespace {
+
+bool lives(const Node& n) {
+    return n.power && n.server.life != Life::down;
+}
+
+bool satisfied(const Server& server, std::uint8_t entries) {
+    if (!server.waits) return true;
+    return std::any_of(server.names.begin(), server.names.end(), [&](const Names& names) {
+        return !names.closed && flushed_by_rule(server, names.rule, entries);
+    });
+}
+
+}  // namespace
+
+bool serves_read_write(const Node& n) {
+    return lives(n) && !n.server.in_recovery && n.disk.open_to_clients;
+}
+
+bool flushed_by_rule(const Server& server, const SyncRule& rule, std::uint8_t entries) {
+    std::uint32_t count = 0;
+    for (const IncarnationId& member : rule.members) {
+        const bool confirmed = std::any_of(server.senders.begin(), server.senders.end(), [&](const Sender& sender) {
+            return sender.connected && sender.name == member && sender.flushed >= entries;
+        });
+        if (confirmed) ++count;
+        if (confirmed && server.impostor_of == node_of(member)) ++count;
+    }
+    return count >= rule.k;
+}
+
+void end_receiver(Scene& s, NodeIx standby) {
+    Server& server = s.edit(standby).server;
+    if (!server.streaming) return;
+    server.streaming = false;
+    s.edit(server.upstream).server.senders[standby] = {};
+}
+
+namespace {
+
+void end_connections(Scene& s, NodeIx n) {
+    end_receiver(s, n);
+    for (NodeIx peer = 0; peer < s.nodes(); ++peer)
+        if (s.node(peer).server.streaming && s.node(peer).server.upstream == n) end_receiver(s, peer);
+}
+
+}  // namespace
+
+void end_server(Scene& s, NodeIx n, bool crashed) {
+    if (s.node(n).server.life == Life::down) return;
+    end_connections(s, n);
+    Node& node = s.edit(n);
+    if (node.server.life == Life::running) ++node.exits;
+    node.server = {};
+    node.server.crashed = crashed;
+}
+
+void orphan_server(Scene& s, NodeIx n) {
+    Node& node = s.edit(n);
+    node.server.life = Life::orphans;
+    ++node.exits;
+}
+
+bool connect_receiver(Scene& s, NodeIx standby) {
+    const Server& server = s.node(standby).server;
+    if (server.life != Life::running || !server.in_recovery || server.streaming || server.upstream == nobody)
+        return false;
+    const NodeIx upstream = server.upstream;
+    const Node& up = s.node(upstream);
+    if (!up.power || up.server.life != Life::running || !s.linked(standby, upstream)) return false;
+    if (!is_prefix(s.node(standby).disk.wal, up.disk.wal)) return false;
+    s.edit(standby).server.streaming = true;
+    const Node& own = s.node(standby);
+    s.edit(upstream).server.senders[standby] = {true, own.server.connects_as,
+                                                static_cast<std::uint8_t>(own.disk.wal.size())};
+    release(s, upstream);
+    return true;
+}
+
+bool flush_entry(Scene& s, NodeIx standby) {
+    const Node& own = s.node(standby);
+    if (!own.server.streaming) return false;
+    const NodeIx upstream = own.server.upstream;
+    const Wal& wal = s.node(upstream).disk.wal;
+    const std::size_t has = own.disk.wal.size();
+    if (!lives(s.node(upstream)) || !s.linked(standby, upstream) || has >= wal.size()) return false;
+    s.edit(standby).disk.wal.push_back(wal[has]);
+    s.edit(upstream).server.senders[standby].flushed = static_cast<std::uint8_t>(has + 1);
+    release(s, upstream);
+    return true;
+}
+
+bool write_commit(Scene& s, NodeIx n) {
+    if (!serves_read_write(s.node(n)) || !s.spend(Luck::commits)) return false;
+    Node& node = s.edit(n);
+    node.disk.wal.push_back({timeline_of(node.disk.wal), static_cast<std::uint8_t>(++s.world.commits)});
+    release(s, n);
+    return true;
+}
+
+void release(Scene& s, NodeIx n) {
+    if (!lives(s.node(n)) || s.node(n).server.in_recovery) return;
+    const Server& server = s.node(n).server;
+    const Wal& wal = s.node(n).disk.wal;
+    for (std::size_t i = server.began; i < wal.size(); ++i)
+        if (wal[i].commit != 0 && satisfied(server, static_cast<std::uint8_t>(i + 1))) check_acknowledged(s, n, wal[i]);
+}
+
+}  // namespace pgaf::exhaustive
