@@ -1,6 +1,7 @@
 #include "tests/sim/exhaustive/heart_memo.h"
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include "common/mutation.h"
@@ -27,8 +28,9 @@ template <class T, std::size_t members>
 constexpr bool described_with =
     boost::mp11::mp_size<boost::describe::describe_members<T, boost::describe::mod_any_access>>::value == members;
 [[maybe_unused]] void names_all_members(const fsm::NodeView& view, const fsm::Memory& memory, const keeper::Run& run) {
-    [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] = view;
-    static_assert(described_with<fsm::NodeView, 17>);
+    [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
+                                  a20] = view;
+    static_assert(described_with<fsm::NodeView, 20>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
                                   b20] = memory;
     static_assert(described_with<fsm::Memory, 20>);
@@ -65,6 +67,28 @@ void calm(fsm::NodeView& v) {
     if (v.probe_answered.v != 0) cap(v.probe_answered, 2);
 }
 
+/// Within one instant only the order counts: whether a report came after the start of some run of a keeper.
+void calm_order(std::map<NodeName, fsm::NodeView>& views) {
+    const Millis long_ago{heart_now.v - timeout_ms};
+    std::vector<Millis> starts;
+    for (auto& [name, v] : views) {
+        if (v.ran) v.boot_since = long_ago;
+        cap(v.boot_since, 1);
+        if (v.boot_since > long_ago) starts.push_back(v.boot_since);
+    }
+    std::sort(starts.begin(), starts.end(), std::greater<>());
+    starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
+    const auto place = [&](Millis when) {
+        const auto found = std::find_if(starts.begin(), starts.end(), [&](Millis start) { return start <= when; });
+        return found == starts.end() ? long_ago : Millis{heart_now.v - 2 * (found - starts.begin() + 1)};
+    };
+    for (auto& [name, v] : views) {
+        const Millis before = place(Millis{v.reported.v - 1});
+        v.reported = before == long_ago ? long_ago : Millis{before.v + 1};
+        if (v.boot_since > long_ago) v.boot_since = place(v.boot_since);
+    }
+}
+
 }  // namespace
 
 void calm(Monitor& monitor) {
@@ -77,6 +101,7 @@ void calm(Monitor& monitor) {
         if (!n.put_back.empty()) n.put_back = "forgot";
     }
     for (auto& [name, v] : m.views) calm(v);
+    calm_order(m.views);
     m.last_probe = 0;
     m.last_waiting.clear();
     m.last_refusals.clear();
@@ -118,9 +143,16 @@ void grow_older(fsm::Memory& m, Millis by) {
         older_if(v.not_streaming_since);
         older_if(v.starting_since);
         older(v.high_since);
+        older(v.boot_since);
+        older(v.reported);
         if (v.probe_asked.v != 0) older(v.probe_asked);
         if (v.probe_answered.v != 0) older(v.probe_answered);
     }
+}
+
+const HeartMove* HeartMemo::known(const Fingerprint& question) const {
+    const auto found = known_.find(question);
+    return found == known_.end() ? nullptr : &moves_[found->second];
 }
 
 const HeartMove& HeartMemo::step(Pools& pools, std::uint32_t monitor, const fsm::Input& input,
@@ -128,13 +160,29 @@ const HeartMove& HeartMemo::step(Pools& pools, std::uint32_t monitor, const fsm:
     Fingerprinter f;
     f.add(monitor);
     f.add_value(input);
-    const auto [found, fresh] = known_.try_emplace(f.end(), static_cast<std::uint32_t>(moves_.size()));
-    if (!fresh && !told) return moves_[found->second];
+    const HeartMove* move = told ? nullptr : known(f.end());
+    return move ? *move : know(pools, f.end(), monitor, input, told);
+}
+
+const HeartMove& HeartMemo::hears(Pools& pools, std::uint32_t monitor, std::uint32_t report,
+                                  std::vector<std::string>* told) {
+    Fingerprinter f;
+    f.add(report);
+    f.add(monitor);
+    const HeartMove* move = told ? nullptr : known(f.end());
+    return move ? *move : know(pools, f.end(), monitor, fsm::ReportReceived{pools.reports[report]}, told);
+}
+
+const HeartMove& HeartMemo::know(Pools& pools, const Fingerprint& question, std::uint32_t monitor,
+                                 const fsm::Input& input, std::vector<std::string>* told) {
+    const auto [found, fresh] = known_.try_emplace(question, static_cast<std::uint32_t>(moves_.size()));
     const std::uint32_t index = found->second;
     if (fresh) moves_.emplace_back();
     HeartMove& move = moves_[index];
     const Monitor& before = pools.monitors[monitor];
-    fsm::Heart heart(before.record, before.memory);
+    fsm::Memory memory = before.memory;
+    for (auto& [name, v] : memory.views) --v.boot_since.v, --v.reported.v;
+    fsm::Heart heart(before.record, std::move(memory));
     fsm::Output out;
     fsm::Input numbered = input;
     if (auto* report = std::get_if<fsm::ReportReceived>(&numbered)) report->report.seq = 2;

@@ -25,9 +25,16 @@ class HeartMemo {
   public:
     /// `told`: gets the heart's log, for the trace; then it is asked again.
     const HeartMove& step(Pools& pools, std::uint32_t monitor, const fsm::Input& input, std::vector<std::string>* told);
+    /// The same for a numbered report.
+    const HeartMove& hears(Pools& pools, std::uint32_t monitor, std::uint32_t report, std::vector<std::string>* told);
     [[nodiscard]] std::size_t size() const { return moves_.size(); }
 
   private:
+    const HeartMove& know(Pools& pools, const Fingerprint& question, std::uint32_t monitor, const fsm::Input& input,
+                          std::vector<std::string>* told);
+    /// Null: it was never asked.
+    const HeartMove* known(const Fingerprint& question) const;
+
     std::deque<HeartMove> moves_;
     boost::unordered_flat_map<Fingerprint, std::uint32_t, FingerprintHash> known_;
 };

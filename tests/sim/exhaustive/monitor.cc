@@ -5,6 +5,7 @@
 
 #include "common/mutation.h"
 #include "tests/sim/exhaustive/heart_memo.h"
+#include "tests/sim/exhaustive/node_memo.h"
 #include "tests/sim/exhaustive/scene.h"
 
 namespace pgaf::exhaustive {
@@ -39,22 +40,12 @@ ProbeResult answer(const Scene& s, const fsm::ProbeRequest& request) {
     return result;
 }
 
-/// A report that arrives at once, news or not.
-void tell(Scene& s, NodeIx n) {
-    const Report report = look_and_report(s, n);
-    s.edit(n).keeper.sent = s.search.pools.reports.put(report);
-    heart_step(s, fsm::ReportReceived{report});
-}
-
 void send(Scene& s, const HeartMove& move) {
     for (const auto& [n, goal] : move.goals) s.world.down[n] = goal;
 }
 
-}  // namespace
-
-void heart_step(Scene& s, const fsm::Input& input) {
+void take(Scene& s, const HeartMove& move) {
     const std::uint32_t before = s.world.monitor;
-    const HeartMove& move = s.search.hearts.step(s.search.pools, before, input, s.told);
     if (!move.broken.empty()) return s.violated(move.broken);
     s.world.monitor = move.after;
     if (move.decides) check_decided(s, s.search.pools.monitors[before].record, s.monitor().record);
@@ -70,6 +61,27 @@ void heart_step(Scene& s, const fsm::Input& input) {
             heart_step(s, fsm::ProbeAnswered{probe.by, answer(s, probe)});
     }
 }
+
+}  // namespace
+
+void heart_step(Scene& s, const fsm::Input& input) {
+    take(s, s.search.hearts.step(s.search.pools, s.world.monitor, input, s.told));
+}
+
+namespace {
+
+void heart_hears(Scene& s, std::uint32_t report) {
+    take(s, s.search.hearts.hears(s.search.pools, s.world.monitor, report, s.told));
+}
+
+/// A report that arrives at once, news or not.
+void tell(Scene& s, NodeIx n) {
+    const std::uint32_t number = s.search.pools.reports.put(look_and_report(s, n));
+    s.edit(n).keeper.sent = number;
+    heart_hears(s, number);
+}
+
+}  // namespace
 
 bool open_session(Scene& s, NodeIx n) {
     const Node& node = s.node(n);
@@ -94,27 +106,37 @@ bool open_session(Scene& s, NodeIx n) {
     return true;
 }
 
+namespace {
+
+/// The number of the report that is sent now; 0: none.
+std::uint32_t take_news(Scene& s, NodeIx n) {
+    if (s.known) {
+        if (s.known->news[n].first != 0) s.world.node[n] = s.known->news[n].second;
+        return s.known->news[n].first;
+    }
+    const std::uint32_t number = news(s, n);
+    if (number != 0) s.edit(n).keeper.sent = number;
+    return number;
+}
+
+}  // namespace
+
 bool report(Scene& s, NodeIx n) {
     if (s.world.up[n] != 0 || !s.monitor().alive || !s.monitor_linked(n)) return false;
-    const std::uint32_t number = news(s, n);
-    if (number == 0) return false;
-    s.edit(n).keeper.sent = number;
-    heart_step(s, fsm::ReportReceived{s.search.pools.reports[number]});
-    return true;
+    const std::uint32_t number = take_news(s, n);
+    if (number != 0) heart_hears(s, number);
+    return number != 0;
 }
 
 bool send_report(Scene& s, NodeIx n) {
     if (s.world.up[n] != 0 || s.left(Luck::delays) == 0) return false;
-    const std::uint32_t number = news(s, n);
-    if (number == 0) return false;
-    s.spend(Luck::delays);
-    s.edit(n).keeper.sent = s.world.up[n] = number;
-    return true;
+    s.world.up[n] = take_news(s, n);
+    return s.world.up[n] != 0 && s.spend(Luck::delays);
 }
 
 bool deliver_report(Scene& s, NodeIx n) {
     if (s.world.up[n] == 0 || !s.monitor().alive || !s.monitor_linked(n)) return false;
-    heart_step(s, fsm::ReportReceived{s.search.pools.reports[std::exchange(s.world.up[n], 0)]});
+    heart_hears(s, std::exchange(s.world.up[n], 0));
     return true;
 }
 

@@ -8,6 +8,8 @@
 
 namespace pgaf::exhaustive {
 
+struct NodeMoves;
+
 class Scene {
   public:
     Scene(Search& search, const World& world) : search(search), world(world) {}
@@ -58,6 +60,8 @@ class Scene {
     World world;
     std::string violation;
     std::vector<std::string>* told = nullptr;
+    /// What is known of the nodes as they were before the action.
+    const NodeMoves* known = nullptr;
     /// Something else can happen here that takes less than node_timeout.
     bool due = false;
 

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "tests/sim/exhaustive/heart_memo.h"
+#include "tests/sim/exhaustive/node_memo.h"
 
 namespace pgaf::exhaustive {
 namespace {
@@ -68,6 +69,7 @@ class Explorer {
     void tell(std::uint32_t place, const Action* by);
 
     HeartMemo hearts_;
+    NodeMemo by_themselves_;
     Search search_;
     std::vector<Action> actions_;
     std::deque<Reached> all_;
@@ -114,18 +116,26 @@ void Explorer::reach(const World& world, std::uint32_t from, const Action& by) {
 
 void Explorer::expand(std::uint32_t place) {
     const World world = all_[place].world;
+    const NodeMoves& known = by_themselves_.of(search_, world);
     bool rests = true;
     bool due = false;
-    for (const Action& action : actions_) {
-        Scene scene(search_, world);
-        scene.due = due;
-        if (!apply(scene, action)) continue;
-        const World next = scene.seal();
-        if (!scene.violation.empty()) return found(place, &action, scene.violation);
-        if (next == world) continue;
+    const auto reached = [&](const World& next, const Action& action) {
+        if (next == world) return;
         if (next.budget == world.budget) rests = false;
         due = due || is_quick(action.kind);
         reach(next, place, action);
+    };
+    if (!known.violates)
+        for (const auto& [action, move] : known.moves) reached(after(world, move), action);
+    for (const Action& action : actions_) {
+        if (!known.violates && is_of_nodes(action.kind)) continue;
+        Scene scene(search_, world);
+        scene.due = due;
+        scene.known = &known;
+        if (!apply(scene, action)) continue;
+        const World next = scene.seal();
+        if (!scene.violation.empty()) return found(place, &action, scene.violation);
+        reached(next, action);
     }
     if (!rests) return;
     Scene scene(search_, world);
