@@ -128,7 +128,9 @@ Result<> empty_folder(const std::string& path) {
     return sync_folder(path);
 }
 
-Result<> copy_file(const std::string& from, const std::string& to) {
+namespace {
+
+Result<> copy_all(const std::string& from, const std::string& to) {
     const Fd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
     if (!in) return file_error("reading", from, errno);
     const Fd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -143,6 +145,14 @@ Result<> copy_file(const std::string& from, const std::string& to) {
     }
     if (::fsync(out.get()) != 0) return file_error("syncing", to, errno);
     return {};
+}
+
+}  // namespace
+
+Result<> copy_file(const std::string& from, const std::string& to) {
+    auto done = copy_all(from, to);
+    if (!done) ::unlink(to.c_str());
+    return done;
 }
 
 Result<std::vector<std::string>> read_folder(const std::string& path) {

@@ -33,7 +33,7 @@ enum class Write { durable, atomic };
 [[nodiscard]] Result<> make_folder(const std::string& path);
 /// Removes all that a folder holds, not the folder: it may be a mount point.
 [[nodiscard]] Result<> empty_folder(const std::string& path);
-/// Copies a file and makes the copy durable (not its name: sync_folder).
+/// Copies a file and makes the copy durable (not its name: sync_folder). Half a copy is removed.
 [[nodiscard]] Result<> copy_file(const std::string& from, const std::string& to);
 /// Names in a folder.
 [[nodiscard]] Result<std::vector<std::string>> read_folder(const std::string& path);

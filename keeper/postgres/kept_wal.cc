@@ -134,8 +134,12 @@ Result<std::string> keep_wal(const KeepWal& what) {
     if (auto done = make_room(what, segments.size() * *segment_bytes); !done) return done.error();
     const std::string folder = what.kept_dir + "/" + new_folder_name(what.incarnation);
     if (auto done = make_folder(folder); !done) return done.error();
-    if (auto done = take_all_aside(what, segments, folder, *segment_bytes); !done)
+    if (auto done = take_all_aside(what, segments, folder, *segment_bytes); !done) {
+        std::error_code ec;
+        // All of it is still where it was: the room is needed for the next attempt.
+        if (!what.move) fs::remove_all(folder, ec);
         return done.error().in("keeping WAL aside before it is replaced");
+    }
     for (const std::string& name : *names) {
         if (timeline_of_history_file(name).empty()) continue;
         if (auto done = copy_file(what.wal_dir + "/" + name, folder + "/" + name); !done) return done.error();

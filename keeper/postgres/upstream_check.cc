@@ -77,7 +77,8 @@ Async<void> UpstreamCheck::find_answer(std::shared_ptr<Node> node, Connection& c
                                  end.error().message};
             co_return;
         }
-        state->end = std::max(needed, end->scanned.complete);
+        // A record that is torn into the next segment is asked for from there on.
+        state->end = std::max({needed, end->scanned.complete, end->scanned.torn});
         if (state->end > needed) {
             needed = state->end;
             gone = co_await has_removed(connection, needed, state->segment_bytes);

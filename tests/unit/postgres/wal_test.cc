@@ -224,6 +224,22 @@ TEST_CASE("a torn record that fills its segment reaches into the next one (R6)")
     CHECK(find_wal_end(scan_of(dir, start + 40))->torn.empty());
 }
 
+TEST_CASE("kept WAL: a copy that fails leaves no half of it behind") {
+    const test::TempDir wal;
+    const test::TempDir state;
+    for (int i = 2; i <= 3; ++i)
+        test::write_text(wal / segment_name(Timeline{1}, i, megabyte), std::string(megabyte, 'x'));
+    std::filesystem::create_directory(wal / segment_name(Timeline{1}, 1, megabyte));
+    KeepWal what;
+    what.wal_dir = wal.path();
+    what.kept_dir = state / "kept";
+    what.incarnation = IncarnationId{"00000000000000aa"};
+    what.from = Lsn{megabyte};
+    what.limit_bytes = 10 * megabyte;
+    CHECK_FALSE(keep_wal(what));
+    CHECK(list_folder(what.kept_dir).empty());
+}
+
 TEST_CASE("kept WAL: a bounded copy, or a move, with a note") {
     const test::TempDir wal;
     const test::TempDir state;
