@@ -56,6 +56,8 @@ bool may_take_timeline(const Situation& s) {
     return own + 2 != s.goal.history.end() || std::max(s.facts.end, s.facts.complete) >= assigned.floor;
 }
 Decision say_not_promotable(const Situation& s) {
+    if (s.facts.timeline.empty() && !s.facts.trouble.empty())
+        return problem("told to be primary, and where its WAL ends can't be told: " + s.facts.trouble);
     return problem("told to be primary on " + text(s.goal.timeline) + ", which does not continue this node's WAL (" +
                    text(s.facts.timeline) + ", " + s.facts.end.text() + ")" +
                    (s.standing.why.empty() ? std::string{} : ": " + s.standing.why));

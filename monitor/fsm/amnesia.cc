@@ -27,7 +27,7 @@ WalPosition whole_end(const World& world, const NodeRecord& n, const Report& r) 
     // less. But what its standbys have replayed it has whole.
     if (r.in_recovery) return {r.timeline, std::max(r.complete, r.replayed)};
     WalPosition end{r.timeline, {}};
-    const bool told = n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
+    const bool told = world.told(n);
     if (!told || r.status != PgStatus::running) return end;
     for (const WalsenderView& w : r.standbys)
         if (w.streaming) end.lsn = std::max(end.lsn, std::min(w.replayed, r.end));
@@ -90,10 +90,29 @@ bool comparable(const World& world, const Report& r) {
     return r.status == PgStatus::running && !r.in_recovery && !r.writable;
 }
 
+/// A server that began a timeline on its own, under an id that the cluster gave to another: promoted by hand behind a
+/// partition, say. No comparison of positions shows that its WAL is another's (R5, counterexample 11). It has never
+/// promised the epoch of that id, or it runs read-write on the newest one beside the node that has it. A standby may
+/// have got there by the stream alone.
+std::string took_anothers_timeline(const ClusterRecord& record, const NodeRecord& n, const Report& r) {
+    if (r.in_recovery || (r.status != PgStatus::running && r.status != PgStatus::stopped)) return {};
+    const HistoryEntry* entry = find_timeline(record, r.timeline);
+    if (!entry) return {};
+    const bool never_promised = !r.promised.epoch.empty() && entry->epoch > r.promised.epoch;
+    // Of the last primary another incarnation may run: its state folder was lost.
+    const bool beside = r.status == PgStatus::running && entry == &record.history.back() && n.name != record.primary;
+    if (!never_promised && !beside) return {};
+    return "it is on timeline " + std::to_string(r.timeline.v) + ", which the cluster gave to another in epoch " +
+           std::to_string(entry->epoch.v) +
+           ": it was promoted behind the monitor's back, and what it has since is in its data folder alone. Save that; "
+           "then reset the node (stop its keeper and launcher, empty its data and state folders, start them again)";
+}
+
 }  // namespace
 
-std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r) {
+std::string amnesia(const ClusterRecord& record, const NodeRecord& n, const NodeView& v, const Report& r) {
     if (!n.put_back.empty()) return n.put_back;
+    if (std::string taken = took_anothers_timeline(record, n, r); !taken.empty()) return taken;
     if (!may_follow(n.said.promised, r.promised))
         return "promised " + promised_text(r.promised) + ", but had promised " + promised_text(n.said.promised) + reset;
     const bool exact = r.status == PgStatus::stopped || r.fenced;

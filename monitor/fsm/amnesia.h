@@ -7,8 +7,9 @@
 
 namespace pgaf::fsm {
 
-/// Why this report is below what the same incarnation said before; empty when it is not.
-[[nodiscard]] std::string amnesia(const NodeRecord& n, const NodeView& v, const Report& r);
+/// Why this report counts for nothing: it is below what the same incarnation said before, or shows a timeline under an
+/// id that was another's; empty when it counts.
+[[nodiscard]] std::string amnesia(const ClusterRecord& record, const NodeRecord& n, const NodeView& v, const Report& r);
 
 /// Keeps the highest end of complete records that a trusted report shows.
 void remember_end(const World& world, NodeRecord& n, NodeView& v, const Report& r);

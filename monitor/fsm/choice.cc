@@ -4,15 +4,13 @@
 #include <vector>
 
 #include "common/mutation.h"
+#include "monitor/fsm/forward.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
 namespace {
-
-/// How long the best candidate may stream what it lacks before one that has everything is taken instead.
-constexpr std::int64_t forward_limit_ms = 5000;
 
 struct Candidate {
     const NodeRecord* node;
@@ -30,16 +28,12 @@ bool better(const World& world, const Candidate& a, const Candidate& b) {
     return a.node->name < b.node->name;
 }
 
-bool is_told(const World& world, const NodeRecord& n) {
-    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-}
-
 /// Fenced nodes in reach, on the history, that may be promoted; the best first. The last primary is no candidate: it
 /// goes on, or it doesn't.
 std::vector<Candidate> fenced_candidates(const World& world) {
     std::vector<Candidate> all;
     for (const auto& [name, n] : world.record.nodes) {
-        if (is_told(world, n) || !world.can_be_candidate(n) || !world.in_reach(name)) continue;
+        if (world.told(n) || !world.can_be_candidate(n) || !world.in_reach(name)) continue;
         if (fenced(world, n) && on_history(world.record, *world.report(name))) all.push_back({&n, world.report(name)});
     }
     std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
@@ -107,43 +101,6 @@ bool has(const World& world, const Candidate& c, const WalPosition& point) {
     return contains(world.record, *c.report, point) && contains(world.record, *c.report, world.record.floor);
 }
 
-/// A fenced node that has what the candidate lacks, one that runs rather than one that has to be started for it.
-std::optional<FastForward> forward_for(const World& world, const Candidate& c, const WalPosition& point) {
-    for (const PgStatus status : {PgStatus::running, PgStatus::stopped}) {
-        for (const auto& [name, n] : world.record.nodes) {
-            if (name == c.node->name || is_told(world, n) || !world.in_reach(name) || !fenced(world, n)) continue;
-            const Report& r = *world.report(name);
-            if (r.status != status || !contains(world.record, r, point) ||
-                complete_end(r).lsn <= complete_end(*c.report).lsn)
-                continue;
-            return FastForward{c.node->name,  c.node->incarnation,         name,
-                               n.incarnation, status == PgStatus::stopped, complete_end(r).lsn};
-        }
-    }
-    return std::nullopt;
-}
-
-}  // namespace
-
-bool forward_under_way(const World& world) {
-    const std::optional<FastForward>& forward = world.record.forward;
-    if (!forward || (world.now - world.memory.forward_since).v >= forward_limit_ms) return false;
-    const NodeRecord* n = world.node(forward->node);
-    if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) ||
-        !world.in_reach(forward->source))
-        return false;
-    return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
-}
-
-bool forward_gave_up(const World& world) {
-    const std::optional<FastForward>& forward = world.record.forward;
-    if (!forward || (world.now - world.memory.forward_since).v < forward_limit_ms) return false;
-    const Report* r = world.report(forward->node);
-    return !r || complete_end(*r).lsn < forward->until;
-}
-
-namespace {
-
 /// So little is missing that streaming it costs less than the operator's order of candidates is worth.
 bool lacks_little(const World& world, const Candidate& c, const WalPosition& point) {
     const std::uint64_t end = complete_end(*c.report).lsn.v;
@@ -160,7 +117,7 @@ std::optional<Choice> old_primary(const World& world, const std::string& evidenc
 }
 
 bool may_take_over(const World& world, const NodeRecord& n) {
-    return !is_told(world, n) && world.can_be_candidate(n) && world.in_reach(n.name);
+    return !world.told(n) && world.can_be_candidate(n) && world.in_reach(n.name);
 }
 
 /// A fence may be told before the end of WAL has been read.
@@ -168,8 +125,15 @@ bool end_is_known(const World& world, const NodeRecord& n) {
     return fenced(world, n) && !complete_end(*world.report(n.name)).lsn.empty();
 }
 
+/// The last primary is told to stop, and is not there yet: what it has is not known before (R12).
+bool old_primary_has_not_ended(const World& world) {
+    const Report* r = world.primary_live();
+    return r && world.in_reach(world.record.primary) && !(world.primary_exited() && !complete_end(*r).lsn.empty());
+}
+
 std::vector<NodeName> with_unknown_end(const World& world) {
     std::vector<NodeName> names;
+    if (old_primary_has_not_ended(world)) names.push_back(world.record.primary);
     for (const auto& [name, n] : world.record.nodes)
         if (may_take_over(world, n) && world.report(name)->status != PgStatus::absent && !end_is_known(world, n))
             names.push_back(name);
@@ -180,11 +144,17 @@ std::vector<NodeName> with_unknown_end(const World& world) {
 std::string furthest_known(const World& world, const Candidate& chosen) {
     const NodeRecord* furthest = chosen.node;
     WalPosition end = complete_end(*chosen.report);
-    for (const auto& [name, n] : world.record.nodes) {
-        const Report* r = world.report(name);
-        if (!r || !on_history(world.record, *r) || !before(world.record, end, flushed_end(*r))) continue;
+    const auto look = [&](const NodeRecord& n, const WalPosition& position) {
+        if (position.lsn.empty() || !find_timeline(world.record, position.timeline)) return;
+        if (!before(world.record, end, position)) return;
         furthest = &n;
-        end = flushed_end(*r);
+        end = position;
+    };
+    for (const auto& [name, n] : world.record.nodes) {
+        if (const Report* r = world.report(name); r && on_history(world.record, *r)) look(n, flushed_end(*r));
+        // Heard earlier, also of one that is gone.
+        look(n, n.said.end);
+        if (const NodeView* v = world.view(name)) look(n, v->high);
     }
     if (furthest == chosen.node) return "no node was heard to have more";
     return furthest->name.v + " was heard to have WAL up to " + text(end) + ": what lies between may be lost";
@@ -209,7 +179,7 @@ std::optional<Choice> diverged_choice(const World& world) {
     std::optional<Candidate> best;
     const auto has_of_it = [&](const Candidate& c) { return last_on_history(world.record, *c.report); };
     for (const auto& [name, n] : world.record.nodes) {
-        if (is_told(world, n) || !world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
+        if (world.told(n) || !world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
         const Candidate c{&n, world.report(name)};
         if (!best || before(world.record, has_of_it(*best), has_of_it(c))) best = c;
     }
@@ -230,9 +200,7 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
     for (const bool anybody : {false, true}) {
         for (const Candidate& c : candidates) {
             if (!has(world, c, need.all) && (anybody || lacks_little(world, c, need.all))) {
-                // The one of the record has had its time.
-                if (const auto forward = forward_for(world, c, need.all); forward && forward != world.record.forward)
-                    return {std::nullopt, forward};
+                if (const auto forward = new_forward(world, *c.node, need.all)) return {std::nullopt, forward};
             }
             if (has(world, c, need.hard))
                 return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
@@ -245,7 +213,11 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
 Outcome by_word(const World& world) {
     if (forward_under_way(world) || !awaited_by_word(world).empty()) return {};
     const std::vector<Candidate> candidates = fenced_candidates(world);
-    if (candidates.empty()) return {diverged_choice(world), std::nullopt};
+    if (candidates.empty()) {
+        // One that may not be promoted has what the cluster acknowledged: its owner can let it be.
+        if (!on_history_but_no_candidates(world).empty()) return {};
+        return {diverged_choice(world), std::nullopt};
+    }
     const WalPosition all = required(world, {}).all;
     const auto chosen = [&](const Candidate& c) {
         return Outcome{Choice{c.node->name, false, world.record.floor,
@@ -254,12 +226,11 @@ Outcome by_word(const World& world) {
     };
     for (const Candidate& c : candidates) {
         if (has(world, c, all)) return chosen(c);
-        const auto forward = lacks_little(world, c, all) ? forward_for(world, c, all) : std::nullopt;
-        if (forward && !forward->start_source && forward != world.record.forward) return {std::nullopt, forward};
+        const auto forward = lacks_little(world, c, all) ? new_forward(world, *c.node, all) : std::nullopt;
+        if (forward && !forward->start_source) return {std::nullopt, forward};
     }
     for (const Candidate& c : candidates)
-        if (const auto forward = forward_for(world, c, all); forward && forward != world.record.forward)
-            return {std::nullopt, forward};
+        if (const auto forward = new_forward(world, *c.node, all)) return {std::nullopt, forward};
     return chosen(*std::max_element(candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
         return before(world.record, complete_end(*a.report), complete_end(*b.report));
     }));
@@ -314,13 +285,23 @@ bool somebody_can_take_over(const World& world) {
     });
 }
 
+std::vector<NodeName> on_history_but_no_candidates(const World& world) {
+    std::vector<NodeName> names;
+    if (!fenced_candidates(world).empty()) return names;
+    for (const auto& [name, n] : world.record.nodes) {
+        if (world.told(n) || world.can_be_candidate(n) || n.maintenance || !world.in_reach(name)) continue;
+        if (fenced(world, n) && on_history(world.record, *world.report(name))) names.push_back(name);
+    }
+    return names;
+}
+
 std::vector<NodeName> complete_but_no_candidates(const World& world) {
     const Completeness complete = completeness(world);
     std::vector<NodeName> names;
     if (!complete.by_fences && !complete.by_exit) return names;
     const Required need = required(world, complete);
     for (const auto& [name, n] : world.record.nodes) {
-        if (is_told(world, n) || world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
+        if (world.told(n) || world.can_be_candidate(n) || !world.in_reach(name) || !fenced(world, n)) continue;
         if (has(world, {&n, world.report(name)}, need.hard)) names.push_back(name);
     }
     return names;

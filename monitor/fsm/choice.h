@@ -41,13 +41,12 @@ struct Outcome {
 /// A node in reach that may be promoted is fenced, whatever it has.
 [[nodiscard]] bool somebody_fenced(const World& world);
 
-/// The fast-forward of the record goes on, and has not taken too long.
-[[nodiscard]] bool forward_under_way(const World& world);
-/// It has taken too long: whoever took part is fenced again, and chosen, or not, for what it has.
-[[nodiscard]] bool forward_gave_up(const World& world);
-
 /// A standby runs that may be promoted, is in reach, and has nothing but what the cluster's history has.
 [[nodiscard]] bool somebody_can_take_over(const World& world);
+
+/// With no candidate on the history, the fenced nodes that are on it and may not be promoted: with them there, nobody
+/// who has left the history is taken (R12).
+[[nodiscard]] std::vector<NodeName> on_history_but_no_candidates(const World& world);
 
 /// Fenced nodes that have all that is needed and are no candidates: what an operator may want to change.
 [[nodiscard]] std::vector<NodeName> complete_but_no_candidates(const World& world);

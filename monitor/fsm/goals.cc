@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/forward.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/opening.h"
 #include "monitor/fsm/quorum.h"
@@ -68,10 +69,6 @@ bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
            n.goal.stamp.epoch == world.record.epoch;
 }
 
-bool is_told(const World& world, const NodeRecord& n) {
-    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-}
-
 void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
     as(goal, Role::stop, NodeState::draining);
     const bool late = (world.now - world.memory.phase_since).v >
@@ -85,7 +82,7 @@ void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
 /// others'.
 bool is_stray_primary(const World& world, const NodeRecord& n) {
     const Report* r = world.report(n.name);
-    return r && r->status == PgStatus::running && !r->in_recovery && !is_told(world, n);
+    return r && r->status == PgStatus::running && !r->in_recovery && !world.told(n);
 }
 
 /// The node that streams what it lacks; and the one that it streams from, when that is down (R5).
@@ -107,7 +104,7 @@ bool takes_part_in_forward(const World& world, const NodeRecord& n, Goal& goal) 
 }
 
 bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
-    if (is_told(world, n) && (world.record.planned || world.record.exclude_primary)) {
+    if (world.told(n) && (world.record.planned || world.record.exclude_primary)) {
         as_stopping_primary(world, n, goal);
         return true;
     }
@@ -154,7 +151,7 @@ bool must_wait_for_fork(const World& world, const NodeRecord& n) {
 /// The goal that the node should have now; nothing: leave it as it is.
 std::optional<Goal> goal_for(const World& world, const NodeRecord& n) {
     Goal goal = common_part(world, n);
-    const bool told = is_told(world, n);
+    const bool told = world.told(n);
     // As long as it is in a rule it takes part in elections and streams: first out of the rule, then dropped (R3). An
     // election counts on every node that there is.
     const bool calm = world.record.phase == Phase::steady || world.record.phase == Phase::draining;
@@ -217,7 +214,7 @@ constexpr std::int64_t stops_at_most = 2;
 bool starts_too_long(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
     const std::int64_t limit = comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
-    return world.record.phase == Phase::electing && r && !is_told(world, n) && r->status == PgStatus::starting &&
+    return world.record.phase == Phase::electing && r && !world.told(n) && r->status == PgStatus::starting &&
            (world.now - world.memory.phase_since).v >= limit;
 }
 

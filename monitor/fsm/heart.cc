@@ -52,7 +52,7 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
     memory_.triggered = now;
     memory_.epoch_began = now;
     memory_.chosen_at = now;
-    memory_.forward_since = now;
+    memory_.forward_since = memory_.permitted_at = now;
     // Whoever asked for it is no longer there to be answered; what it began goes on.
     if (record_.operation && record_.operation->kind != "enable-maintenance" &&
         record_.operation->kind != "drop-node" && record_.phase == Phase::steady) {
@@ -77,7 +77,10 @@ Output Heart::step(const Input& input, Millis now) {
     // R11: whoever is behind what a node has heard guesses nothing.
     if (memory_.store_behind.empty()) {
         decide(world);
-        if (record_.permit) memory_.last_permit = record_.permit;
+        if (record_.permit && record_.permit != memory_.last_permit) {
+            memory_.last_permit = record_.permit;
+            memory_.permitted_at = now;
+        }
         update_goals(world);
         look_at_primary(world);
     }

@@ -181,14 +181,16 @@ struct Memory {
     Millis chosen_at;
     /// How many further timeline ids the chosen node has been given.
     std::uint32_t further_ids = 0;
-    /// When the fast-forward under way began.
+    /// When the fast-forward under way began; those before it in this election, which took too long.
     Millis forward_since;
+    std::vector<FastForward> forwards_given_up;
     /// When failovers began, newest last (R15).
     std::vector<Millis> recent_failovers;
     /// When the primary was last permitted to start again in place, newest last.
     std::vector<Millis> recent_restarts;
-    /// The last permit that was given, also when it is not the record's any more.
+    /// The last permit that was given, also when it is not the record's any more, and when, or first seen.
     std::optional<StartPermit> last_permit;
+    Millis permitted_at;
     /// How a node showed that this record is older than what it has promised; then nothing is decided (R11).
     std::string store_behind;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.
@@ -197,8 +199,9 @@ struct Memory {
 };
 BOOST_DESCRIBE_STRUCT(Memory, (),
                       (started, first_came, last_came, views, last_probe, found_running, phase_since, triggered,
-                       epoch_began, complete_since, word_since, chosen_at, further_ids, forward_since, recent_failovers,
-                       recent_restarts, last_permit, store_behind, last_waiting, last_refusals))
+                       epoch_began, complete_since, word_since, chosen_at, further_ids, forward_since,
+                       forwards_given_up, recent_failovers, recent_restarts, last_permit, permitted_at, store_behind,
+                       last_waiting, last_refusals))
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {

@@ -93,22 +93,15 @@ bool contains(const ClusterRecord& record, const Report& report, const WalPositi
     return point.timeline.empty() || !before(record, complete_end(report), point);
 }
 
-bool learn_from(ClusterRecord& record, const Report& report) {
-    bool changed = false;
-    if (report.timeline > record.highest_timeline) {
-        record.highest_timeline = report.timeline;
-        changed = true;
-    }
+void learn_from(ClusterRecord& record, const Report& report) {
+    record.highest_timeline = std::max(record.highest_timeline, report.timeline);
     for (std::size_t i = 0; i < report.forks.size(); ++i) {
         const Timeline born = i + 1 < report.forks.size() ? report.forks[i + 1].timeline : report.timeline;
         for (HistoryEntry& entry : record.history) {
-            if (entry.timeline == born && !entry.fork && report.forks[i].end >= entry.floor) {
+            if (entry.timeline == born && !entry.fork && report.forks[i].end >= entry.floor)
                 entry.fork = report.forks[i].end;
-                changed = true;
-            }
         }
     }
-    return changed;
 }
 
 }  // namespace pgaf::fsm

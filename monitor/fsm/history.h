@@ -37,7 +37,7 @@ namespace pgaf::fsm {
 /// The report is on the history and contains `point`.
 [[nodiscard]] bool contains(const ClusterRecord& record, const Report& report, const WalPosition& point);
 
-/// Takes over what a report teaches: forks not known yet, the highest timeline id. True when the record changed.
-bool learn_from(ClusterRecord& record, const Report& report);
+/// Takes over what a report teaches: forks not known yet, the highest timeline id.
+void learn_from(ClusterRecord& record, const Report& report);
 
 }  // namespace pgaf::fsm

@@ -109,9 +109,10 @@ void ingest(World& world, const SessionOpened& input) {
                   hello.node.v + " is now at " + hello.host + ":" + std::to_string(hello.port));
     n.host = hello.host;
     n.port = hello.port;
+    // How long it has been starting is known only as long as it is heard.
+    v.starting_since.reset();
     if (v.boot != hello.boot) {
         v.not_streaming_since.reset();
-        v.starting_since.reset();
         v.seq = 0;
         v.boot_since = world.now;
         v.ran = false;
@@ -155,7 +156,7 @@ void note_streams(World& world, const Report& primary) {
 
 void learn(World& world, NodeRecord& n, const Report& r) {
     ClusterRecord& record = world.record;
-    const bool told = n.name == record.primary && n.incarnation == record.primary_incarnation;
+    const bool told = world.told(n);
     if (told && record.system_id.empty() && !r.system_id.empty()) record.system_id = r.system_id;
     if (told && record.history.empty() && !r.timeline.empty() && r.status == PgStatus::running) {
         // The timelines that an adopted folder brings along are as old as the cluster.
@@ -193,7 +194,7 @@ void ingest(World& world, const ReportReceived& input) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
-    v.distrust = amnesia(n, v, r);
+    v.distrust = amnesia(world.record, n, v, r);
     v.report = r;
     if (r.status != PgStatus::starting)
         v.starting_since.reset();
@@ -213,9 +214,7 @@ void ingest(World& world, const ReportReceived& input) {
         world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
     learn(world, n, r);
-    if (n.name == world.record.primary && n.incarnation == world.record.primary_incarnation &&
-        r.status == PgStatus::running && !r.in_recovery)
-        note_streams(world, r);
+    if (world.told(n) && r.status == PgStatus::running && !r.in_recovery) note_streams(world, r);
     distrust_put_back_primary(world);
 }
 

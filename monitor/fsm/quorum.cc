@@ -65,8 +65,10 @@ Completeness completeness(const World& world) {
     c.by_fences = enough(world, holds_fence);
     const Report* primary = world.primary_live();
     // An end that could not be read, or has not been yet, says nothing about what may be missing elsewhere.
-    // Nor does one of a disk that may have been put back, until it would have shown.
-    c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty() && loss_would_show(world);
+    // Nor does one of a disk that may have been put back, until it would have shown, or one that can be compared with
+    // nothing.
+    c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty() && loss_would_show(world) &&
+                (world.record.history.empty() || on_history(world.record, *primary));
     // One that was told to stop has promised too, but is not to go on: its exit is what counts. One that was chosen and
     // has not been promoted yet runs in recovery; it may still be.
     const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
@@ -83,7 +85,11 @@ std::string missing(const World& world) {
     const bool primary_is_there = p && p->incarnation == world.record.primary_incarnation;
     const NodeView* view = world.view(world.record.primary);
     const bool forgot = primary_is_there && view && !view->distrust.empty();
-    const std::string primary = (forgot             ? "the lost WAL of "
+    const Report* r = world.primary_live();
+    const bool strayed = r && r->status == PgStatus::stopped && !r->timeline.empty() && !world.record.history.empty() &&
+                         !on_history(world.record, *r);
+    const std::string primary = (strayed  ? "what the cluster's line lacks of " + text(complete_end(*r)) + " on "
+                                 : forgot ? "the lost WAL of "
                                  : primary_is_there ? ""
                                                     : "the lost data folder of ") +
                                 world.record.primary.v;

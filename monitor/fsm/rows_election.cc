@@ -83,8 +83,9 @@ Outcome outcome(const World& world) {
     const bool runs_on = choice.goes_on && !world.primary_exited();
     if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice))
         return {};
-    // Whoever is to go on, or opens alone, does so only when those that can do better have had time to come back.
-    if (!runs_on && reconnecting(world) && !enough_for_opening(world, choice)) return {};
+    // Whoever is to go on, or opens alone, or is taken by an operator's word, does so only when those that can do
+    // better have had time to come back.
+    if (!runs_on && reconnecting(world) && (by_word || !enough_for_opening(world, choice))) return {};
     // The candidate of a switchover gets time to confirm before another one, or the old primary, is taken.
     if (world.record.planned && choice.node != world.record.preferred && world.in_reach(world.record.preferred) &&
         waited < confirm_limit_ms)
@@ -100,6 +101,7 @@ bool should_forward(const World& world) {
 }
 void begin_forward(World& world, const Row& row) {
     const FastForward forward = *outcome(world).forward;
+    if (world.record.forward) world.memory.forwards_given_up.push_back(*world.record.forward);
     world.record.forward = forward;
     world.memory.forward_since = world.now;
     world.log("fast_forward", forward.node,
@@ -117,7 +119,8 @@ std::vector<HistoryEntry> line_of(const ClusterRecord& record, const Report& cho
     for (std::size_t i = 0; i <= chosen.forks.size(); ++i) {
         const Timeline timeline = i < chosen.forks.size() ? chosen.forks[i].timeline : chosen.timeline;
         const HistoryEntry* known = find_timeline(record, timeline);
-        const Epoch epoch = known ? known->epoch : line.empty() ? Epoch{} : line.back().epoch;
+        // What nobody was told to begin is the cluster's from this epoch on.
+        const Epoch epoch = known ? known->epoch : record.epoch;
         line.push_back({timeline, epoch, i == 0 ? Lsn{} : chosen.forks[i - 1].end, {}});
     }
     return line;

@@ -36,10 +36,16 @@ bool exited_unanswered(const World& world) {
     return !world.record.permit || *world.record.permit != StartPermit{r->boot, r->exits};
 }
 
+/// What it has can be compared with what others had of it, or nobody is there who could have had anything.
+bool end_is_known(const World& world) {
+    return !complete_end(*world.primary_live()).lsn.empty() || world.record.nodes.size() == 1 ||
+           world.record.history.empty();
+}
+
 /// A cluster that boots as a whole waits for its last primary so that it goes on. A server that does not come up exits
 /// again, and then a standby is taken.
 bool comes_back_with_its_cluster(const World& world) {
-    return booting(world) && world.primary_live()->exits <= 1;
+    return booting(world) && world.primary_live()->exits <= 1 && end_is_known(world);
 }
 
 bool primary_exited_with_candidates(const World& world) {
@@ -60,12 +66,6 @@ bool restarts_too_fast(const World& world) {
     const auto recent =
         std::count_if(restarts.begin(), restarts.end(), [&](Millis t) { return (world.now - t).v < 60'000; });
     return recent > 0 && (world.now - restarts.back()).v < (500 << std::min<std::int64_t>(recent, 6));
-}
-
-/// What it has can be compared with what others had of it, or nobody is there who could have had anything.
-bool end_is_known(const World& world) {
-    return !complete_end(*world.primary_live()).lsn.empty() || world.record.nodes.size() == 1 ||
-           world.record.history.empty();
 }
 
 bool primary_exited_without_candidates(const World& world) {
@@ -143,18 +143,31 @@ bool another_has(const World& world, const WalPosition& end) {
     });
 }
 
-/// It is being started, in place or by its keeper after a crash, and does not come up.
-bool primary_starts_for_ever(const World& world) {
+/// Since when it is being started, in place or by its keeper after a crash; or may be, and is not (a keeper that
+/// can't).
+std::optional<Millis> starting_since(const World& world) {
     const NodeView* v = world.view(world.record.primary);
     const Report* r = world.primary_live();
-    if (!has_primary(world) || !r || r->status != PgStatus::starting || !v || !v->starting_since) return false;
+    if (!v || !r) return std::nullopt;
+    if (r->status == PgStatus::starting) return v->starting_since;
+    const bool may = r->status == PgStatus::stopped && world.record.permit == StartPermit{r->boot, r->exits};
+    return may && world.record.phase != Phase::promoting ? std::optional(world.memory.permitted_at) : std::nullopt;
+}
+
+/// Without one that has the floor the same node would be chosen again (R5), epoch after epoch.
+bool primary_starts_for_ever(const World& world) {
+    const std::optional<Millis> since = starting_since(world);
     const std::int64_t limit = comes_up_within * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
-    return (world.now - *v->starting_since).v >= limit && failover_can_complete(world) && !world.too_many_failovers();
+    return has_primary(world) && since && (world.now - *since).v >= limit && failover_can_complete(world) &&
+           another_has(world, world.record.floor) && !world.too_many_failovers();
 }
 void fail_over_from_start(World& world, const Row& row) {
-    const NodeView* v = world.view(world.record.primary);
+    const std::string waited = seconds(world.now - *starting_since(world));
+    const Report* r = world.primary_live();
     begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " does not come up",
-                   "it has been starting for " + seconds(world.now - *v->starting_since));
+                   r->status == PgStatus::starting
+                       ? "it has been starting for " + waited
+                       : "it may start since " + waited + (r->problem.empty() ? "" : ": " + r->problem));
     world.record.exclude_primary = true;
 }
 

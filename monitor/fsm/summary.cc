@@ -4,6 +4,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/forming.h"
+#include "monitor/fsm/forward.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/quorum.h"
@@ -12,15 +13,11 @@
 namespace pgaf::fsm {
 namespace {
 
-bool told(const World& world, const NodeRecord& n) {
-    return n.name == world.record.primary && n.incarnation == world.record.primary_incarnation;
-}
-
 /// How far a standby is behind the primary's last report.
 std::optional<std::uint64_t> lag_of(const World& world, const NodeRecord& n) {
     const Report* p = world.primary_live();
     const Report* r = world.report(n.name);
-    if (!p || !r || told(world, n) || r->timeline != p->timeline) return std::nullopt;
+    if (!p || !r || world.told(n) || r->timeline != p->timeline) return std::nullopt;
     const std::uint64_t end = std::max(r->end, r->complete).v;
     return p->end.v - std::min(p->end.v, end);
 }
@@ -37,7 +34,7 @@ bool is_well(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
     if (!r || !world.in_reach(n.name) || !r->problem.empty()) return false;
     const NodeState state = reported_state(world, n);
-    if (told(world, n))
+    if (world.told(n))
         return state == NodeState::primary || state == NodeState::single || state == NodeState::wait_primary;
     return state == NodeState::secondary;
 }
@@ -65,7 +62,7 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
     s.candidate_priority = n.candidate_priority;
     s.replication_quorum = n.replication_quorum;
     s.maintenance = n.maintenance;
-    s.primary = told(world, n);
+    s.primary = world.told(n);
     s.healthy = is_well(world, n);
     s.in_sync_rule = !world.record.rules.empty() && world.newest_rule().rule.contains(n.incarnation);
     s.connected = v && v->connected;
@@ -92,7 +89,7 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
 void readiness(const World& world, Summary& s) {
     for (const auto& [name, n] : world.record.nodes) {
         const Report* r = world.live(name);
-        if (told(world, n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
+        if (world.told(n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
         if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r))
             s.candidates.push_back(name);
     }
@@ -119,7 +116,7 @@ void readiness(const World& world, Summary& s) {
 NodeState reported_state(const World& world, const NodeRecord& n) {
     const Report* r = world.report(n.name);
     if (n.maintenance) return NodeState::maintenance;
-    if (!r) return told(world, n) && !world.record.rules.empty() ? NodeState::demoted : NodeState::init;
+    if (!r) return world.told(n) && !world.record.rules.empty() ? NodeState::demoted : NodeState::init;
     if (n.goal.role == Role::dropped) return NodeState::dropped;
     switch (r->status) {
         case PgStatus::unknown:
@@ -136,7 +133,7 @@ NodeState reported_state(const World& world, const NodeRecord& n) {
             break;
     }
     if (!r->in_recovery) {
-        if (!told(world, n)) return NodeState::draining;
+        if (!world.told(n)) return NodeState::draining;
         return r->writable ? primary_word(world.record) : NodeState::prepare_promotion;
     }
     if (n.goal.role == Role::primary) return NodeState::prepare_promotion;
@@ -194,8 +191,16 @@ std::string still_starting(const World& world) {
 /// Loss was accepted, but not of what nodes in reach have.
 std::string waiting_by_word(const World& world) {
     const auto& operation = world.record.operation;
+    if (!operation || !operation->allow_data_loss) return {};
     const std::vector<NodeName> names = awaited_by_word(world);
-    if (!operation || !operation->allow_data_loss || names.empty()) return {};
+    if (names.empty()) {
+        const std::vector<NodeName> kept = on_history_but_no_candidates(world);
+        return kept.empty()
+                   ? ""
+                   : "data loss is allowed, but " + join(kept) +
+                         " has what the cluster acknowledged and may not be promoted (candidate-priority 0, or "
+                         "leaving): raise its candidate-priority, or take it out of reach to go on without it";
+    }
     const bool one = names.size() == 1;
     return "data loss is allowed, but " + join(names) + (one ? " is" : " are") +
            " in reach and may have what would be lost: the failover goes on as soon as " + (one ? "its" : "their") +

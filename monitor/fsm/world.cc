@@ -37,6 +37,10 @@ bool World::in_reach(const NodeName& name) const {
     return live(name) && silence(name).v < static_cast<std::int64_t>(record.settings.node_timeout_ms);
 }
 
+bool World::told(const NodeRecord& n) const {
+    return n.name == record.primary && n.incarnation == record.primary_incarnation;
+}
+
 const Report* World::primary_live() const {
     const Report* r = live(record.primary);
     return r && r->incarnation == record.primary_incarnation ? r : nullptr;
@@ -115,6 +119,7 @@ void World::enter(Phase phase) {
     memory.phase_since = now;
     memory.complete_since.reset();
     memory.word_since.reset();
+    memory.forwards_given_up.clear();
 }
 
 void World::wake_at(Millis when) {

@@ -27,6 +27,8 @@ struct World {
 
     // ---- the primary ----
     [[nodiscard]] const NodeRecord* primary() const { return node(record.primary); }
+    /// It is the last node told to be primary, as the incarnation that was told.
+    [[nodiscard]] bool told(const NodeRecord& n) const;
     /// The primary's live report, when it is of the incarnation that was told.
     [[nodiscard]] const Report* primary_live() const;
     [[nodiscard]] const NamedRule& newest_rule() const { return record.rules.back(); }

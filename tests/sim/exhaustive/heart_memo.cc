@@ -32,8 +32,8 @@ constexpr bool described_with =
                                   a20] = view;
     static_assert(described_with<fsm::NodeView, 20>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
-                                  b20] = memory;
-    static_assert(described_with<fsm::Memory, 20>);
+                                  b20, b21, b22] = memory;
+    static_assert(described_with<fsm::Memory, 22>);
     [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
                                   c20, c21, c22, c23, c24] = run;
     static_assert(described_with<keeper::Run, 24>);
@@ -121,6 +121,8 @@ void calm(Monitor& monitor) {
     if (r.phase != fsm::Phase::promoting) m.chosen_at = heart_now;
     cap(m.forward_since, 2);
     if (!r.forward) m.forward_since = heart_now;
+    cap(m.permitted_at, 4);
+    if (!r.permit) m.permitted_at = heart_now;
     for (Millis& t : m.recent_restarts) cap(t, 2);
 }
 
@@ -130,7 +132,7 @@ void grow_older(fsm::Memory& m, Millis by) {
         if (when) when->v -= by.v;
     };
     for (Millis* t : {&m.started, &m.first_came, &m.last_came, &m.phase_since, &m.triggered, &m.epoch_began,
-                      &m.chosen_at, &m.forward_since})
+                      &m.chosen_at, &m.forward_since, &m.permitted_at})
         older(*t);
     older_if(m.complete_since);
     older_if(m.word_since);
