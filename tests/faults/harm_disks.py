@@ -1,5 +1,10 @@
 """Disks that are full, that hang, or that take no writes any more."""
 
+import shutil
+
+import paths  # noqa: F401
+from local import LocalError
+
 from harm_processes import any_node
 from nemesis import ends, nemesis
 
@@ -86,3 +91,17 @@ def hung_standby(world, chance):
         world.pause(chance.uniform(4, 12))
         if world.alone:
             world.wait_acknowledged(60, "with a standby's disk hung")
+
+
+@nemesis("emptied_disk", "a node's machine is replaced: data and keeper's state are gone, the name stays", weight=1)
+def emptied_disk(world, chance):
+    if not world.cluster.is_healthy():
+        # What is acknowledged may be on this disk and one other alone: two of them must not go.
+        raise LocalError("the cluster is not well enough to lose a disk")
+    node = any_node(world, chance)
+    with ends(node.start):
+        node.kill()
+        for folder in (node.data, node.state):
+            for each in folder.iterdir():
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+        world.pause(chance.uniform(0, 5))

@@ -128,8 +128,9 @@ def frozen_helper(world, chance, kind):
     """The rule changes as a standby goes and comes back; then the primary may have to go, too."""
     primary, standby = world.primary(), chance.choice(world.standbys())
     found = primary.server_process(kind)
+    found = [chance.choice(found)] if found else []
     with ends(lambda: [processes.send(pid, signal.SIGCONT) for pid in found], standby.start):
-        for pid in found[:1]:
+        for pid in found:
             processes.send(pid, signal.SIGSTOP)
         standby.kill()
         world.pause(chance.uniform(2, 5))
