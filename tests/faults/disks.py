@@ -10,7 +10,9 @@ from local import LocalError
 
 from network import run
 
-SIZE = 768 << 20
+# Each promotion begins a WAL segment of its own, and those of one number go together: many failovers need room. The file is
+# sparse.
+SIZE = 3 << 30
 
 
 def why_not():
@@ -67,14 +69,19 @@ class Disk:
 
     # ---- faults ---------------------------------------------------------------------------------------------------
 
-    def fill(self):
-        """Takes all the room that is left."""
+    def fill(self, leave=0):
+        """Takes all the room that is left, or leaves so many bytes."""
         self.state = "full"
         with open(self.filler, "ab", buffering=0) as out:
+            with contextlib.suppress(OSError):
+                room = os.statvfs(self.mount_point)
+                os.posix_fallocate(out.fileno(), 0, max(1, room.f_bavail * room.f_frsize - (1 << 20)))
             for size in (1 << 20, 4096):
                 with contextlib.suppress(OSError):
                     while out.write(b"\0" * size) == size:
                         pass
+            if leave:
+                out.truncate(max(0, out.tell() - leave))
 
     def hang(self):
         """Writes and fsyncs have no end; reads go on, as far as they change no time stamp."""

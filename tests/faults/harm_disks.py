@@ -1,9 +1,10 @@
 """Disks that are full, that hang, or that take no writes any more."""
 
 import shutil
+import signal
 
 import paths  # noqa: F401
-from local import LocalError
+from local import LocalError, processes
 
 from harm_processes import any_node
 from nemesis import ends, nemesis
@@ -105,3 +106,33 @@ def emptied_disk(world, chance):
             for each in folder.iterdir():
                 shutil.rmtree(each) if each.is_dir() else each.unlink()
         world.pause(chance.uniform(0, 5))
+
+
+@nemesis("promotion_without_room", "the best candidate has no room to be promoted, and the old primary a tail of its own",
+         defect="the chosen node is chosen again for ever: the other one is to stream the tail from the old primary, which "
+                "is not started before the fork is known")
+def promotion_without_room(world, chance):
+    # By their priority, the old primary is the last that would be chosen.
+    best, other, *_, old = sorted(world.cluster.nodes, key=lambda node: -node.priority)
+    if world.primary() is not old:
+        world.cluster.ctl.run("perform", "switchover", "--to", old.name, "--yes", timeout=90)
+        if world.alone:
+            world.settle()
+        if world.primary() is not old:
+            raise LocalError(f"{old.name} does not become the primary")
+    disk = world.disks[best.name]
+    # Both begin in the same segment, with room in it.
+    old.sql("SELECT pg_switch_wal()")
+    world.pause(1)
+    senders = old.server_process("walsender")
+    with ends(disk.mend, lambda: [processes.send(pid, signal.SIGCONT) for pid in senders], old.start):
+        disk.fill(leave=4 << 20)  # for files, not for a WAL segment
+        for pid in senders:
+            processes.send(pid, signal.SIGSTOP)
+        old.sql("SET synchronous_commit = off; SELECT pg_logical_emit_message(false, 'faults', 'tail'), pg_sleep(1)")
+        old.kill()
+        if not world.alone:
+            return world.pause(chance.uniform(4, 9))
+        old.start()
+        world.wait_acknowledged(60, f"with no room on {best.name} for its promotion, while {other.name} has all that counts")
+    return None
