@@ -33,8 +33,7 @@ struct Args {
     bool keep_going = false;
     bool exhaustive = false;
     bool list_worlds = false;
-    std::string world;
-    exhaustive::Limits limits;
+    exhaustive::Command small;
 };
 
 /// "1-17,20"
@@ -165,9 +164,12 @@ int main(int argc, char** argv) {
     app.add_flag("--keep-going", a.keep_going, "goes on after a violation, and tells each in a line");
     app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
     app.add_flag("--exhaustive", a.exhaustive, "walks every interleaving of small worlds instead");
-    app.add_option("--world", a.world, "with --exhaustive: only this world");
-    app.add_option("--limit-seconds", a.limits.seconds, "with --exhaustive: at most so long for each world");
-    app.add_option("--limit-megabytes", a.limits.megabytes, "with --exhaustive: at most so much memory");
+    app.add_flag("--suite", a.small.suite, "with --exhaustive: small worlds to their end, and each broken rule found");
+    app.add_option("--world", a.small.world, "with --exhaustive: only this world");
+    app.add_option("--luck", a.small.luck,
+                   "with --exhaustive: how often what may happen, crashes=1,cuts=2, instead of the world's own");
+    app.add_option("--limit-seconds", a.small.limits.seconds, "with --exhaustive: at most so long for each world");
+    app.add_option("--limit-megabytes", a.small.limits.megabytes, "with --exhaustive: at most so much memory");
     app.add_flag("--list-worlds", a.list_worlds, "the worlds that --exhaustive knows");
     CLI11_PARSE(app, argc, argv);
     if (a.list_rules) {
@@ -190,7 +192,7 @@ int main(int argc, char** argv) {
         }
         active_mutation = *rule;
     }
-    if (a.exhaustive) return exhaustive::run_exhaustive(a.world, a.limits);
+    if (a.exhaustive) return exhaustive::run_exhaustive(a.small);
     if (a.trace) {
         sim::tell(sim::options_of(a, a.seed), a.lines);
         return 0;

@@ -41,6 +41,16 @@ bool cut_or_heal(Scene& s, const Action& action, bool cut) {
     return true;
 }
 
+/// Its cable is pulled: no link of its own works. Each heals by itself.
+bool isolate(Scene& s, NodeIx n) {
+    std::uint8_t bits = static_cast<std::uint8_t>(1U << n);
+    for (NodeIx peer = 0; peer < s.nodes(); ++peer)
+        if (peer != n) bits |= Scene::link_bit(n, peer);
+    if ((s.world.cut & bits) != 0 || !s.spend(Luck::isolations)) return false;
+    s.world.cut |= bits;
+    return true;
+}
+
 bool crash(Scene& s, NodeIx n, bool backend) {
     const Server& server = s.node(n).server;
     if (server.life != Life::running || (backend && server.in_recovery) || !s.spend(Luck::crashes)) return false;
@@ -145,6 +155,8 @@ bool misfortune(Scene& s, const Action& action) {
     switch (action.kind) {
         case Kind::cut:
             return cut_or_heal(s, action, true);
+        case Kind::isolate:
+            return isolate(s, action.a);
         case Kind::crash_postmaster:
             return crash(s, action.a, false);
         case Kind::crash_backend:

@@ -44,6 +44,16 @@ void check_opened(Scene& s, NodeIx n) {
         if (e.commit != 0) check_acknowledged(s, n, e);
 }
 
+void check_begins(Scene& s, NodeIx n, const keeper::Step& step) {
+    const auto* standby = std::get_if<keeper::StartStandby>(&step);
+    const bool primary = std::holds_alternative<keeper::StartPrimary>(step);
+    const Keeper& k = s.node(n).keeper;
+    if ((!primary && !standby) || k.heard || k.run.on_its_own()) return;
+    if (primary) s.violated("R9: " + name_of(n).v + " starts read-write, and has heard no goal in this run");
+    if (standby && !standby->upstream.empty())
+        s.violated("R9: " + name_of(n).v + " starts a receiver, and has heard no goal in this run");
+}
+
 void check_timeline(Scene& s, NodeIx n, std::uint8_t timeline) {
     const std::uint32_t bit = 1U << timeline;
     if ((s.ghost().timelines & bit) != 0)
@@ -99,12 +109,16 @@ void check_decided(Scene& s, const fsm::ClusterRecord& before, const fsm::Cluste
 void check_rest(Scene& s) {
     const fsm::ClusterRecord& record = s.monitor().record;
     const NodeIx primary = node_of(record.primary);
+    // The store was put back: it says so, and decides nothing (R11).
+    if (!s.monitor().memory.store_behind.empty()) return;
     const bool serves = primary != nobody && serves_read_write(s.node(primary)) &&
                         s.node(primary).disk.promise.promised.epoch == record.epoch;
     if (!serves)
         return s.violated("I6: nothing changes any more, everything is up and linked, and there is no primary");
     for (NodeIx n = 0; n < s.nodes(); ++n) {
-        const bool well = n == primary || s.node(n).server.streaming || s.node(n).keeper.problem;
+        const auto known = record.nodes.find(name_of(n));
+        const bool put_back = known != record.nodes.end() && !known->second.put_back.empty();
+        const bool well = n == primary || s.node(n).server.streaming || s.node(n).keeper.problem || put_back;
         if (!well)
             return s.violated("I9: nothing changes any more, and " + name_of(n).v +
                               " neither streams nor says why not");

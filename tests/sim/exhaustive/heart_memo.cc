@@ -169,8 +169,9 @@ const HeartMove& HeartMemo::step(Pools& pools, std::uint32_t monitor, const fsm:
 const HeartMove& HeartMemo::hears(Pools& pools, std::uint32_t monitor, std::uint32_t report,
                                   std::vector<std::string>* told) {
     Fingerprinter f;
-    f.add(report);
     f.add(monitor);
+    f.add(std::variant_size_v<fsm::Input>);  // no input's index: a question of another kind
+    f.add(report);
     const HeartMove* move = told ? nullptr : known(f.end());
     return move ? *move : know(pools, f.end(), monitor, fsm::ReportReceived{pools.reports[report]}, told);
 }

@@ -117,6 +117,7 @@ bool act(Scene& s, NodeIx n) {
         const keeper::Step step = *d.step;
         const Node before = node;
         keeper::note_begin(node.keeper.run, step);
+        check_begins(s, n, step);
         const Progress progress = perform(s, n, step);
         if (progress == Progress::waits) {
             s.edit(n) = before;
@@ -149,7 +150,7 @@ void take_goal(Scene& s, NodeIx n, const Goal& goal) {
     Node& node = s.edit(n);
     const keeper::Verdict verdict = keeper::judge(node.disk.promise, goal);
     if (!verdict.accepted) return s.say([&] { return name_of(n).v + " refuses a goal: " + verdict.why; });
-    node.keeper.run.goal_received = true;
+    node.keeper.run.goal_received = node.keeper.heard = true;
     if (!verdict.news) return;
     node.disk.promise = keeper::accept(node.disk.promise, goal);
     s.say([&] {

@@ -96,8 +96,9 @@ struct Keeper {
     /// It has an open session, as far as it knows.
     bool connected = false;
     keeper::Run run;
-    /// It has looked at PostgreSQL.
+    /// It has looked at PostgreSQL; and has taken a goal in this run.
     bool looked = false;
+    bool heard = false;
     /// Its newest report, by number.
     std::uint32_t sent = 0;
     bool problem = false;
@@ -107,7 +108,7 @@ struct Keeper {
     std::uint8_t target = 0;
     friend bool operator==(const Keeper&, const Keeper&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Keeper, (), (alive, connected, run, looked, sent, problem, under_way, phase, target))
+BOOST_DESCRIBE_STRUCT(Keeper, (), (alive, connected, run, looked, heard, sent, problem, under_way, phase, target))
 
 struct Node {
     bool power = true;

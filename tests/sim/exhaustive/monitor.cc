@@ -93,6 +93,7 @@ bool open_session(Scene& s, NodeIx n) {
     hello.boot = node.keeper.run.boot;
     hello.host = name_of(n).v;
     hello.port = 1;
+    hello.candidate_priority = s.search.spec.priorities[n];
     hello.system_id = node.disk.promise.system_id;
     s.world.up[n] = 0;
     s.world.down[n] = 0;

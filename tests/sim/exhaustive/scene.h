@@ -138,6 +138,8 @@ bool pass_time(Scene& s);
 void check_acknowledged(Scene& s, NodeIx n, const Entry& entry);
 /// Clients are let in: they see all that is there.
 void check_opened(Scene& s, NodeIx n);
+/// R9: nothing is started on what the state file alone says, while the monitor is near.
+void check_begins(Scene& s, NodeIx n, const keeper::Step& step);
 void check_timeline(Scene& s, NodeIx n, std::uint8_t timeline);
 void check_promised(Scene& s, NodeIx n);
 void check_decided(Scene& s, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after);

@@ -2,8 +2,10 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <chrono>
+#include <ctime>
 #include <stdexcept>
 
 #include "tests/sim/exhaustive/heart_memo.h"
@@ -63,6 +65,8 @@ class Explorer {
   private:
     World before_anything();
     void form(World& world, std::size_t nodes);
+    void play(World& world);
+    void step(World& world, const Action& action, std::vector<std::string>& told);
     void expand(std::uint32_t place);
     void reach(const World& world, std::uint32_t from, const Action& by);
     void found(std::uint32_t place, const Action* by, const std::string& what);
@@ -75,6 +79,9 @@ class Explorer {
     std::deque<Reached> all_;
     boost::unordered_flat_set<std::uint32_t, ByPlace, ByPlace> places_;
     Result result_;
+    /// What had happened when the search began.
+    std::vector<std::string> before_;
+    std::vector<std::string> formed_;
 };
 
 World Explorer::before_anything() {
@@ -95,16 +102,36 @@ void Explorer::form(World& world, std::size_t nodes) {
             if (action.kind > Kind::power_on || (action.kind == Kind::power_on && action.a >= nodes)) continue;
             Scene scene(search_, world);
             if (!apply(scene, action)) continue;
-            const World next = scene.seal();
-            if (!scene.violation.empty()) throw std::logic_error("while the cluster forms: " + scene.violation);
-            if (next == world) continue;
-            world = next;
+            if (scene.seal() == world) continue;
+            step(world, action, formed_);
             changed = true;
             break;
         }
         if (!changed) return;
     }
     throw std::logic_error("the cluster does not come to rest while it forms");
+}
+
+void Explorer::step(World& world, const Action& action, std::vector<std::string>& told) {
+    Scene scene(search_, world);
+    std::vector<std::string> lines;
+    scene.told = &lines;
+    if (!apply(scene, action)) throw std::logic_error("this can't happen here: " + text_of(action));
+    world = scene.seal();
+    told.push_back(text_of(action));
+    for (const std::string& line : lines) told.push_back("       " + line);
+    if (!scene.violation.empty()) throw std::logic_error("before the search begins: " + scene.violation);
+}
+
+/// What the world's script says has happened already.
+void Explorer::play(World& world) {
+    for (const std::string& text : search_.spec.script) {
+        const auto action =
+            std::find_if(actions_.begin(), actions_.end(), [&](const Action& a) { return text_of(a) == text; });
+        if (action == actions_.end()) throw std::logic_error("no action is called '" + text + "'");
+        world.budget.fill(100);
+        step(world, *action, before_);
+    }
 }
 
 void Explorer::reach(const World& world, std::uint32_t from, const Action& by) {
@@ -154,6 +181,8 @@ void Explorer::tell(std::uint32_t place, const Action* by) {
     for (; place != 0; place = all_[place].from) way.push_back(all_[place].by);
     result_.trace_length = way.size();
     World world = all_[0].world;
+    result_.trace = way.empty() ? formed_ : std::vector<std::string>{};
+    for (const std::string& line : before_) result_.trace.push_back("0. " + line);
     std::size_t number = 0;
     for (auto action = way.rbegin(); action != way.rend(); ++action) {
         Scene scene(search_, world);
@@ -168,13 +197,15 @@ void Explorer::tell(std::uint32_t place, const Action* by) {
 
 Result Explorer::run(const Limits& limits) {
     const auto began = std::chrono::steady_clock::now();
+    const std::clock_t cpu_began = std::clock();
     const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     };
     World first = before_anything();
     form(first, search_.spec.formed);
-    first.budget = search_.spec.budget;
     search_.first = first;
+    play(first);
+    first.budget = search_.spec.budget;
     all_.push_back({first, 0, {}});
     places_.insert(0);
     std::size_t level_ends = 1;
@@ -191,6 +222,7 @@ Result Explorer::run(const Limits& limits) {
     result_.completed = result_.violation.empty() && place == all_.size();
     result_.worlds = all_.size();
     result_.seconds = seconds();
+    result_.cpu_seconds = static_cast<double>(std::clock() - cpu_began) / CLOCKS_PER_SEC;
     result_.monitors = search_.pools.monitors.size();
     result_.nodes = search_.pools.nodes.size();
     result_.megabytes = megabytes_in_use();

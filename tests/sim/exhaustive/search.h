@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/mutation.h"
 #include "tests/sim/exhaustive/actions.h"
 
 namespace pgaf::exhaustive {
@@ -20,6 +21,7 @@ struct Result {
     std::size_t transitions = 0;
     std::size_t depth = 0;
     double seconds = 0;
+    double cpu_seconds = 0;
     std::size_t monitors = 0;
     std::size_t nodes = 0;
     std::size_t megabytes = 0;
@@ -32,10 +34,35 @@ struct Result {
 
 [[nodiscard]] Result explore(const Spec& spec, const Limits& limits);
 
-[[nodiscard]] const std::vector<Spec>& worlds();
+// ---- worlds.cc
+// --------------------------------------------------------------------------------------------------------
 
-/// `pgaf-sim --exhaustive`: the worlds of that name, or all. Returns the exit code.
-int run_exhaustive(const std::string& world, const Limits& limits);
+/// A rule that is switched off, and the world in which that is found.
+struct Break {
+    Mutation rule{};
+    Spec world;
+};
+
+/// Worlds that are walked to their end within seconds.
+[[nodiscard]] const std::vector<Spec>& worlds();
+/// Those that take longer, with more luck.
+[[nodiscard]] const std::vector<Spec>& large_worlds();
+[[nodiscard]] const std::vector<Break>& breaks();
+
+// ---- run.cc
+// -----------------------------------------------------------------------------------------------------------
+
+struct Command {
+    /// Only this world; empty: all that end within seconds. "all": the large ones too.
+    std::string world;
+    /// Another luck than the world's own: "crashes=1,cuts=2".
+    std::string luck;
+    /// Each world to its end, and each broken rule found: what the suite runs.
+    bool suite = false;
+    Limits limits;
+};
+/// `pgaf-sim --exhaustive`. Returns the exit code.
+int run_exhaustive(const Command& command);
 void list_worlds();
 
 }  // namespace pgaf::exhaustive

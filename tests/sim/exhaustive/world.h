@@ -50,8 +50,8 @@ BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promise
 ///   stale    a goal arrives once more, later
 ///   slow     node_timeout passes although somebody has something to do that takes less
 BOOST_DEFINE_FIXED_ENUM_CLASS(Luck, std::uint8_t, commits, crashes, outages, keeper_restarts, monitor_deaths, cuts,
-                              delays, stale, slow, wipes, put_backs, store_restores, switchovers, impostors)
-inline constexpr std::size_t lucks = 14;
+                              delays, stale, slow, isolations, wipes, put_backs, store_restores, switchovers, impostors)
+inline constexpr std::size_t lucks = 15;
 using Budget = std::array<std::uint8_t, lucks>;
 
 struct World {
@@ -68,10 +68,10 @@ struct World {
     /// The monitor has still to learn that this node's session ended.
     std::uint8_t closing = 0;
     std::uint8_t commits = 0;
-    std::array<std::uint8_t, 3> unused{};
+    std::array<std::uint8_t, 2> unused{};
     friend bool operator==(const World&, const World&) = default;
 };
-static_assert(sizeof(World) == 4 * (2 + 4 * most_nodes) + lucks + 3 + 3, "no padding: it is hashed as it lies");
+static_assert(sizeof(World) == 4 * (2 + 4 * most_nodes) + lucks + 3 + 2, "no padding: it is hashed as it lies");
 
 /// A named small world.
 struct Spec {
@@ -84,6 +84,10 @@ struct Spec {
     std::optional<std::uint32_t> number_sync_standbys;
     /// Backends outlive their postmaster.
     bool orphans = false;
+    /// Candidate priority of each node.
+    std::array<std::uint32_t, most_nodes> priorities{50, 50, 50};
+    /// Actions, as the trace names them, that have happened when the search begins; they cost no luck.
+    std::vector<std::string> script = {};
 };
 
 struct Pools {

@@ -1,71 +1,108 @@
-// The small worlds, by name, and the command line's way to them.
-#include <iomanip>
-#include <iostream>
-
+// The small worlds: how many nodes, and how often what may happen in them. Counterexamples of docs/design/protocol.md
+// say which are worth walking.
 #include "tests/sim/exhaustive/search.h"
 
 namespace pgaf::exhaustive {
 namespace {
 
-Budget budget(std::initializer_list<std::pair<Luck, std::uint8_t>> some) {
-    Budget all{};
-    for (const auto& [luck, times] : some) all[static_cast<std::size_t>(luck)] = times;
-    return all;
+using enum Luck;
+using Some = std::initializer_list<std::pair<Luck, std::uint8_t>>;
+
+Spec world(std::string name, std::string about, std::size_t nodes, Some luck) {
+    Spec spec;
+    spec.name = std::move(name);
+    spec.about = std::move(about);
+    spec.nodes = spec.formed = nodes;
+    for (const auto& [what, times] : luck) spec.budget[static_cast<std::size_t>(what)] = times;
+    return spec;
+}
+Spec pair(std::string name, std::string about, Some luck) {
+    return world(std::move(name), std::move(about), 2, luck);
+}
+Spec triple(std::string name, std::string about, Some luck) {
+    return world(std::move(name), std::move(about), 3, luck);
 }
 
-std::vector<Spec> make_worlds() {
-    using enum Luck;
-    std::vector<Spec> all;
-    const auto add = [&](std::string name, std::string about, std::size_t nodes, Budget luck) -> Spec& {
-        all.push_back({std::move(name), std::move(about), nodes, luck, nodes, std::nullopt, false});
-        return all.back();
-    };
-    add("pair-calm", "two nodes, commits, nothing goes wrong", 2, budget({{commits, 2}}));
-    add("pair-crash", "two nodes, one crash", 2, budget({{commits, 1}, {crashes, 1}}));
-    return all;
+/// The second node joins while the search goes on.
+Spec joining(Spec spec) {
+    spec.formed = 1;
+    return spec;
 }
-
-void print(const Spec& spec, const Result& r) {
-    const double rate = r.seconds > 0 ? static_cast<double>(r.worlds) / r.seconds : 0;
-    std::cout << std::left << std::setw(20) << spec.name << " " << std::setw(10) << r.worlds << " worlds, depth "
-              << r.depth << ", " << std::fixed << std::setprecision(1) << r.seconds << " s ("
-              << static_cast<std::size_t>(rate) << "/s, " << r.transitions << " transitions, " << r.monitors
-              << " monitors, " << r.nodes << " nodes, " << r.megabytes << " MB): "
-              << (!r.violation.empty() ? "VIOLATION after " + std::to_string(r.trace_length) + " actions"
-                  : r.completed        ? std::string("completed, 0 violations")
-                                       : std::string("not completed, 0 violations so far"))
-              << std::endl;
-    if (r.trace.empty()) return;
-    for (const std::string& line : r.trace) std::cout << "  " << line << "\n";
-    std::cout << "  " << r.violation << std::endl;
+Spec with_orphans(Spec spec) {
+    spec.orphans = true;
+    return spec;
+}
+/// Each commit waits for both standbys.
+Spec on_two(Spec spec) {
+    spec.number_sync_standbys = 2;
+    return spec;
+}
+/// The last node is the operator's first choice.
+Spec ordered(Spec spec) {
+    spec.priorities = {50, 50, 60};
+    return spec;
+}
+Spec after(std::vector<std::string> script, Spec spec) {
+    spec.script = std::move(script);
+    return spec;
 }
 
 }  // namespace
 
 const std::vector<Spec>& worlds() {
-    static const std::vector<Spec> all = make_worlds();
+    static const std::vector<Spec> all{
+        pair("pair-calm", "two nodes, nothing goes wrong", {{commits, 2}}),
+        pair("pair-crash", "two nodes, a crash", {{commits, 1}, {crashes, 1}}),
+        pair("pair-cut", "two nodes, a link is cut", {{commits, 1}, {cuts, 1}}),
+        pair("pair-outage", "two nodes, a machine goes down", {{commits, 1}, {outages, 1}}),
+        pair("pair-isolated", "two nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
+        pair("pair-monitor", "two nodes, a crash, the monitor dies", {{commits, 1}, {crashes, 1}, {monitor_deaths, 1}}),
+        with_orphans(
+            pair("pair-orphans", "two nodes, backends outlive their postmaster", {{commits, 1}, {crashes, 1}})),
+        triple("triple-calm", "three nodes, nothing goes wrong", {{commits, 2}}),
+    };
     return all;
 }
 
-void list_worlds() {
-    for (const Spec& spec : worlds()) std::cout << std::left << std::setw(20) << spec.name << " " << spec.about << "\n";
+const std::vector<Spec>& large_worlds() {
+    static const std::vector<Spec> all{
+        pair("pair-stale", "two nodes, a crash, a goal that comes again", {{commits, 1}, {crashes, 1}, {stale, 1}}),
+        joining(pair("pair-join", "the second node joins meanwhile", {{commits, 2}, {crashes, 1}})),
+        triple("triple-crash", "three nodes, a crash", {{commits, 1}, {crashes, 1}}),
+        triple("triple-cuts", "three nodes, two links are cut", {{commits, 1}, {cuts, 2}}),
+        triple("triple-isolated", "three nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
+        triple("triple-switchover", "three nodes, an operator moves the primary", {{commits, 1}, {switchovers, 1}}),
+        pair("pair-restart", "two nodes, a crash, a keeper starts again",
+             {{commits, 1}, {crashes, 1}, {keeper_restarts, 1}}),
+        pair("pair-wipe", "two nodes, a crash, a disk is emptied", {{commits, 1}, {crashes, 1}, {wipes, 1}}),
+        pair("pair-put-back", "two nodes, a standby's disk is put back", {{commits, 1}, {outages, 1}, {put_backs, 1}}),
+        pair("pair-delay", "two nodes, a crash, a report is late",
+             {{commits, 1}, {crashes, 1}, {delays, 1}, {slow, 1}}),
+        ordered(triple("triple-order", "three nodes in the operator's order", {{commits, 1}, {crashes, 1}})),
+    };
+    return all;
 }
 
-int run_exhaustive(const std::string& world, const Limits& limits) {
-    bool known = false;
-    bool violated = false;
-    for (const Spec& spec : worlds()) {
-        if (!world.empty() && spec.name != world) continue;
-        known = true;
-        const Result result = explore(spec, limits);
-        print(spec, result);
-        violated = violated || !result.violation.empty();
-    }
-    if (!known) {
-        std::cerr << "pgaf-sim: there is no world '" << world << "'; --list-worlds names them\n";
-        return 2;
-    }
-    return violated ? 1 : 0;
+const std::vector<Break>& breaks() {
+    static const std::vector<Break> all{
+        {Mutation::r1, pair("pair", "", {{crashes, 1}, {monitor_deaths, 1}, {cuts, 1}})},
+        {Mutation::r2, joining(pair("pair-join", "", {{commits, 1}, {stale, 1}, {outages, 1}}))},
+        {Mutation::r2_epoch, pair("pair", "", {{crashes, 1}, {stale, 1}})},
+        {Mutation::r3, joining(pair("pair-join", "", {{commits, 1}, {outages, 1}}))},
+        {Mutation::r4, triple("triple", "", {{commits, 1}, {crashes, 1}, {slow, 1}})},
+        // Counterexample 1: the false alarm has happened, and b has not heard of it.
+        {Mutation::r4_goes_on, after({"isolate a", "pass_time", "deliver_goal c", "act c", "report c",
+                                      "heal a - monitor", "connect a", "deliver_goal a", "report a"},
+                                     triple("triple", "after a false alarm", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
+        {Mutation::r5, ordered(triple("triple-order", "", {{commits, 1}, {crashes, 1}}))},
+        {Mutation::r5_timeline, triple("triple", "", {{crashes, 2}})},
+        {Mutation::r6_closed, triple("triple", "", {{commits, 1}, {crashes, 2}})},
+        {Mutation::r9, pair("pair", "", {{outages, 1}})},
+        {Mutation::r9_receiver, pair("pair", "", {{outages, 1}})},
+        {Mutation::r13, with_orphans(triple("triple-orphans", "", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
+        {Mutation::r14, on_two(triple("triple-two", "", {{commits, 1}, {crashes, 1}, {impostors, 1}, {slow, 1}}))},
+    };
+    return all;
 }
 
 }  // namespace pgaf::exhaustive
