@@ -116,8 +116,10 @@ void check_rest(Scene& s) {
     if (!serves)
         return s.violated("I6: nothing changes any more, everything is up and linked, and there is no primary");
     for (NodeIx n = 0; n < s.nodes(); ++n) {
+        // Only a disk that was put back may be told to wait for its owner.
+        const bool may_be = s.search.spec.budget[static_cast<std::size_t>(Luck::put_backs)] > 0;
         const auto known = record.nodes.find(name_of(n));
-        const bool put_back = known != record.nodes.end() && !known->second.put_back.empty();
+        const bool put_back = may_be && known != record.nodes.end() && !known->second.put_back.empty();
         const bool well = n == primary || s.node(n).server.streaming || s.node(n).keeper.problem || put_back;
         if (!well)
             return s.violated("I9: nothing changes any more, and " + name_of(n).v +
