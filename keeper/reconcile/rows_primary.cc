@@ -199,6 +199,16 @@ Decision make_checkpoint(const Situation& s) {
     return take(Checkpoint{s.goal.checkpoint_request});
 }
 
+/// The server has been running since before this run of the keeper, whose state file may have been put back: an older
+/// rule is not to come into force again (R3).
+bool rule_unheard(const Situation& s) {
+    return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() && s.goal.rule.id != s.run.rule_applied &&
+           !s.goal_counts();
+}
+Decision wait_for_rule(const Situation&) {
+    return wait_for("the monitor's goal in this run of the keeper");
+}
+
 bool rule_to_apply(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() &&
            (s.goal.rule.id != s.run.rule_applied || s.rule_overruled());
@@ -279,6 +289,10 @@ constexpr std::array rows{
         "goal primary; read-write; a checkpoint was asked for, and the newest rule could not be proved", "Checkpoint",
         "a checkpoint must not wait behind a rule that waits for a standby, which may wait for a rewind",
         checkpoint_goes_first, make_checkpoint},
+    Row{"rule-unheard",
+        "goal primary; read-write; its rule is not proved yet, and no goal was received in this run of the keeper",
+        "nothing", "what the state file says may be older than what is in force, if it was put back (R3, R9)",
+        rule_unheard, wait_for_rule},
     Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet, or somebody else's is in force",
         "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)",
         rule_to_apply, apply_rule},
