@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/mutation.h"
+
 namespace pgaf::keeper {
 namespace {
 
@@ -72,7 +74,7 @@ Standing compare_end(const History& history, const Facts& facts, Iterator own) {
     const std::uint64_t segment = std::max<std::uint64_t>(facts.wal_segment_bytes, 1);
     // A receiver would ask for the segment in which its WAL ends: anything torn that touches a later one than the
     // fork's leaves a hole (an end exactly on the boundary too).
-    if (facts.end.v / segment > fork.v / segment)
+    if (facts.end.v / segment > fork.v / segment && !broken(Mutation::r6_hole))
         return {Standing::Kind::torn_tail, own->timeline, fork,
                 "part of a record reaches to " + facts.end.text() + ", into a later segment than the fork at " +
                     fork.text()};

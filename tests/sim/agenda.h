@@ -1,5 +1,5 @@
-// What is to happen, in the order of the virtual clock. At one and the same time the first that was planned comes first, so
-// that a seed always gives the same run.
+// What is to happen, in the order of the virtual clock. At one and the same time the first that was planned comes
+// first, so that a seed always gives the same run.
 #pragma once
 
 #include <algorithm>

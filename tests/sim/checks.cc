@@ -9,7 +9,9 @@
 namespace pgaf::sim {
 namespace {
 
-std::string at(std::uint64_t lsn) { return Lsn{lsn}.text(); }
+std::string at(std::uint64_t lsn) {
+    return Lsn{lsn}.text();
+}
 
 std::string commits_text(const World& w, BranchIx branch, std::uint64_t from, std::uint64_t to) {
     std::string text;
@@ -19,7 +21,9 @@ std::string commits_text(const World& w, BranchIx branch, std::uint64_t from, st
 }
 
 /// The branch that a server writes.
-BranchIx branch_of(const World& w, NodeIx node) { return w.machines[node]->disk.wal.base().branch; }
+BranchIx branch_of(const World& w, NodeIx node) {
+    return w.machines[node]->disk.wal.base().branch;
+}
 
 void note_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
     Ghost& g = w.ghost.edit();
@@ -28,8 +32,8 @@ void note_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
     g.acknowledged[branch] = std::max(g.acknowledged[branch], lsn);
 }
 
-/// Whose primary this server is: the epoch of its keeper's newest goal that says primary, while it is the newest reign of
-/// this node.
+/// Whose primary this server is: the epoch of its keeper's newest goal that says primary, while it is the newest reign
+/// of this node.
 std::uint64_t epoch_served(const World& w, NodeIx node) {
     const BranchIx branch = branch_of(w, node);
     std::uint64_t epoch = 0;
@@ -46,7 +50,8 @@ std::string missing(const World& w, BranchIx branch, std::uint64_t end) {
         if (acknowledged[b] == 0) continue;
         const std::uint64_t has = std::min(end, w.archive->common(b, branch));
         if (has < acknowledged[b])
-            return commits_text(w, b, has, acknowledged[b]) + " up to " + at(acknowledged[b]) + " (it has " + at(has) + " of it)";
+            return commits_text(w, b, has, acknowledged[b]) + " up to " + at(acknowledged[b]) + " (it has " + at(has) +
+                   " of it)";
     }
     return {};
 }
@@ -61,8 +66,8 @@ void accept_loss(World& w, BranchIx branch, std::uint64_t end) {
 }
 
 /// Nobody could know that this node's disk had been put back when the monitor let it start: it waited for node_timeout,
-/// and fewer than |S| - k + 1 members of some rule had said since the node's keeper began how much they have. The owner of
-/// such a disk was told to reset the node (R9).
+/// and fewer than |S| - k + 1 members of some rule had said since the node's keeper began how much they have. The owner
+/// of such a disk was told to reset the node (R9).
 bool could_not_be_known(const World& w, NodeIx node) {
     const auto& record = w.monitor->store.record;
     const Micros since = w.keepers[node]->started;
@@ -71,9 +76,18 @@ bool could_not_be_known(const World& w, NodeIx node) {
     return std::any_of(record->rules.begin(), record->rules.end(), [&](const NamedRule& named) {
         std::size_t able = 0;
         for (NodeIx n = 0; n < w.nodes(); ++n)
-            if (n != node && named.rule.contains(w.keepers[n]->promise.incarnation) && w.keepers[n]->end_heard > since) ++able;
+            if (n != node && named.rule.contains(w.keepers[n]->promise.incarnation) && w.keepers[n]->end_heard > since)
+                ++able;
         return named.rule.asynchronous() || able + named.rule.k <= named.rule.members.size();
     });
+}
+
+/// By this step clients, or standbys' confirmations, may get through that did not before.
+bool lets_pass(const keeper::Step& step) {
+    if (const auto* start = std::get_if<keeper::StartStandby>(&step)) return !start->upstream.empty();
+    return std::holds_alternative<keeper::StartPrimary>(step) || std::holds_alternative<keeper::Follow>(step) ||
+           std::holds_alternative<keeper::Promote>(step) || std::holds_alternative<keeper::ApplyRule>(step) ||
+           std::holds_alternative<keeper::OpenToClients>(step);
 }
 
 /// A commit is acknowledged only after k members of a rule in force have flushed it.
@@ -113,21 +127,25 @@ void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
     const std::uint64_t epoch = epoch_served(w, node);
     if (g.chosen_epoch > epoch && std::min(g.chosen_end, w.archive->common(branch, g.chosen_branch)) < lsn &&
         g.loss_accepted != g.chosen_epoch)
-        return w.violated("I3: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " + std::to_string(epoch) +
-                          " what the node chosen in epoch " + std::to_string(g.chosen_epoch) + " does not have");
+        return w.violated("I3: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " +
+                          std::to_string(epoch) + " what the node chosen in epoch " + std::to_string(g.chosen_epoch) +
+                          " does not have");
     for (const Reign& r : g.reigns)
         if (r.epoch > epoch && w.archive->common(branch, r.branch) < lsn && g.loss_accepted < r.epoch)
-            return w.violated("I2: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " + std::to_string(epoch) +
-                              " what " + name_of(r.node).v + ", primary of epoch " + std::to_string(r.epoch) + ", does not have");
+            return w.violated("I2: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " +
+                              std::to_string(epoch) + " what " + name_of(r.node).v + ", primary of epoch " +
+                              std::to_string(r.epoch) + ", does not have");
     if (!under_a_rule(w, node, lsn))
-        w.violated("R3, R6: " + name_of(node).v + " acknowledges at " + at(lsn) + " under no rule in force" + confirmed_text(w));
+        w.violated("R3, R6: " + name_of(node).v + " acknowledges at " + at(lsn) + " under no rule in force" +
+                   confirmed_text(w));
 }
 
 void check_seen(World& w, NodeIx node, std::uint64_t lsn) {
     note_acknowledged(w, node, lsn);
     const Server& s = *w.server(node);
     if (!s.promoted && !under_a_rule(w, node, lsn))
-        w.violated("R9: clients see WAL up to " + at(lsn) + " on " + name_of(node).v + " that its standbys do not have");
+        w.violated("R9: clients see WAL up to " + at(lsn) + " on " + name_of(node).v +
+                   " that its standbys do not have");
 }
 
 void check_reign(World& w, NodeIx node) {
@@ -148,7 +166,8 @@ void check_reign(World& w, NodeIx node) {
     const bool unseen = w.machines[node]->put_back && (k.run.on_its_own() || g.unseen == node);
     if (g.loss_accepted == epoch || unseen) accept_loss(w, branch, s->flushed);
     if (const std::string lost = missing(w, branch, s->flushed); !lost.empty())
-        return w.violated("I2: " + name_of(node).v + " is primary of epoch " + std::to_string(epoch) + " without " + lost);
+        return w.violated("I2: " + name_of(node).v + " is primary of epoch " + std::to_string(epoch) + " without " +
+                          lost);
     g.reigns.push_back({epoch, node, branch});
     if (g.reigns.size() > 6) g.reigns.erase(g.reigns.begin());
 }
@@ -182,8 +201,8 @@ void check_promised(World& w, NodeIx node, const Stamp& stamp) {
     const auto order = [](const Stamp& s) { return std::tuple(s.epoch, s.term, s.version); };
     if (order(stamp) < order(highest))
         return w.violated("I4: " + name_of(node).v + " promises epoch " + std::to_string(stamp.epoch.v) + " version " +
-                          std::to_string(stamp.version.v) + " after epoch " + std::to_string(highest.epoch.v) + " version " +
-                          std::to_string(highest.version.v));
+                          std::to_string(stamp.version.v) + " after epoch " + std::to_string(highest.epoch.v) +
+                          " version " + std::to_string(highest.version.v));
     highest = stamp;
 }
 
@@ -192,7 +211,9 @@ void check_acts(World& w, NodeIx node) {
     const auto found = w.ghost->promised.find(inc_of(k.promise.incarnation));
     if (found == w.ghost->promised.end() || !k.promise.goal || k.promise.promised == found->second) return;
     if (may_follow(found->second, k.promise.promised)) return;
-    if (w.machines[node]->put_back && k.run.on_its_own()) return;
+    // A keeper can't know that its state file was put back. Until the monitor has spoken it may do what lets nothing
+    // pass.
+    if (w.machines[node]->put_back && (k.run.on_its_own() || !lets_pass(*k.decision.step))) return;
     w.violated("I4: " + name_of(node).v + " acts on epoch " + std::to_string(k.promise.promised.epoch.v) + " version " +
                std::to_string(k.promise.promised.version.v) + ", and has promised epoch " +
                std::to_string(found->second.epoch.v) + " version " + std::to_string(found->second.version.v));
@@ -210,8 +231,8 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
         const Inc inc = inc_of(after.primary_incarnation);
         const auto [told, fresh] = g.told.try_emplace(after.primary_epoch.v, Told{node, inc});
         if (!fresh && (told->second.node != node || told->second.inc != inc))
-            return w.violated("I1: " + after.primary.v + " and " + name_of(told->second.node).v + " are told to be primary in epoch " +
-                              std::to_string(after.primary_epoch.v));
+            return w.violated("I1: " + after.primary.v + " and " + name_of(told->second.node).v +
+                              " are told to be primary in epoch " + std::to_string(after.primary_epoch.v));
     }
     if (after.permit && after.permit != before.permit) {
         const NodeIx node = node_of(after.primary);
@@ -224,10 +245,12 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
     g.chosen_epoch = after.epoch.v;
     g.chosen_branch = m.disk.wal.base().branch;
     g.chosen_end = complete_end(*w.archive, m.disk.wal);
-    // One whose disk was put back a moment ago, unheard of so far, is found out when it comes back: it lacks the floor.
+    // A standby that was put back to less than it has confirmed counts as what it says: open finding 48.
+    if (m.put_back) g.unseen = node_of(after.primary);
     if (g.loss_accepted == after.epoch.v || m.put_back) return;
     if (const std::string lost = missing(w, g.chosen_branch, g.chosen_end); !lost.empty())
-        w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + " without " + lost);
+        w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + " without " +
+                   lost);
 }
 
 void check_left_alone(World& w, NodeIx node, const std::string& what) {
@@ -241,7 +264,8 @@ void forget_destroyed(World& w) {
         std::uint64_t has = 0;
         for (NodeIx node = 0; node < w.nodes(); ++node) {
             const Wal& wal = w.machines[node]->disk.wal;
-            if (!wal.empty()) has = std::max(has, std::min(complete_end(*w.archive, wal), w.archive->common(b, wal.base().branch)));
+            if (!wal.empty())
+                has = std::max(has, std::min(complete_end(*w.archive, wal), w.archive->common(b, wal.base().branch)));
         }
         if (g.acknowledged[b] > has) g.acknowledged[b] = has > (*w.archive)[b].fork ? has : 0;
     }
@@ -255,7 +279,8 @@ void check_healthy(World& w) {
         const NodeIx node = node_of(n.name);
         const auto& server = w.server(node);
         if (!server || !server->postmaster) return;  // its report is on its way
-        if (!w.machines[node]->disk.wal.whole()) w.violated("I9: " + n.name.v + " is shown healthy and has a hole in its WAL");
+        if (!w.machines[node]->disk.wal.whole())
+            w.violated("I9: " + n.name.v + " is shown healthy and has a hole in its WAL");
     }
 }
 

@@ -8,8 +8,9 @@ namespace {
 
 /// Mostly small; some as large as a segment, so that records lie across its boundary.
 std::uint64_t commit_bytes(World& w) {
-    if (w.chance(0.75)) return static_cast<std::uint64_t>(w.between(100, 8000));
-    if (w.chance(0.8)) return static_cast<std::uint64_t>(w.between(100'000, 6'000'000));
+    if (!w.chance(w.options->large ? 0.5 : 0) && w.chance(0.75))
+        return static_cast<std::uint64_t>(w.between(100, 8000));
+    if (!w.options->large && w.chance(0.8)) return static_cast<std::uint64_t>(w.between(100'000, 6'000'000));
     return static_cast<std::uint64_t>(w.between(segment_bytes / 2, segment_bytes + 1000));
 }
 

@@ -1,5 +1,6 @@
-// What can happen next, as a small plain value. An event is about something that may be over by the time it happens: `tag`
-// names the run, session or connection that it was meant for, and a handler ignores what is not its time any more.
+// What can happen next, as a small plain value. An event is about something that may be over by the time it happens:
+// `tag` names the run, session or connection that it was meant for, and a handler ignores what is not its time any
+// more.
 #pragma once
 
 #include <boost/describe.hpp>
@@ -9,23 +10,22 @@
 
 namespace pgaf::sim {
 
-BOOST_DEFINE_ENUM_CLASS(
-    Ev,
-    // A keeper; tag: its run.
-    look, looked, pulse, stored, step, connect, silence, probed, state_again,
-    // Messages and ends of a session; tag: the session.
-    up, down,
-    // A server; tag: its run.
-    started, reloaded, startup_reloads, checkpointer_reloads, receiver_connects, flushed, promoted, checkpointed, shut_down,
-    walsenders_ended, reaped, lingered,
-    // A replication connection; tag: its number.
-    sender_reloads, wal, reply, sender_lost, receiver_lost,
-    // Machines and processes.
-    launcher_starts, keeper_starts, power_on, handover_over,
-    // The monitor; tag: its life.
-    tick, monitor_starts,
-    // Clients and those who do harm.
-    client, nemesis)
+BOOST_DEFINE_ENUM_CLASS(Ev,
+                        // A keeper; tag: its run.
+                        look, looked, pulse, stored, step, connect, silence, probed, state_again,
+                        // Messages and ends of a session; tag: the session.
+                        up, down,
+                        // A server; tag: its run.
+                        started, reloaded, startup_reloads, checkpointer_reloads, receiver_connects, flushed, promoted,
+                        checkpointed, shut_down, walsenders_ended, reaped, lingered,
+                        // A replication connection; tag: its number.
+                        sender_reloads, wal, reply, sender_lost, receiver_lost,
+                        // Machines and processes.
+                        launcher_starts, keeper_starts, power_on, handover_over,
+                        // The monitor; tag: its life.
+                        tick, monitor_starts,
+                        // Clients and those who do harm.
+                        client, nemesis)
 
 struct Event {
     Ev kind = Ev::nemesis;

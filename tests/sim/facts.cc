@@ -17,7 +17,8 @@ std::vector<TimelineFork> forks_of(const World& w, const Machine& m, std::uint32
     if (timeline <= 1 || m.disk.wal.empty()) return {};
     std::vector<TimelineFork> forks = w.archive->forks(m.disk.wal.extents.back().branch);
     // The history file of the timeline that it is on: not of one that its WAL only leads to later.
-    const auto own = std::find_if(forks.begin(), forks.end(), [&](const TimelineFork& f) { return f.timeline.v == timeline; });
+    const auto own =
+        std::find_if(forks.begin(), forks.end(), [&](const TimelineFork& f) { return f.timeline.v == timeline; });
     forks.erase(own, forks.end());
     return forks;
 }
@@ -76,8 +77,10 @@ void add_standby(const World& w, NodeIx node, const Keeper& k, keeper::Facts& f)
         f.end_exact = true;
         return;
     }
-    if (s.receiver && s.received >= s.replayed) f.timeline = Timeline{s.receiver->timeline};
-    else f.timeline = Timeline{timeline_at(*w.archive, m.disk.wal, f.end.v)};
+    if (s.receiver && s.received >= s.replayed)
+        f.timeline = Timeline{s.receiver->timeline};
+    else
+        f.timeline = Timeline{timeline_at(*w.archive, m.disk.wal, f.end.v)};
 }
 
 void add_replication(const World& w, NodeIx node, keeper::Facts& f) {
@@ -89,7 +92,8 @@ void add_replication(const World& w, NodeIx node, keeper::Facts& f) {
     }
     for (const Walsender& sender : m.server->senders) {
         if (sender.impostor) continue;
-        f.standbys.push_back({id_of(sender.name), sender.streaming, Lsn{sender.flushed}, Lsn{sender.replayed}, Millis{0}});
+        f.standbys.push_back(
+            {id_of(sender.name), sender.streaming, Lsn{sender.flushed}, Lsn{sender.replayed}, Millis{0}});
     }
     for (NodeIx peer = 0; peer < w.nodes(); ++peer)
         if (m.disk.slots & (1U << peer)) f.slots.push_back(slot_name(name_of(peer)));
@@ -122,8 +126,10 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
                : s.phase == Server::Phase::recovering ? PgStatus::starting
                                                       : PgStatus::running;
     if (!s.takes_connections()) {
-        if (s.postmaster && !s.stuck) k.answered_at = w.now;  // "the database system is starting up" is an answer, too
-        else f.trouble = "PostgreSQL gives no answer";
+        if (s.postmaster && !s.stuck)
+            k.answered_at = w.now;  // "the database system is starting up" is an answer, too
+        else
+            f.trouble = "PostgreSQL gives no answer";
         if (w.now - k.answered_at >= stuck_limit) f.status = PgStatus::stuck;
         return;
     }

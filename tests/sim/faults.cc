@@ -68,7 +68,8 @@ void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen) {
     if (!w.server(node)) return;
     for (Walsender& s : w.edit_server(node).senders) {
         if (s.peer != peer || s.frozen == frozen) continue;
-        w.say(node, [&] { return "the walsender of " + name_of(peer).v + (frozen ? " is stopped (SIGSTOP)" : " goes on"); });
+        w.say(node,
+              [&] { return "the walsender of " + name_of(peer).v + (frozen ? " is stopped (SIGSTOP)" : " goes on"); });
         s.frozen = frozen;
         if (frozen) {
             w.after(wal_timeout, wal_timeout + sec, {Ev::receiver_lost, peer, s.link, 0});
@@ -89,11 +90,12 @@ void kill_all(World& w, NodeIx node) {
     power_on(w, node);
 }
 
-// ---- disks ------------------------------------------------------------------------------------------------------------
+// ---- disks ----------------------------------------------------------------------------------------------------------
 
 void empty_disk(World& w, NodeIx node, bool state_too) {
     power_off(w, node);
-    w.say(node, [&] { return std::string("its data folder is emptied") + (state_too ? ", its state folder too" : ""); });
+    w.say(node,
+          [&] { return std::string("its data folder is emptied") + (state_too ? ", its state folder too" : ""); });
     Disk& d = w.machines[node].edit().disk;
     Disk fresh;
     fresh.rebuilding = !state_too && d.rebuilding;
@@ -127,15 +129,25 @@ void put_back(World& w, NodeIx node, const Disk& disk) {
     power_on(w, node);
 }
 
+void put_back_state(World& w, NodeIx node, const std::optional<keeper::Promise>& state) {
+    if (w.machines[node]->disk.state == state) return;
+    kill_keeper(w, node);
+    w.say(node, [] { return std::string("its state file is put back to an older one"); });
+    w.machines[node].edit().disk.state = state;
+    w.machines[node].edit().put_back = true;
+    power_on(w, node);
+}
+
 void reset_node(World& w, NodeIx node) {
     w.say(node, [] { return std::string("an operator resets the node"); });
     empty_disk(w, node, true);
 }
 
-// ---- connections ------------------------------------------------------------------------------------------------------
+// ---- connections ----------------------------------------------------------------------------------------------------
 
 void add_impostor(World& w, NodeIx primary, NodeIx as) {
-    if (!w.server(primary) || w.server(primary)->phase != Server::Phase::primary || !w.machines[as]->disk.has_data) return;
+    if (!w.server(primary) || w.server(primary)->phase != Server::Phase::primary || !w.machines[as]->disk.has_data)
+        return;
     w.say(primary, [&] { return "a tool connects under the name of " + name_of(as).v; });
     Walsender s;
     s.link = ++w.network.edit().last_link;
@@ -154,8 +166,8 @@ void echo_goal(World& w, NodeIx node) {
         if (boot != k.boot || goal.node != k.promise.node || !w.chance(0.5)) continue;
         const Goal late = goal;
         w.say(node, [&] {
-            return "a goal comes once more: " + std::string(word(late.role)) + ", epoch " + std::to_string(late.stamp.epoch.v) +
-                   " version " + std::to_string(late.stamp.version.v);
+            return "a goal comes once more: " + std::string(word(late.role)) + ", epoch " +
+                   std::to_string(late.stamp.epoch.v) + " version " + std::to_string(late.stamp.version.v);
         });
         return on_goal(w, node, late);
     }

@@ -25,6 +25,8 @@ void lose_state_file(World& w, NodeIx node);
 void damage_state_file(World& w, NodeIx node);
 /// The whole disk is put back to what it was.
 void put_back(World& w, NodeIx node, const Disk& disk);
+/// Its state file alone is; its PostgreSQL runs on meanwhile.
+void put_back_state(World& w, NodeIx node, const std::optional<keeper::Promise>& state);
 /// What an operator does with a node that says it has to be reset.
 void reset_node(World& w, NodeIx node);
 

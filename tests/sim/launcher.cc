@@ -1,4 +1,5 @@
 // pgaf-launcher: the postmaster's parent. It dies, and the postmaster with it; it is told to end, and hands over first.
+#include "common/mutation.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/server.h"
 
@@ -29,7 +30,7 @@ void start_launcher(World& w, NodeIx node) {
     Machine& m = w.machines[node].edit();
     if (m.launcher.alive || !m.power) return;
     // What an earlier life has left is ended first (R13).
-    if (m.server) return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
+    if (m.server && !broken(Mutation::r13)) return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
     m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false, false};
     w.after(ms, 100 * ms, {Ev::launcher_starts, node, m.launcher.life});
 }

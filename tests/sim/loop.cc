@@ -57,8 +57,10 @@ void took(World& w, NodeIx node, keeper::Facts seen) {
     check_folder(w, node);
     think(w, node);
     consider_let_go(w, node);
-    if (w.keepers[node]->report_due) send_report(w, node);
-    else report_if_news(w, node);
+    if (w.keepers[node]->report_due)
+        send_report(w, node);
+    else
+        report_if_news(w, node);
     const Micros wait = k.facts.end_pending ? ms : next_look(w, k);
     plan_look(w, node, wait, wait);
 }
@@ -86,7 +88,7 @@ void begin(World& w, NodeIx node) {
     report_if_news(w, node);
 }
 
-// ---- the promise ------------------------------------------------------------------------------------------------------
+// ---- the promise ----------------------------------------------------------------------------------------------------
 
 struct Wanted {
     std::optional<keeper::Promise> promise;
@@ -105,9 +107,12 @@ Wanted wanted(World& w, NodeIx node, Change change) {
     if (k.under_way || k.unsettled) return {std::nullopt, true};
     keeper::Promise next = k.promise;
     switch (keeper::look_at_folder(k.promise, k.facts).kind) {
-        case keeper::FolderNews::Kind::replaced: return {keeper::new_incarnation(next, fresh_id(w, node)), true};
-        case keeper::FolderNews::Kind::made: break;
-        case keeper::FolderNews::Kind::same: return {std::nullopt, true};
+        case keeper::FolderNews::Kind::replaced:
+            return {keeper::new_incarnation(next, fresh_id(w, node)), true};
+        case keeper::FolderNews::Kind::made:
+            break;
+        case keeper::FolderNews::Kind::same:
+            return {std::nullopt, true};
     }
     next.has_folder = true;
     if (next.system_id.empty()) next.system_id = k.facts.system_id;
@@ -175,12 +180,12 @@ void on_stored(World& w, NodeIx node, std::uint32_t boot) {
     w.machines[node].edit().disk.state = written;
     k.promise = written;
     k.state_trouble.clear();
-    if (written.goal) check_promised(w, node, written.promised);
+    if (change == Change::goal) check_promised(w, node, written.promised);
     changed(w, node, change, true, true, before);
     next_change(w, node);
 }
 
-// ---- looking ----------------------------------------------------------------------------------------------------------
+// ---- looking --------------------------------------------------------------------------------------------------------
 
 void plan_look(World& w, NodeIx node, Micros low, Micros high) {
     Keeper& k = w.keepers[node].edit();
@@ -216,7 +221,8 @@ void on_look(World& w, NodeIx node, std::uint32_t timer) {
     }
     took(w, node, std::move(seen));
     Keeper& after = w.keepers[node].edit();
-    after.settled_look = !after.under_way && !after.unsettled && !after.writing && after.session_alive && !after.facts.leaving && !after.facts.end_pending;
+    after.settled_look = !after.under_way && !after.unsettled && !after.writing && after.session_alive &&
+                         !after.facts.leaving && !after.facts.end_pending;
 }
 
 void on_looked(World& w, NodeIx node, std::uint32_t boot) {
@@ -254,7 +260,7 @@ void pass_time(World& w, NodeIx node) {
     k.run.monitor_away = k.run.monitor_in_reach ? Millis{0} : since;
 }
 
-// ---- deciding and stepping --------------------------------------------------------------------------------------------
+// ---- deciding and stepping ------------------------------------------------------------------------------------------
 
 void think(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
@@ -291,7 +297,7 @@ void step_ended(World& w, NodeIx node, const std::string& why) {
     stir(w, node);
 }
 
-// ---- the process ------------------------------------------------------------------------------------------------------
+// ---- the process ----------------------------------------------------------------------------------------------------
 
 void start_keeper(World& w, NodeIx node) {
     Machine& m = w.machines[node].edit();
@@ -328,7 +334,7 @@ void kill_keeper(World& w, NodeIx node) {
     if (!k.alive) return;
     if (k.writing && !w.machines[node]->bad_state_disk && w.chance(0.5)) {
         w.machines[node].edit().disk.state = *k.writing;
-        if (k.writing->goal) check_promised(w, node, k.writing->promised);
+        if (k.writing_for == Change::goal) check_promised(w, node, k.writing->promised);
     }
     close_session(w, node);
     k.alive = k.frozen = false;

@@ -1,5 +1,5 @@
-// A keeper's process: keeper/service/loop, loop_monitor, promise_keeper and session, on the virtual clock. The decisions are
-// production code (keeper/reconcile); what is written here again is only the order in which it is asked.
+// A keeper's process: keeper/service/loop, loop_monitor, promise_keeper and session, on the virtual clock. The
+// decisions are production code (keeper/reconcile); what is written here again is only the order in which it is asked.
 #pragma once
 
 #include "tests/sim/world.h"

@@ -74,8 +74,10 @@ void on_probe(World& w, NodeIx node, const fsm::ProbeRequest& request) {
     result.port = look_at_port(w, node, node_of(request.target));
     k.probes.push_back(result);
     const Micros limit = request.limit.v * ms;
-    if (result.port == PortState::silent) w.after(limit, limit + 5 * ms, {Ev::probed, node, k.boot});
-    else w.after(500, 5 * ms, {Ev::probed, node, k.boot});
+    if (result.port == PortState::silent)
+        w.after(limit, limit + 5 * ms, {Ev::probed, node, k.boot});
+    else
+        w.after(500, 5 * ms, {Ev::probed, node, k.boot});
 }
 
 void lost(World& w, NodeIx node) {
@@ -105,7 +107,7 @@ void call_ended(World& w, NodeIx node) {
 
 }  // namespace
 
-// ---- the session ------------------------------------------------------------------------------------------------------
+// ---- the session ----------------------------------------------------------------------------------------------------
 
 void on_connect(World& w, NodeIx node, std::uint32_t boot) {
     Keeper& k = w.keepers[node].edit();
@@ -177,7 +179,7 @@ void on_down(World& w, NodeIx node, std::uint32_t session) {
     on_goal(w, node, std::get<Goal>(*message));
 }
 
-// ---- goals ------------------------------------------------------------------------------------------------------------
+// ---- goals ----------------------------------------------------------------------------------------------------------
 
 void on_goal(World& w, NodeIx node, const Goal& goal) {
     heard(w, node);
@@ -215,8 +217,8 @@ void goal_taken(World& w, NodeIx node, bool changed, bool accepted) {
     if (changed) {
         w.say(node, [&] {
             const Goal& g = *k.promise.goal;
-            return "promises " + std::string(word(g.role)) + (g.upstream.empty() ? "" : " of " + g.upstream.v) + ", epoch " +
-                   std::to_string(g.stamp.epoch.v) + " version " + std::to_string(g.stamp.version.v);
+            return "promises " + std::string(word(g.role)) + (g.upstream.empty() ? "" : " of " + g.upstream.v) +
+                   ", epoch " + std::to_string(g.stamp.epoch.v) + " version " + std::to_string(g.stamp.version.v);
         });
         check_reign(w, node);
     }
@@ -238,7 +240,7 @@ void folder_changed(World& w, NodeIx node, bool new_one) {
     stir(w, node);
 }
 
-// ---- what the monitor is told -----------------------------------------------------------------------------------------
+// ---- what the monitor is told ---------------------------------------------------------------------------------------
 
 void report_if_news(World& w, NodeIx node) {
     const Keeper& k = *w.keepers[node];
@@ -251,7 +253,8 @@ void send_report(World& w, NodeIx node) {
     if (!k.session_asked || k.session.id == 0 || k.session_incarnation != k.promise.incarnation) return;
     Report report = report_now(k);
     report.seq = ++k.seq;
-    const bool whole = report.status == PgStatus::stopped ? !report.complete.empty() : report.in_recovery && report.replayed >= report.end;
+    const bool whole = report.status == PgStatus::stopped ? !report.complete.empty()
+                                                          : report.in_recovery && report.replayed >= report.end;
     k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status, w.now, whole});
     if (k.recent.size() > max_recent) k.recent.pop_front();
     k.sent = report;
@@ -267,7 +270,7 @@ void on_probed(World& w, NodeIx node, std::uint32_t boot) {
     if (k.session.id != 0) send_up(w, k.session.id, result);
 }
 
-// ---- the launcher's end -----------------------------------------------------------------------------------------------
+// ---- the launcher's end ---------------------------------------------------------------------------------------------
 
 void consider_let_go(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();

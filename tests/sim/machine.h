@@ -55,8 +55,9 @@ struct Disk {
     std::optional<keeper::Promise> state;
     bool state_damaged = false;
 };
-BOOST_DESCRIBE_STRUCT(Disk, (), (has_data, id, rebuilding, standby_signal, conf, wal, histories, placeholders, checkpoint_timeline,
-                                 redo, clean, slots, state, state_damaged))
+BOOST_DESCRIBE_STRUCT(Disk, (),
+                      (has_data, id, rebuilding, standby_signal, conf, wal, histories, placeholders,
+                       checkpoint_timeline, redo, clean, slots, state, state_damaged))
 
 /// A walsender. What it has loaded, and so what it may release, is its own affair (T).
 struct Walsender {
@@ -78,8 +79,9 @@ struct Walsender {
     bool frozen = false;
     [[nodiscard]] int priority() const { return names.priority(name); }
 };
-BOOST_DESCRIBE_STRUCT(Walsender, (), (link, peer, name, has_slot, impostor, streaming, heard, flushed, replayed, names,
-                                      reload_due, frozen))
+BOOST_DESCRIBE_STRUCT(Walsender, (),
+                      (link, peer, name, has_slot, impostor, streaming, heard, flushed, replayed, names, reload_due,
+                       frozen))
 
 /// A piece of WAL on its way: what lies at [from, to) on the path to `branch`.
 struct Chunk {
@@ -162,7 +164,8 @@ struct Server {
     std::vector<Walsender> senders;
 
     [[nodiscard]] bool takes_connections() const {
-        return postmaster && !stuck && (phase == Phase::standby || phase == Phase::promoting || phase == Phase::primary);
+        return postmaster && !stuck &&
+               (phase == Phase::standby || phase == Phase::promoting || phase == Phase::primary);
     }
     [[nodiscard]] bool in_recovery() const { return phase != Phase::primary && !was_primary; }
     /// Stopping, and read-write before.
@@ -187,7 +190,8 @@ struct Machine {
     Micros frozen_since = 0;
     /// fsync takes long, and the state file can't be written.
     bool slow_disk = false;
-    /// Its disk was put back to a snapshot, and it has not been reset since: with no monitor in reach nobody finds out (R9).
+    /// Its disk was put back to a snapshot, and it has not been reset since: with no monitor in reach nobody finds out
+    /// (R9).
     bool put_back = false;
     /// Putting it back takes a while.
     Micros off_until = 0;

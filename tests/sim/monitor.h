@@ -36,7 +36,8 @@ struct Monitor {
     Micros wake_at = 0;
     /// What came while it was frozen.
     std::vector<Event> held;
-    ///   1: it dies before its next decision is durable; 2: after that, before anything is sent; 3: after the first message
+    ///   1: it dies before its next decision is durable; 2: after that, before anything is sent; 3: after the first
+    ///   message
     int dies_at_decision = 0;
     std::uint64_t last_command = 0;
     std::vector<std::pair<std::uint64_t, std::string>> commands;

@@ -100,7 +100,8 @@ void heart_step(World& w, const fsm::Input& input) {
 
 void close(World& w, std::uint32_t id) {
     Monitor& m = w.monitor.edit();
-    const auto found = std::find_if(m.sessions.begin(), m.sessions.end(), [&](const MonitorSession& s) { return s.id == id; });
+    const auto found =
+        std::find_if(m.sessions.begin(), m.sessions.end(), [&](const MonitorSession& s) { return s.id == id; });
     forget_end(w, id, true);
     if (found == m.sessions.end()) return;
     const MonitorSession session = *found;
@@ -120,7 +121,8 @@ void open(World& w, NodeIx node, std::uint32_t id, const Hello& hello) {
     m.sessions.insert(m.sessions.begin(), MonitorSession{id, node, hello.boot});
     heart_step(w, fsm::SessionOpened{hello});
     const Monitor& now = *w.monitor;
-    const bool kept = std::any_of(now.sessions.begin(), now.sessions.end(), [&](const MonitorSession& s) { return s.id == id; });
+    const bool kept =
+        std::any_of(now.sessions.begin(), now.sessions.end(), [&](const MonitorSession& s) { return s.id == id; });
     if (kept && before != 0) end_session(w, before, "a newer session has taken the place of this one");
 }
 
@@ -143,7 +145,9 @@ void acknowledge(World& w, std::uint32_t id, std::uint64_t seq) {
 
 }  // namespace
 
-Millis monitor_now(const World& w) { return Millis{(w.now - w.monitor->left_out) / ms}; }
+Millis monitor_now(const World& w) {
+    return Millis{(w.now - w.monitor->left_out) / ms};
+}
 
 void start_monitor(World& w) {
     Monitor& m = w.monitor.edit();
@@ -174,8 +178,10 @@ void kill_monitor(World& w, bool told) {
     std::vector<std::uint32_t> ids;
     for (const Session& s : w.network->sessions) ids.push_back(s.id);
     for (const std::uint32_t id : ids) {
-        if (told) end_session_of_monitor(w, id);
-        else forget_end(w, id, true);
+        if (told)
+            end_session_of_monitor(w, id);
+        else
+            forget_end(w, id, true);
     }
 }
 
@@ -205,7 +211,8 @@ void on_up(World& w, NodeIx node, std::uint32_t session) {
     if (std::holds_alternative<Ended>(*message)) return close(w, session);
     if (const auto* hello = std::get_if<Hello>(&*message)) return open(w, node, session, *hello);
     const Monitor& m = *w.monitor;
-    const bool known = std::any_of(m.sessions.begin(), m.sessions.end(), [&](const MonitorSession& s) { return s.id == session; });
+    const bool known =
+        std::any_of(m.sessions.begin(), m.sessions.end(), [&](const MonitorSession& s) { return s.id == session; });
     if (!known) return;
     if (const auto* report = std::get_if<Report>(&*message)) {
         heart_step(w, fsm::ReportReceived{*report});
@@ -224,7 +231,8 @@ void give_command(World& w, fsm::Command command) {
     if (!w.monitor->alive || w.monitor->frozen || !w.monitor->heart) return;
     command.id = ++w.monitor.edit().last_command;
     w.say(nobody, [&] {
-        return "an operator: " + command.kind + " " + command.node.v + (command.allow_data_loss ? " --allow-data-loss" : "") +
+        return "an operator: " + command.kind + " " + command.node.v +
+               (command.allow_data_loss ? " --allow-data-loss" : "") +
                (command.setting.empty() ? "" : command.setting + "=" + command.value);
     });
     heart_step(w, command);

@@ -31,7 +31,9 @@ struct Names {
     friend bool operator==(const Names&, const Names&) = default;
 };
 
-inline Names closed_names() { return {Names::Kind::closed, 1, 0, {}}; }
+inline Names closed_names() {
+    return {Names::Kind::closed, 1, 0, {}};
+}
 
 /// As keeper/postgres renders a rule: without members it is the closed one.
 inline Names names_of(const SyncRule& rule, bool padded) {

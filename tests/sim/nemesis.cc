@@ -15,18 +15,19 @@ struct Weight {
     unsigned weight;
 };
 constexpr Weight weights[] = {
-    {Harm::postmaster, 10},   {Harm::backend, 4},       {Harm::keeper, 6},        {Harm::launcher, 4},
-    {Harm::all_processes, 5}, {Harm::power, 10},        {Harm::freeze, 8},        {Harm::freeze_keeper, 4},
-    {Harm::freeze_server, 3}, {Harm::freeze_sender, 4}, {Harm::leave, 3},         {Harm::isolate, 8},
-    {Harm::cut_monitor, 8},   {Harm::cut_pair, 8},      {Harm::one_way, 6},       {Harm::slow, 4},
-    {Harm::reset_session, 3}, {Harm::cut_clients, 1},   {Harm::echo, 5},          {Harm::monitor, 5},
+    {Harm::postmaster, 10},   {Harm::backend, 4},        {Harm::keeper, 6},       {Harm::launcher, 4},
+    {Harm::all_processes, 5}, {Harm::power, 10},         {Harm::freeze, 8},       {Harm::freeze_keeper, 4},
+    {Harm::freeze_server, 3}, {Harm::freeze_sender, 4},  {Harm::leave, 3},        {Harm::isolate, 8},
+    {Harm::cut_monitor, 8},   {Harm::cut_pair, 8},       {Harm::one_way, 6},      {Harm::slow, 4},
+    {Harm::reset_session, 3}, {Harm::cut_clients, 1},    {Harm::echo, 5},         {Harm::monitor, 5},
     {Harm::monitor_dies, 6},  {Harm::freeze_monitor, 3}, {Harm::empty_disk, 3},   {Harm::snapshot, 2},
-    {Harm::lose_state, 2},    {Harm::damage_state, 1},  {Harm::bad_state_disk, 2}, {Harm::slow_disk, 3},
-    {Harm::hold_replay, 4},   {Harm::impostor, 1},      {Harm::switchover, 8},    {Harm::failover, 4},
-    {Harm::maintenance, 3},   {Harm::drop, 2},          {Harm::sync_standbys, 4}, {Harm::priority, 2},
-    {Harm::quorum, 2}};
+    {Harm::lose_state, 2},    {Harm::old_state, 1},      {Harm::damage_state, 1}, {Harm::bad_state_disk, 2},
+    {Harm::slow_disk, 3},     {Harm::hold_replay, 4},    {Harm::impostor, 1},     {Harm::switchover, 8},
+    {Harm::failover, 4},      {Harm::maintenance, 3},    {Harm::drop, 2},         {Harm::sync_standbys, 4},
+    {Harm::priority, 2},      {Harm::quorum, 2}};
 
-Harm pick_harm(Rng& rng) {
+Harm pick_harm(Rng& rng, const std::vector<Harm>& only) {
+    if (!only.empty()) return only[rng.below(only.size())];
     unsigned sum = 0;
     for (const Weight& w : weights) sum += w.weight;
     auto left = static_cast<unsigned>(rng.below(sum));
@@ -61,14 +62,18 @@ fsm::Command command(const char* kind, NodeIx node = nobody) {
 
 void isolate(World& w, NodeIx node, bool away) {
     for (std::size_t other = 0; other < w.network->machines; ++other) {
-        if (away) cut(w, node, other), cut(w, other, node);
-        else heal(w, node, other), heal(w, other, node);
+        if (away)
+            cut(w, node, other), cut(w, other, node);
+        else
+            heal(w, node, other), heal(w, other, node);
     }
 }
 
 void both(World& w, std::size_t a, std::size_t b, bool away) {
-    if (away) cut(w, a, b), cut(w, b, a);
-    else heal(w, a, b), heal(w, b, a);
+    if (away)
+        cut(w, a, b), cut(w, b, a);
+    else
+        heal(w, a, b), heal(w, b, a);
 }
 
 /// One way, between any two machines but the clients'.
@@ -81,8 +86,10 @@ std::pair<std::size_t, std::size_t> direction(const World& w, const Act& act) {
 void operate(World& w, const Act& act) {
     fsm::Command c;
     switch (act.harm) {
-        case Harm::switchover: return give_command(w, command("switchover", act.other % 2 == 0 ? act.peer : nobody));
-        case Harm::failover: return give_command(w, command("failover", act.other % 2 == 0 ? act.peer : nobody));
+        case Harm::switchover:
+            return give_command(w, command("switchover", act.other % 2 == 0 ? act.peer : nobody));
+        case Harm::failover:
+            return give_command(w, command("failover", act.other % 2 == 0 ? act.peer : nobody));
         case Harm::maintenance:
             c = command("enable-maintenance", act.node);
             c.allow_failover = c.force = act.other % 2 == 0;
@@ -104,7 +111,8 @@ void operate(World& w, const Act& act) {
             c = command("set-node", act.node);
             c.replication_quorum = act.other % 2 == 0;
             return give_command(w, c);
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -126,8 +134,8 @@ bool monitor_sees(const World& w, NodeIx node) {
 }  // namespace
 
 bool destroys(Harm harm) {
-    return harm == Harm::empty_disk || harm == Harm::snapshot || harm == Harm::lose_state || harm == Harm::damage_state ||
-           harm == Harm::drop;
+    return harm == Harm::empty_disk || harm == Harm::snapshot || harm == Harm::lose_state ||
+           harm == Harm::damage_state || harm == Harm::old_state || harm == Harm::drop;
 }
 
 std::string text(const Act& act) {
@@ -138,7 +146,7 @@ std::string text(const Act& act) {
 Act Nemesis::act(Micros from) {
     Act a;
     a.number = ++acts_;
-    a.harm = pick_harm(rng_);
+    a.harm = pick_harm(rng_, only_);
     const auto who = rng_.below(10);
     a.victim = who < 5 ? Victim::primary : who < 8 ? Victim::standby : Victim::any;
     a.pick = static_cast<std::uint32_t>(rng_.below(nodes_));
@@ -146,14 +154,16 @@ Act Nemesis::act(Micros from) {
     a.start = from;
     // Mostly about as long as the timeouts, sometimes so short that it overlaps with what it causes.
     const auto kind = rng_.below(4);
-    a.length = kind == 0 ? rng_.between(ms, 300 * ms) : kind == 1 ? rng_.between(300 * ms, 3 * sec) : rng_.between(2 * sec, 12 * sec);
+    a.length = kind == 0   ? rng_.between(ms, 300 * ms)
+               : kind == 1 ? rng_.between(300 * ms, 3 * sec)
+                           : rng_.between(2 * sec, 12 * sec);
     return a;
 }
 
 Episode Nemesis::next(Micros mean_rest) {
     Episode e;
     e.rest = static_cast<Micros>(static_cast<double>(mean_rest) * static_cast<double>(rng_.below(2000)) / 1000.0);
-    if (rng_.below(25) == 0) {
+    if (only_.empty() && rng_.below(25) == 0) {
         Act a = act(0);
         a.harm = rng_.below(2) == 0 ? Harm::monitor : Harm::freeze_monitor;
         a.length = rng_.between(5 * sec, 60 * sec);
@@ -180,42 +190,73 @@ void begin_act(World& w, Act& act) {
     ++w.count.faults;
     const NodeIx n = act.node;
     switch (act.harm) {
-        case Harm::postmaster: return kill_postmaster(w, n);
-        case Harm::backend: return crash_backend(w, n);
-        case Harm::keeper: return kill_keeper(w, n);
-        case Harm::launcher: return kill_launcher(w, n);
-        case Harm::all_processes: return kill_all(w, n);
-        case Harm::power: return power_off(w, n);
-        case Harm::freeze: return freeze(w, n, true);
-        case Harm::freeze_keeper: return freeze_keeper(w, n, true);
-        case Harm::freeze_server: return freeze_server(w, n, true);
-        case Harm::freeze_sender: return freeze_sender(w, n, act.peer, true);
-        case Harm::leave: return end_launcher(w, n);
-        case Harm::isolate: return isolate(w, n, true);
-        case Harm::cut_monitor: return both(w, n, w.monitor_place(), true);
-        case Harm::cut_pair: return both(w, n, act.peer, true);
-        case Harm::one_way: return cut(w, direction(w, act).first, direction(w, act).second);
-        case Harm::slow: return set_slow(w, direction(w, act).first, direction(w, act).second, 20 + act.other % 200);
-        case Harm::reset_session: return reset_session(w, n);
-        case Harm::cut_clients: return both(w, n, w.client_place(), true);
-        case Harm::echo: return echo_goal(w, n);
-        case Harm::monitor: return kill_monitor(w, act.other % 2 == 0);
+        case Harm::postmaster:
+            return kill_postmaster(w, n);
+        case Harm::backend:
+            return crash_backend(w, n);
+        case Harm::keeper:
+            return kill_keeper(w, n);
+        case Harm::launcher:
+            return kill_launcher(w, n);
+        case Harm::all_processes:
+            return kill_all(w, n);
+        case Harm::power:
+            return power_off(w, n);
+        case Harm::freeze:
+            return freeze(w, n, true);
+        case Harm::freeze_keeper:
+            return freeze_keeper(w, n, true);
+        case Harm::freeze_server:
+            return freeze_server(w, n, true);
+        case Harm::freeze_sender:
+            return freeze_sender(w, n, act.peer, true);
+        case Harm::leave:
+            return end_launcher(w, n);
+        case Harm::isolate:
+            return isolate(w, n, true);
+        case Harm::cut_monitor:
+            return both(w, n, w.monitor_place(), true);
+        case Harm::cut_pair:
+            return both(w, n, act.peer, true);
+        case Harm::one_way:
+            return cut(w, direction(w, act).first, direction(w, act).second);
+        case Harm::slow:
+            return set_slow(w, direction(w, act).first, direction(w, act).second, 20 + act.other % 200);
+        case Harm::reset_session:
+            return reset_session(w, n);
+        case Harm::cut_clients:
+            return both(w, n, w.client_place(), true);
+        case Harm::echo:
+            return echo_goal(w, n);
+        case Harm::monitor:
+            return kill_monitor(w, act.other % 2 == 0);
         case Harm::monitor_dies:
             if (w.monitor->alive) w.monitor.edit().dies_at_decision = 1 + static_cast<int>(act.other % 3);
             return;
-        case Harm::freeze_monitor: return freeze_monitor(w, true);
+        case Harm::freeze_monitor:
+            return freeze_monitor(w, true);
         case Harm::empty_disk:
             // The only copy of the data: nothing could bring it back.
             if (!has_data_elsewhere(w, n)) return;
             return empty_disk(w, n, act.other % 2 == 0);
-        case Harm::snapshot: act.before = w.machines[n]->disk; return;
-        case Harm::lose_state: return lose_state_file(w, n);
-        case Harm::damage_state: return damage_state_file(w, n);
-        case Harm::bad_state_disk: w.machines[n].edit().bad_state_disk = true; return;
-        case Harm::slow_disk: w.machines[n].edit().slow_disk = true; return;
-        case Harm::hold_replay: return hold_replay(w, n, true);
-        case Harm::impostor: return;
-        default: return operate(w, act);
+        case Harm::old_state:
+        case Harm::snapshot:
+            act.before = w.machines[n]->disk;
+            return;
+        case Harm::lose_state:
+            return lose_state_file(w, n);
+        case Harm::damage_state:
+            return damage_state_file(w, n);
+        case Harm::bad_state_disk:
+            w.machines[n].edit().bad_state_disk = true;
+            return;
+        case Harm::slow_disk:
+            w.machines[n].edit().slow_disk = true;
+            return;
+        case Harm::hold_replay:
+            return hold_replay(w, n, true);
+        default:
+            return operate(w, act);
     }
 }
 
@@ -225,36 +266,61 @@ void end_act(World& w, Act& act) {
         case Harm::keeper:
         case Harm::launcher:
         case Harm::power:
-        case Harm::leave: return power_on(w, n);
-        case Harm::freeze: return freeze(w, n, false);
-        case Harm::freeze_keeper: return freeze_keeper(w, n, false);
-        case Harm::freeze_server: return freeze_server(w, n, false);
-        case Harm::freeze_sender: return freeze_sender(w, n, act.peer, false);
-        case Harm::isolate: return isolate(w, n, false);
-        case Harm::cut_monitor: return both(w, n, w.monitor_place(), false);
-        case Harm::cut_pair: return both(w, n, act.peer, false);
-        case Harm::one_way: return heal(w, direction(w, act).first, direction(w, act).second);
-        case Harm::slow: return set_slow(w, direction(w, act).first, direction(w, act).second, 1);
-        case Harm::cut_clients: return both(w, n, w.client_place(), false);
+        case Harm::leave:
+            return power_on(w, n);
+        case Harm::freeze:
+            return freeze(w, n, false);
+        case Harm::freeze_keeper:
+            return freeze_keeper(w, n, false);
+        case Harm::freeze_server:
+            return freeze_server(w, n, false);
+        case Harm::freeze_sender:
+            return freeze_sender(w, n, act.peer, false);
+        case Harm::isolate:
+            return isolate(w, n, false);
+        case Harm::cut_monitor:
+            return both(w, n, w.monitor_place(), false);
+        case Harm::cut_pair:
+            return both(w, n, act.peer, false);
+        case Harm::one_way:
+            return heal(w, direction(w, act).first, direction(w, act).second);
+        case Harm::slow:
+            return set_slow(w, direction(w, act).first, direction(w, act).second, 1);
+        case Harm::cut_clients:
+            return both(w, n, w.client_place(), false);
         case Harm::monitor:
-        case Harm::monitor_dies: return w.after(ms, 500 * ms, {Ev::monitor_starts});
-        case Harm::freeze_monitor: return freeze_monitor(w, false);
+        case Harm::monitor_dies:
+            return w.after(ms, 500 * ms, {Ev::monitor_starts});
+        case Harm::freeze_monitor:
+            return freeze_monitor(w, false);
         case Harm::snapshot:
             if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back(w, n, *act.before);
             return;
-        case Harm::bad_state_disk: w.machines[n].edit().bad_state_disk = false; return;
-        case Harm::slow_disk: w.machines[n].edit().slow_disk = false; return;
-        case Harm::hold_replay: return hold_replay(w, n, false);
-        case Harm::maintenance: return give_command(w, command("disable-maintenance", n));
-        default: return;
+        case Harm::old_state:
+            if (act.before && monitor_sees(w, n)) put_back_state(w, n, act.before->state);
+            return;
+        case Harm::bad_state_disk:
+            w.machines[n].edit().bad_state_disk = false;
+            return;
+        case Harm::slow_disk:
+            w.machines[n].edit().slow_disk = false;
+            return;
+        case Harm::hold_replay:
+            return hold_replay(w, n, false);
+        case Harm::maintenance:
+            return give_command(w, command("disable-maintenance", n));
+        default:
+            return;
     }
 }
 
 void repair(World& w) {
     heal_all(w);
     freeze_monitor(w, false);
-    if (w.monitor->alive) w.monitor.edit().dies_at_decision = 0;
-    else w.after(ms, 500 * ms, {Ev::monitor_starts});
+    if (w.monitor->alive)
+        w.monitor.edit().dies_at_decision = 0;
+    else
+        w.after(ms, 500 * ms, {Ev::monitor_starts});
     for (NodeIx n = 0; n < w.nodes(); ++n) {
         freeze(w, n, false);
         freeze_keeper(w, n, false);

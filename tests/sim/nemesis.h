@@ -19,7 +19,7 @@ BOOST_DEFINE_ENUM_CLASS(Harm,
                         // monitor
                         monitor, monitor_dies, freeze_monitor,
                         // disks
-                        empty_disk, snapshot, lose_state, damage_state, bad_state_disk, slow_disk,
+                        empty_disk, snapshot, lose_state, damage_state, old_state, bad_state_disk, slow_disk,
                         // PostgreSQL
                         hold_replay, impostor,
                         // operators
@@ -51,7 +51,9 @@ struct Episode {
 
 class Nemesis {
   public:
-    Nemesis(std::uint64_t seed, std::size_t nodes) : rng_(seed ^ 0x6e656d65736973ULL), nodes_(nodes) {}
+    /// `only`: what it may do; empty: everything.
+    Nemesis(std::uint64_t seed, std::size_t nodes, std::vector<Harm> only)
+        : rng_(seed ^ 0x6e656d65736973ULL), nodes_(nodes), only_(std::move(only)) {}
 
     /// Mean time between episodes.
     [[nodiscard]] Episode next(Micros mean_rest);
@@ -60,6 +62,7 @@ class Nemesis {
     Act act(Micros from);
     Rng rng_;
     std::size_t nodes_;
+    std::vector<Harm> only_;
     std::size_t acts_ = 0;
 };
 

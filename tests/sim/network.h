@@ -1,5 +1,5 @@
-// The virtual network: which machine reaches which, how fast, and the sessions between keepers and monitor. Machines are
-// numbered; after the nodes come the monitor's and the clients'.
+// The virtual network: which machine reaches which, how fast, and the sessions between keepers and monitor. Machines
+// are numbered; after the nodes come the monitor's and the clients'.
 #pragma once
 
 #include <deque>

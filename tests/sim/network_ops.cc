@@ -82,7 +82,8 @@ std::optional<DownMessage> take_down(World& w, std::uint32_t session) {
 void end_session_of_keeper(World& w, std::uint32_t session) {
     // A connection that never came about: nothing of it arrives later.
     const Session* s = w.network->find(session);
-    if (s && !s->up.empty() && std::holds_alternative<Hello>(s->up.front()) && !w.network->passes(s->node, w.monitor_place()))
+    if (s && !s->up.empty() && std::holds_alternative<Hello>(s->up.front()) &&
+        !w.network->passes(s->node, w.monitor_place()))
         w.network.edit().find(session)->monitor_end = false;
     send_up(w, session, Ended{});
     forget_end(w, session, false);
@@ -106,7 +107,7 @@ void forget_end(World& w, std::uint32_t session, bool monitor_end) {
     sweep(w);
 }
 
-// ---- cuts -------------------------------------------------------------------------------------------------------------
+// ---- cuts -----------------------------------------------------------------------------------------------------------
 
 void cut(World& w, std::size_t from, std::size_t to) {
     if (from == to || !w.network->passes(from, to)) return;
@@ -148,6 +149,25 @@ void heal_all(World& w) {
 void set_slow(World& w, std::size_t from, std::size_t to, std::uint32_t factor) {
     Network& n = w.network.edit();
     n.slow[from * n.machines + to] = factor;
+}
+
+bool silent_for(const World& w, std::size_t listener, std::size_t speaker, Micros limit) {
+    Micros since = w.network->cut_since(speaker, listener);
+    if (speaker < w.nodes()) {
+        const Machine& m = *w.machines[speaker];
+        if (m.frozen && (since == 0 || m.frozen_since < since)) since = m.frozen_since;
+        if (!m.power) return true;
+        if (m.server && m.server->stuck && (since == 0 || m.server->stuck_since < since)) since = m.server->stuck_since;
+    }
+    return since != 0 && w.now - since >= limit;
+}
+
+void watch_links(World& w, NodeIx node) {
+    const auto& s = w.server(node);
+    if (!s) return;
+    for (const Walsender& sender : s->senders)
+        w.after(wal_timeout + ms, wal_timeout + 300 * ms, {Ev::sender_lost, node, sender.link, 1});
+    if (s->receiver) w.after(wal_timeout + ms, wal_timeout + 300 * ms, {Ev::receiver_lost, node, s->receiver->link, 1});
 }
 
 PortState look_at_port(const World& w, NodeIx node, NodeIx target) {

@@ -42,7 +42,8 @@ std::uint64_t sendable(const World& w, NodeIx node) {
 
 bool slot_is_free(const Server& s, NodeIx peer) {
     if (broken(Mutation::r14)) return true;
-    return std::none_of(s.senders.begin(), s.senders.end(), [&](const Walsender& sender) { return sender.peer == peer; });
+    return std::none_of(s.senders.begin(), s.senders.end(),
+                        [&](const Walsender& sender) { return sender.peer == peer; });
 }
 
 /// By the numbers of the timelines alone: what lies on them nobody compares (R5).
@@ -74,7 +75,9 @@ void answer(World& w, NodeIx node, Micros low, Micros high, std::uint64_t flushe
     w.after(low * slow, high * slow, {Ev::reply, r.upstream, r.link, flushed | number << number_at});
 }
 
-void plan_reply(World& w, NodeIx node, Micros low, Micros high) { answer(w, node, low, high, w.server(node)->received); }
+void plan_reply(World& w, NodeIx node, Micros low, Micros high) {
+    answer(w, node, low, high, w.server(node)->received);
+}
 
 /// A receiver that begins to stream says at first how far it has replayed, not what it has flushed (T).
 void say_replayed(World& w, NodeIx node) {
@@ -140,8 +143,8 @@ void plan_chunk(World& w, NodeIx node) {
     w.after(200 * slow, 2 * ms * slow, {Ev::wal, node, r.link});
 }
 
-/// SyncRepGetSyncRecPtr: how far commits are released by this walsender, by its own settings, over the priorities that each
-/// walsender has worked out for itself.
+/// SyncRepGetSyncRecPtr: how far commits are released by this walsender, by its own settings, over the priorities that
+/// each walsender has worked out for itself.
 std::uint64_t sync_position(const Server& server, const Walsender& self) {
     std::vector<const Walsender*> candidates;
     for (const Walsender& c : server.senders)
@@ -149,7 +152,8 @@ std::uint64_t sync_position(const Server& server, const Walsender& self) {
     const std::size_t k = self.names.k;
     if (candidates.size() < k) return 0;
     if (self.names.kind == Names::Kind::any) {
-        std::sort(candidates.begin(), candidates.end(), [](const auto* a, const auto* b) { return a->flushed > b->flushed; });
+        std::sort(candidates.begin(), candidates.end(),
+                  [](const auto* a, const auto* b) { return a->flushed > b->flushed; });
         return candidates[k - 1]->flushed;
     }
     std::stable_sort(candidates.begin(), candidates.end(),
@@ -165,17 +169,19 @@ std::uint64_t sync_position(const Server& server, const Walsender& self) {
 
 }  // namespace
 
-// ---- connections ------------------------------------------------------------------------------------------------------
+// ---- connections ----------------------------------------------------------------------------------------------------
 
 void plan_connect(World& w, NodeIx node, Micros low, Micros high) {
     w.after(low, high, {Ev::receiver_connects, node, w.server(node)->run});
 }
 
 void on_receiver_connects(World& w, NodeIx node, std::uint32_t run) {
-    // The startup process has been told of a reload before anybody could see it; it looks before it asks for a receiver.
+    // The startup process has been told of a reload before anybody could see it; it looks before it asks for a
+    // receiver.
     if (w.server(node) && w.server(node)->startup_reload_due) on_startup_reloads(w, node, run);
     const auto& s = w.server(node);
-    if (!s || s->run != run || s->phase != Server::Phase::standby || !s->postmaster || s->receiver || s->replay_held) return;
+    if (!s || s->run != run || s->phase != Server::Phase::standby || !s->postmaster || s->receiver || s->replay_held)
+        return;
     const Conn conn = s->startup_conn;
     if (conn.empty()) return;
     if (!may_connect(w, node, conn.upstream)) {
@@ -205,7 +211,8 @@ void end_receiver(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->receiver) return;
     const Receiver r = *w.server(node)->receiver;
     w.edit_server(node).receiver.reset();
-    if (w.server(r.upstream)) w.after(200, 5 * ms, {Ev::sender_lost, r.upstream, r.link, w.network->passes(node, r.upstream) ? 0U : 1U});
+    if (w.server(r.upstream))
+        w.after(200, 5 * ms, {Ev::sender_lost, r.upstream, r.link, w.network->passes(node, r.upstream) ? 0U : 1U});
     const auto& s = w.server(node);
     if (s->phase == Server::Phase::standby && s->postmaster) plan_connect(w, node, retry_interval, 2 * retry_interval);
     check_left_alone(w, node, "has lost its primary");
@@ -267,26 +274,7 @@ void drop_links(World& w, NodeIx node, bool told) {
         w.after(low, high, {Ev::sender_lost, s.receiver->upstream, s.receiver->link, told ? 1U : 0U});
 }
 
-bool silent_for(const World& w, std::size_t listener, std::size_t speaker, Micros limit) {
-    Micros since = w.network->cut_since(speaker, listener);
-    if (speaker < w.nodes()) {
-        const Machine& m = *w.machines[speaker];
-        if (m.frozen && (since == 0 || m.frozen_since < since)) since = m.frozen_since;
-        if (!m.power) return true;
-        if (m.server && m.server->stuck && (since == 0 || m.server->stuck_since < since)) since = m.server->stuck_since;
-    }
-    return since != 0 && w.now - since >= limit;
-}
-
-void watch_links(World& w, NodeIx node) {
-    const auto& s = w.server(node);
-    if (!s) return;
-    for (const Walsender& sender : s->senders)
-        w.after(wal_timeout + ms, wal_timeout + 300 * ms, {Ev::sender_lost, node, sender.link, 1});
-    if (s->receiver) w.after(wal_timeout + ms, wal_timeout + 300 * ms, {Ev::receiver_lost, node, s->receiver->link, 1});
-}
-
-// ---- WAL --------------------------------------------------------------------------------------------------------------
+// ---- WAL ------------------------------------------------------------------------------------------------------------
 
 void kick_senders(World& w, NodeIx node) {
     if (!w.server(node)) return;
@@ -350,7 +338,7 @@ void on_sender_reloads(World& w, NodeIx node, std::uint32_t link) {
     sender.names = m.disk.conf.names;
 }
 
-// ---- a primary's flushes and releases ---------------------------------------------------------------------------------
+// ---- a primary's flushes and releases -------------------------------------------------------------------------------
 
 void plan_flush(World& w, NodeIx node) {
     if (w.server(node)->flush_planned) return;
@@ -371,7 +359,8 @@ void on_flushed(World& w, NodeIx node, std::uint32_t run) {
     // Pages are flushed as they become full: often a record is on disk in part only.
     std::uint64_t to = inserted;
     const std::uint64_t last = w.archive->complete_before(branch, inserted - 1);
-    if (last >= s.flushed && inserted - last > 8192 && w.chance(0.4)) to = piece(w, node, std::max(last, s.flushed), inserted);
+    if (last >= s.flushed && inserted - last > 8192 && w.chance(0.4))
+        to = piece(w, node, std::max(last, s.flushed), inserted);
     s.flushed = to;
     m.disk.wal.extents.back().to = to;
     w.archive.edit().publish(branch, to);

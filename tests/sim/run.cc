@@ -28,6 +28,7 @@ std::shared_ptr<Options> options_of(const RunOptions& run) {
     if (sync == 0) o->settings.number_sync_standbys = 0;
     if (sync == 1 && o->nodes > 3) o->settings.number_sync_standbys = 2;
     for (std::size_t i = 0; i < o->nodes; ++i) o->priorities.push_back(rng.below(4) == 0 ? 70 : 50);
+    o->large = run.large;
     if (o->nodes > 3 && rng.below(4) == 0) o->without_quorum = static_cast<NodeIx>(o->nodes - 1);
     return o;
 }
@@ -35,7 +36,7 @@ std::shared_ptr<Options> options_of(const RunOptions& run) {
 class Run {
   public:
     explicit Run(const RunOptions& options)
-        : options_(options), world_(options_of(options)), nemesis_(options.seed, world_.nodes()) {
+        : options_(options), world_(options_of(options)), nemesis_(options.seed, world_.nodes(), options.only) {
         world_.trace = options.trace;
     }
 
@@ -71,7 +72,8 @@ class Run {
         result_.acts += e.acts.size();
         std::erase_if(e.acts, [&](const Act& a) { return options_.without.contains(a.number); });
         if (e.acts.empty()) return;
-        world_.ghost.edit().only_monitor_away = e.monitor_alone && !somebody_leaves() ? std::max<Micros>(world_.now, 1) : 0;
+        world_.ghost.edit().only_monitor_away =
+            e.monitor_alone && !somebody_leaves() ? std::max<Micros>(world_.now, 1) : 0;
         harm(e);
         world_.ghost.edit().only_monitor_away = 0;
         repair(world_);
@@ -176,8 +178,8 @@ class Run {
         const fsm::Summary s = fsm::summarize(*heart, monitor_now(world_));
         std::string text = "phase " + std::string(word(s.phase)) + ", primary " + s.primary.v + "; " + s.waiting;
         for (const auto& n : s.nodes)
-            text += "; " + n.name.v + ": " + std::string(word(n.state)) + " (" + std::string(word(n.assigned)) + ") " + n.doing +
-                    " " + n.problem;
+            text += "; " + n.name.v + ": " + std::string(word(n.state)) + " (" + std::string(word(n.assigned)) + ") " +
+                    n.doing + " " + n.problem;
         return text;
     }
 
@@ -189,7 +191,9 @@ class Run {
 
 }  // namespace
 
-RunResult run(const RunOptions& options) { return Run(options).all(); }
+RunResult run(const RunOptions& options) {
+    return Run(options).all();
+}
 
 RunOptions shrink(const RunOptions& options, const RunResult& found) {
     RunOptions best = options;

@@ -1,5 +1,5 @@
-// One seed from its beginning to its end: a cluster is formed, episode after episode of harm is done to it, and after each
-// it has to be well again. Quiet time, in which nothing would change but the clock, is counted and left out.
+// One seed from its beginning to its end: a cluster is formed, episode after episode of harm is done to it, and after
+// each it has to be well again. Quiet time, in which nothing would change but the clock, is counted and left out.
 #pragma once
 
 #include <optional>
@@ -20,6 +20,10 @@ struct RunOptions {
     /// Ends after this act's episode; 0: by hours.
     std::size_t last_act = 0;
     Micros mean_rest = 600 * sec;
+    /// Half of the commits are as large as a segment, so that many records lie across its boundary.
+    bool large = false;
+    /// What may be done to the cluster; empty: everything.
+    std::vector<Harm> only;
     Trace* trace = nullptr;
 };
 

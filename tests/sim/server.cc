@@ -20,11 +20,13 @@ std::uint64_t epoch_of_keeper(const World& w, NodeIx node) {
     return p.goal && p.goal->role == Role::primary ? p.promised.epoch.v : 0;
 }
 
-bool current(const World& w, NodeIx node, std::uint32_t run) { return w.server(node) && w.server(node)->run == run; }
+bool current(const World& w, NodeIx node, std::uint32_t run) {
+    return w.server(node) && w.server(node)->run == run;
+}
 
-/// From the end of its complete records on this server writes; after a crash from where its WAL ends, also within a record:
-/// what is there of that one stays and is skipped (XLOG_OVERWRITE_CONTRECORD, T), so that a standby that has it too has no
-/// hole. Its old branch goes on only when nobody can have more of it.
+/// From the end of its complete records on this server writes; after a crash from where its WAL ends, also within a
+/// record: what is there of that one stays and is skipped (XLOG_OVERWRITE_CONTRECORD, T), so that a standby that has it
+/// too has no hole. Its old branch goes on only when nobody can have more of it.
 void begin_writing(World& w, NodeIx node, std::optional<std::uint32_t> new_timeline) {
     Disk& disk = w.machines[node].edit().disk;
     const Extent base = disk.wal.base();
@@ -104,7 +106,7 @@ std::uint32_t timeline_of(const World& w, NodeIx node) {
     return m.disk.wal.empty() ? 0 : timeline_at(*w.archive, m.disk.wal, m.disk.wal.base().to);
 }
 
-// ---- start ------------------------------------------------------------------------------------------------------------
+// ---- start ----------------------------------------------------------------------------------------------------------
 
 bool start_server(World& w, NodeIx node) {
     Machine& m = w.machines[node].edit();
@@ -118,13 +120,15 @@ bool start_server(World& w, NodeIx node) {
     m.server = s;
     m.launcher.crashed = false;
     const bool clean = m.disk.clean;
-    w.say(node, [&] { return std::string("PostgreSQL starts ") + (m.disk.standby_signal ? "as a standby" : "read-write"); });
+    w.say(node,
+          [&] { return std::string("PostgreSQL starts ") + (m.disk.standby_signal ? "as a standby" : "read-write"); });
     w.after(clean ? 20 * ms : 60 * ms, clean ? 120 * ms : 1500 * ms, {Ev::started, node, s.run});
     return true;
 }
 
 void on_started(World& w, NodeIx node, std::uint32_t run) {
-    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::recovering || !w.server(node)->postmaster) return;
+    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::recovering || !w.server(node)->postmaster)
+        return;
     Machine& m = w.machines[node].edit();
     Server& s = *m.server;
     if (m.disk.standby_signal) {
@@ -140,7 +144,7 @@ void on_started(World& w, NodeIx node, std::uint32_t run) {
     }
 }
 
-// ---- reload -----------------------------------------------------------------------------------------------------------
+// ---- reload ---------------------------------------------------------------------------------------------------------
 
 void reload_server(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster || w.server(node)->reload_due) return;
@@ -203,11 +207,12 @@ void hold_replay(World& w, NodeIx node, bool held) {
     if (held || !s.in_recovery()) return;
     if (s.phase != Server::Phase::recovering) s.replayed = complete_end(*w.archive, w.machines[node]->disk.wal);
     on_startup_reloads(w, node, s.run);
-    if (w.server(node)->phase == Server::Phase::standby && !w.server(node)->receiver && !w.server(node)->startup_conn.empty())
+    if (w.server(node)->phase == Server::Phase::standby && !w.server(node)->receiver &&
+        !w.server(node)->startup_conn.empty())
         plan_connect(w, node, 500, 5 * ms);
 }
 
-// ---- promotion --------------------------------------------------------------------------------------------------------
+// ---- promotion ------------------------------------------------------------------------------------------------------
 
 void promote_server(World& w, NodeIx node) {
     Server& s = w.edit_server(node);
@@ -218,7 +223,8 @@ void promote_server(World& w, NodeIx node) {
 }
 
 void on_promoted(World& w, NodeIx node, std::uint32_t run) {
-    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::promoting || !w.server(node)->postmaster) return;
+    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::promoting || !w.server(node)->postmaster)
+        return;
     end_receiver(w, node);
     Machine& m = w.machines[node].edit();
     // As PostgreSQL chooses it: the ids for which it has a history file, one after the other, and then the next.
@@ -254,7 +260,7 @@ void write_message(World& w, NodeIx node) {
     plan_flush(w, node);
 }
 
-// ---- stops ------------------------------------------------------------------------------------------------------------
+// ---- stops ----------------------------------------------------------------------------------------------------------
 
 void stop_fast(World& w, NodeIx node) {
     if (!w.server(node)) return;
@@ -268,12 +274,15 @@ void stop_fast(World& w, NodeIx node) {
     s.has_sessions = false;
     w.say(node, [&] { return std::string("fast stop"); });
     check_left_alone(w, node, "is stopped");
-    if (young) w.after(5 * ms, 20 * ms, {Ev::reaped, node, s.run});
-    else w.after(5 * ms, 60 * ms, {Ev::shut_down, node, s.run});
+    if (young)
+        w.after(5 * ms, 20 * ms, {Ev::reaped, node, s.run});
+    else
+        w.after(5 * ms, 60 * ms, {Ev::shut_down, node, s.run});
 }
 
 void on_shut_down(World& w, NodeIx node, std::uint32_t run) {
-    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::stopping || !w.server(node)->postmaster) return;
+    if (!current(w, node, run) || w.server(node)->phase != Server::Phase::stopping || !w.server(node)->postmaster)
+        return;
     end_receiver(w, node);
     Machine& m = w.machines[node].edit();
     m.disk.clean = true;
@@ -292,9 +301,10 @@ void on_shut_down(World& w, NodeIx node, std::uint32_t run) {
 void look_whether_drained(World& w, NodeIx node) {
     const auto& s = w.server(node);
     if (!s || s->phase != Server::Phase::stopping || !s->shutdown_checkpoint) return;
-    const bool waits = s->was_primary && std::any_of(s->senders.begin(), s->senders.end(), [&](const Walsender& sender) {
-        return sender.streaming && sender.flushed < s->flushed;
-    });
+    const bool waits =
+        s->was_primary && std::any_of(s->senders.begin(), s->senders.end(), [&](const Walsender& sender) {
+            return sender.streaming && sender.flushed < s->flushed;
+        });
     if (!waits) w.after(1 * ms, 5 * ms, {Ev::reaped, node, s->run});
 }
 
@@ -312,7 +322,7 @@ void stop_immediately(World& w, NodeIx node) {
     w.after(2 * ms, 20 * ms, {Ev::reaped, node, w.server(node)->run});
 }
 
-// ---- deaths -----------------------------------------------------------------------------------------------------------
+// ---- deaths ---------------------------------------------------------------------------------------------------------
 
 void kill_postmaster(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster) return;

@@ -1,5 +1,5 @@
-// A server's life in the model: start, recovery, reload, promotion, stops and deaths. What happens at once is a function
-// with a verb, what happens later an on_...() that an event calls.
+// A server's life in the model: start, recovery, reload, promotion, stops and deaths. What happens at once is a
+// function with a verb, what happens later an on_...() that an event calls.
 #pragma once
 
 #include "tests/sim/world.h"

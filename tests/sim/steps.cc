@@ -68,7 +68,7 @@ Conn conn_to(const keeper::Layout& layout, const NodeName& upstream) {
 
 }  // namespace
 
-// ---- what phases share ------------------------------------------------------------------------------------------------
+// ---- what phases share ----------------------------------------------------------------------------------------------
 
 RunMemory& Phase::memory() const {
     Keeper& k = w.keepers[node].edit();
@@ -87,8 +87,12 @@ Next Phase::enter(int phase, Micros low, Micros high) const {
     return again(low, high);
 }
 
-bool Phase::running() const { return machine().launcher.alive && machine().server && machine().server->postmaster; }
-bool Phase::stopped() const { return machine().launcher.alive && !postmaster_lives(w, node); }
+bool Phase::running() const {
+    return machine().launcher.alive && machine().server && machine().server->postmaster;
+}
+bool Phase::stopped() const {
+    return machine().launcher.alive && !postmaster_lives(w, node);
+}
 
 bool Phase::in_force() const {
     const Conf& loaded = server().loaded;
@@ -126,9 +130,8 @@ bool Phase::flushed_by_rule(const SyncRule& rule, std::uint64_t target) const {
     for (const IncarnationId& member : rule.members) {
         const Inc name = inc_of(member);
         const auto& senders = server().senders;
-        if (std::any_of(senders.begin(), senders.end(), [&](const Walsender& s) {
-                return s.name == name && !s.impostor && s.flushed >= target;
-            }))
+        if (std::any_of(senders.begin(), senders.end(),
+                        [&](const Walsender& s) { return s.name == name && !s.impostor && s.flushed >= target; }))
             ++count;
     }
     return count >= rule.k;
@@ -148,7 +151,7 @@ void on_step(World& w, NodeIx node, std::uint32_t boot) {
     ask_for_change(w, node, Change::step);
 }
 
-// ---- starts, stops, upstreams -----------------------------------------------------------------------------------------
+// ---- starts, stops, upstreams ---------------------------------------------------------------------------------------
 
 Next advance(const Phase& p, const keeper::StartPrimary& step) {
     if (p.run().phase == 0) return start(p, step.layout, {}, false, {});
@@ -180,12 +183,15 @@ Next advance(const Phase& p, const keeper::Stop& step) {
     if (!p.machine().launcher.alive) return failed("no connection to pgaf-launcher");
     if (!postmaster_lives(p.w, p.node)) return done();
     if (p.run().phase == 0) {
-        if (step.mode == StopMode::fast) stop_fast(p.w, p.node);
-        else stop_immediately(p.w, p.node);
+        if (step.mode == StopMode::fast)
+            stop_fast(p.w, p.node);
+        else
+            stop_immediately(p.w, p.node);
         return p.enter(1, 5 * ms, 20 * ms);
     }
     // Only walsenders are waited for: after a moment they are ended.
-    if (p.run().phase == 1 && step.mode == StopMode::fast && p.server().shutdown_checkpoint) return p.enter(2, ms, 20 * ms);
+    if (p.run().phase == 1 && step.mode == StopMode::fast && p.server().shutdown_checkpoint)
+        return p.enter(2, ms, 20 * ms);
     if (p.run().phase == 2 && p.longer_than(walsender_grace)) {
         on_walsenders_ended(p.w, p.node, p.server().run);
         return p.enter(3, 5 * ms, 20 * ms);
@@ -193,7 +199,7 @@ Next advance(const Phase& p, const keeper::Stop& step) {
     return again(5 * ms, 20 * ms);
 }
 
-// ---- fence and promotion ----------------------------------------------------------------------------------------------
+// ---- fence and promotion --------------------------------------------------------------------------------------------
 
 Next advance(const Phase& p, const keeper::Fence& step) {
     if (!p.running()) return failed(not_running);
@@ -219,7 +225,8 @@ Next advance(const Phase& p, const keeper::Fence& step) {
             memory.fenced = true;
             memory.fenced_complete = complete_end(*p.w.archive, d.wal);
             memory.fenced_end = std::max({p.server().received, p.server().replayed, memory.fenced_complete});
-            // A torn record that an earlier run of the server has received is seen where it reaches into a later segment.
+            // A torn record that an earlier run of the server has received is seen where it reaches into a later
+            // segment.
             if (segment_start(d.wal.end()) > segment_start(memory.fenced_complete))
                 memory.fenced_end = std::max(memory.fenced_end, d.wal.end());
             memory.fenced_timeline = timeline_at(*p.w.archive, d.wal, memory.fenced_complete);
@@ -235,7 +242,8 @@ std::string reserve_timelines(const Phase& p, std::uint32_t own, std::uint32_t a
     Disk& d = p.disk();
     if (assigned <= own) return "it is on timeline " + std::to_string(own) + " already";
     if (std::binary_search(d.histories.begin(), d.histories.end(), assigned))
-        return "a history file of timeline " + std::to_string(assigned) + " exists: somebody else has promoted a server to it";
+        return "a history file of timeline " + std::to_string(assigned) +
+               " exists: somebody else has promoted a server to it";
     for (std::uint32_t t = own + 1; t < assigned; ++t) {
         const auto place = std::lower_bound(d.histories.begin(), d.histories.end(), t);
         if (place != d.histories.end() && *place == t) continue;
@@ -260,7 +268,8 @@ Next advance(const Phase& p, const keeper::Promote& step) {
             const Disk& d = p.machine().disk;
             const std::uint32_t own = timeline_at(*p.w.archive, d.wal, complete_end(*p.w.archive, d.wal));
             if (!broken(Mutation::r5_timeline))
-                if (const std::string why = reserve_timelines(p, own, step.timeline.v); !why.empty()) return failed(why);
+                if (const std::string why = reserve_timelines(p, own, step.timeline.v); !why.empty())
+                    return failed(why);
             p.memory().closed_all_along = p.memory().fenced = false;
             promote_server(p.w, p.node);
             return p.enter(2, 5 * ms, 20 * ms);

@@ -1,5 +1,5 @@
-// The steps of the reconciler on the model of PostgreSQL: keeper/postgres, phase by phase. Between two phases anything may
-// happen.
+// The steps of the reconciler on the model of PostgreSQL: keeper/postgres, phase by phase. Between two phases anything
+// may happen.
 #pragma once
 
 #include <string>
@@ -18,9 +18,15 @@ struct Next {
     Micros high = 0;
     std::string why;
 };
-inline Next again(Micros low, Micros high) { return {Next::Kind::again, low, high, {}}; }
-inline Next done() { return {Next::Kind::done, 0, 0, {}}; }
-inline Next failed(std::string why) { return {Next::Kind::failed, 0, 0, std::move(why)}; }
+inline Next again(Micros low, Micros high) {
+    return {Next::Kind::again, low, high, {}};
+}
+inline Next done() {
+    return {Next::Kind::done, 0, 0, {}};
+}
+inline Next failed(std::string why) {
+    return {Next::Kind::failed, 0, 0, std::move(why)};
+}
 
 /// One phase of one step: the world, whose keeper, and how far the step is.
 struct Phase {

@@ -18,12 +18,19 @@ bool source_answers(const Phase& p, NodeIx source) {
            (w.server(source)->loaded.access & (1U << p.node)) != 0;
 }
 
+/// Whoever still works on the files that are about to go fails (only where R13 is switched off somebody does).
+void end_survivors(const Phase& p) {
+    if (p.machine().server) lose_server(p.w, p.node, false);
+}
+
 /// What a copy brings along, and what the keeper makes of it.
-void take_over(const Phase& p, NodeIx source, const keeper::Layout& layout, const IncarnationId& next, bool with_slots) {
+void take_over(const Phase& p, NodeIx source, const keeper::Layout& layout, const IncarnationId& next,
+               bool with_slots) {
     const Machine from = *p.w.machines[source];
     Disk& d = p.disk();
     d.has_data = true;
-    const std::uint64_t end = from.server->in_recovery() ? complete_end(*p.w.archive, from.disk.wal) : from.server->flushed;
+    const std::uint64_t end =
+        from.server->in_recovery() ? complete_end(*p.w.archive, from.disk.wal) : from.server->flushed;
     d.wal.extents = {{from.disk.wal.base().branch, end}};
     d.histories = from.disk.histories;
     d.placeholders = from.disk.placeholders;
@@ -78,6 +85,7 @@ Next advance(const Phase& p, const keeper::Rewind& step) {
     if (p.run().phase == 0) {
         if (!source_answers(p, source))
             return p.longer_than(source_limit) ? failed("the source does not answer") : again(300 * ms, 600 * ms);
+        end_survivors(p);
         p.disk().rebuilding = true;
         return p.enter(1, 200 * ms, 3 * sec);
     }
@@ -96,6 +104,7 @@ Next advance(const Phase& p, const keeper::Clone& step) {
     if (p.run().phase == 0) {
         if (!source_answers(p, source))
             return p.longer_than(source_limit) ? failed("the source does not answer") : again(300 * ms, 600 * ms);
+        end_survivors(p);
         Disk& d = p.disk();
         d.rebuilding = true;
         d.has_data = false;
@@ -110,6 +119,7 @@ Next advance(const Phase& p, const keeper::Clone& step) {
 
 Next advance(const Phase& p, const keeper::DropTornTail& step) {
     if (!p.stopped()) return failed(not_stopped);
+    end_survivors(p);
     Disk& d = p.disk();
     // What remains ends with the last complete record.
     const std::uint64_t end = std::min(complete_end(*p.w.archive, d.wal), step.fork.v);

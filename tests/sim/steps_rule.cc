@@ -85,22 +85,26 @@ Next advance(const Phase& p, const keeper::ApplyRule& step) {
     if (p.run().phase != look && !p.server().takes_connections()) return failed("PostgreSQL gives no answer");
     const SyncRule& rule = step.rule.rule;
     switch (p.run().phase) {
-        case look: return begin_change(p, step);
+        case look:
+            return begin_change(p, step);
         case closing:
             if (!p.in_force()) return wait_in_force(p);
             return p.enter(sees_waiting, 2 * ms, 10 * ms);
         case sees_waiting:
             if (!p.server().sync_defined)
-                return p.longer_than(proof_limit) ? failed("commits still do not wait for standbys") : again(2 * ms, 100 * ms);
+                return p.longer_than(proof_limit) ? failed("commits still do not wait for standbys")
+                                                  : again(2 * ms, 100 * ms);
             p.put(names_of(rule, true), {});
             return p.enter(padding, 2 * ms, 6 * ms);
         case padding:
             if (!p.in_force()) return wait_in_force(p);
             return p.enter(proving, 2 * ms, 10 * ms);
-        case proving: return prove(p, rule);
+        case proving:
+            return prove(p, rule);
         case opening:
             if (!p.in_force()) return wait_in_force(p);
             if (rule.asynchronous() || broken(Mutation::r3)) return done();
+            if (broken(Mutation::r9_open) && !p.machine().disk.conf.open_to_clients) return done();
             write_message(p.w, p.node);
             return p.enter(flushing, 0, 2 * ms);
         default:

@@ -10,10 +10,18 @@ std::string clock_text(Micros when) {
     return text;
 }
 
+std::string Trace::hash_text() const {
+    char text[32];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash_));
+    return text;
+}
+
 void Trace::add(Micros when, NodeIx node, const std::string& what) {
     const std::string who = node == nobody ? "    " : std::string(1, static_cast<char>('a' + node)) + "   ";
     last_acknowledged_by_ = nobody;
     lines_.push_back(clock_text(when) + "  " + who + what);
+    // FNV-1a.
+    for (const char c : lines_.back()) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     if (lines_.size() <= kept_) return;
     lines_.pop_front();
     ++left_out_;
@@ -25,8 +33,9 @@ void Trace::acknowledged(Micros when, NodeIx node, std::uint32_t commit, const s
     } else {
         first_commit_ = commit;
     }
-    const std::string which = first_commit_ == commit ? " " + std::to_string(commit)
-                                                      : "s " + std::to_string(first_commit_) + " to " + std::to_string(commit);
+    const std::string which = first_commit_ == commit
+                                  ? " " + std::to_string(commit)
+                                  : "s " + std::to_string(first_commit_) + " to " + std::to_string(commit);
     add(when, node, "acknowledges commit" + which + ", up to " + lsn);
     last_acknowledged_by_ = node;
 }

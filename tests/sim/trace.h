@@ -18,10 +18,14 @@ class Trace {
     /// The newest lines, oldest first.
     [[nodiscard]] const std::deque<std::string>& lines() const { return lines_; }
     [[nodiscard]] std::size_t left_out() const { return left_out_; }
+    /// Of everything that was told, kept or not: two runs of one seed have the same.
+    [[nodiscard]] std::uint64_t hash() const { return hash_; }
+    [[nodiscard]] std::string hash_text() const;
 
   private:
     std::size_t kept_;
     std::size_t left_out_ = 0;
+    std::uint64_t hash_ = 14695981039346656037ULL;
     std::deque<std::string> lines_;
     NodeIx last_acknowledged_by_ = nobody;
     std::uint32_t first_commit_ = 0;

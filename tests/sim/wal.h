@@ -1,6 +1,6 @@
-// Write-ahead log: who wrote which bytes. A branch is what one server has written since it became a writer; branches form
-// a tree, and each byte of any node's WAL is some branch's. A timeline id is only a number on a branch: two branches can
-// bear the same one, which is what R5 is about.
+// Write-ahead log: who wrote which bytes. A branch is what one server has written since it became a writer; branches
+// form a tree, and each byte of any node's WAL is some branch's. A timeline id is only a number on a branch: two
+// branches can bear the same one, which is what R5 is about.
 #pragma once
 
 #include <array>
@@ -17,7 +17,9 @@ namespace pgaf::sim {
 using BranchIx = std::uint32_t;
 constexpr std::uint64_t segment_bytes = 16ULL * 1024 * 1024;
 constexpr std::uint64_t first_lsn = segment_bytes;
-constexpr std::uint64_t segment_start(std::uint64_t lsn) { return lsn - lsn % segment_bytes; }
+constexpr std::uint64_t segment_start(std::uint64_t lsn) {
+    return lsn - lsn % segment_bytes;
+}
 
 struct Record {
     std::uint64_t end = 0;
@@ -47,8 +49,8 @@ struct Extent {
 };
 BOOST_DESCRIBE_STRUCT(Extent, (), (branch, to))
 
-/// What lies in a node's pg_wal. Whole as long as it is one extent: all of the path up to there. More extents are what no
-/// server has written that way: a hole.
+/// What lies in a node's pg_wal. Whole as long as it is one extent: all of the path up to there. More extents are what
+/// no server has written that way: a hole.
 struct Wal {
     std::vector<Extent> extents;
     [[nodiscard]] bool empty() const { return extents.empty(); }

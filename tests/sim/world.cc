@@ -48,6 +48,42 @@ bool held_back(World& w, const Event& event) {
     return true;
 }
 
+/// What happens to a keeper; false: it is something else.
+bool keeper_event(World& w, const Event& e) {
+    switch (e.kind) {
+        case Ev::look:
+            on_look(w, e.node, e.tag);
+            break;
+        case Ev::looked:
+            on_looked(w, e.node, e.tag);
+            break;
+        case Ev::pulse:
+            on_pulse(w, e.node, e.tag);
+            break;
+        case Ev::stored:
+            on_stored(w, e.node, e.tag);
+            break;
+        case Ev::step:
+            on_step(w, e.node, e.tag);
+            break;
+        case Ev::connect:
+            on_connect(w, e.node, e.tag);
+            break;
+        case Ev::silence:
+            on_silence(w, e.node, e.tag);
+            break;
+        case Ev::probed:
+            on_probed(w, e.node, e.tag);
+            break;
+        case Ev::state_again:
+            on_state_again(w, e.node, e.tag);
+            break;
+        default:
+            return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 World::World(std::shared_ptr<const Options> with) : options(std::move(with)), rng(options->seed) {
@@ -82,48 +118,64 @@ void World::step() {
 
 void World::happen(const Event& e) {
     ++count.events;
-    if (held_back(*this, e)) return;
+    if (held_back(*this, e) || keeper_event(*this, e)) return;
     switch (e.kind) {
-        case Ev::look: return on_look(*this, e.node, e.tag);
-        case Ev::looked: return on_looked(*this, e.node, e.tag);
-        case Ev::pulse: return on_pulse(*this, e.node, e.tag);
-        case Ev::stored: return on_stored(*this, e.node, e.tag);
-        case Ev::step: return on_step(*this, e.node, e.tag);
-        case Ev::connect: return on_connect(*this, e.node, e.tag);
-        case Ev::silence: return on_silence(*this, e.node, e.tag);
-        case Ev::probed: return on_probed(*this, e.node, e.tag);
-        case Ev::state_again: return on_state_again(*this, e.node, e.tag);
-        case Ev::up: return on_up(*this, e.node, e.tag);
-        case Ev::down: return on_down(*this, e.node, e.tag);
-        case Ev::started: return on_started(*this, e.node, e.tag);
-        case Ev::reloaded: return on_reloaded(*this, e.node, e.tag);
-        case Ev::startup_reloads: return on_startup_reloads(*this, e.node, e.tag);
-        case Ev::checkpointer_reloads: return on_checkpointer_reloads(*this, e.node, e.tag);
-        case Ev::receiver_connects: return on_receiver_connects(*this, e.node, e.tag);
-        case Ev::flushed: return on_flushed(*this, e.node, e.tag);
-        case Ev::promoted: return on_promoted(*this, e.node, e.tag);
+        case Ev::up:
+            return on_up(*this, e.node, e.tag);
+        case Ev::down:
+            return on_down(*this, e.node, e.tag);
+        case Ev::started:
+            return on_started(*this, e.node, e.tag);
+        case Ev::reloaded:
+            return on_reloaded(*this, e.node, e.tag);
+        case Ev::startup_reloads:
+            return on_startup_reloads(*this, e.node, e.tag);
+        case Ev::checkpointer_reloads:
+            return on_checkpointer_reloads(*this, e.node, e.tag);
+        case Ev::receiver_connects:
+            return on_receiver_connects(*this, e.node, e.tag);
+        case Ev::flushed:
+            return on_flushed(*this, e.node, e.tag);
+        case Ev::promoted:
+            return on_promoted(*this, e.node, e.tag);
         case Ev::checkpointed:
             if (server(e.node) && server(e.node)->run == e.tag) make_checkpoint(*this, e.node);
             return;
-        case Ev::shut_down: return on_shut_down(*this, e.node, e.tag);
-        case Ev::walsenders_ended: return on_walsenders_ended(*this, e.node, e.tag);
-        case Ev::reaped: return on_reaped(*this, e.node, e.tag);
-        case Ev::lingered: return on_lingered(*this, e.node, e.tag);
-        case Ev::sender_reloads: return on_sender_reloads(*this, e.node, e.tag);
-        case Ev::wal: return on_wal(*this, e.node, e.tag);
-        case Ev::reply: return on_reply(*this, e.node, e.tag, e.arg);
-        case Ev::sender_lost: return on_sender_lost(*this, e.node, e.tag, e.arg != 0);
-        case Ev::receiver_lost: return on_receiver_lost(*this, e.node, e.tag, e.arg != 0);
-        case Ev::launcher_starts: return e.tag == 0 ? start_launcher(*this, e.node) : launcher_told(*this, e.node);
+        case Ev::shut_down:
+            return on_shut_down(*this, e.node, e.tag);
+        case Ev::walsenders_ended:
+            return on_walsenders_ended(*this, e.node, e.tag);
+        case Ev::reaped:
+            return on_reaped(*this, e.node, e.tag);
+        case Ev::lingered:
+            return on_lingered(*this, e.node, e.tag);
+        case Ev::sender_reloads:
+            return on_sender_reloads(*this, e.node, e.tag);
+        case Ev::wal:
+            return on_wal(*this, e.node, e.tag);
+        case Ev::reply:
+            return on_reply(*this, e.node, e.tag, e.arg);
+        case Ev::sender_lost:
+            return on_sender_lost(*this, e.node, e.tag, e.arg != 0);
+        case Ev::receiver_lost:
+            return on_receiver_lost(*this, e.node, e.tag, e.arg != 0);
+        case Ev::launcher_starts:
+            return e.tag == 0 ? start_launcher(*this, e.node) : launcher_told(*this, e.node);
         case Ev::keeper_starts:
             if (!keepers[e.node]->alive && machines[e.node]->power) start_keeper(*this, e.node);
             return;
-        case Ev::power_on: return sim::power_on(*this, e.node);
-        case Ev::handover_over: return on_handover_over(*this, e.node, e.tag);
-        case Ev::tick: return on_tick(*this, e.tag);
-        case Ev::monitor_starts: return start_monitor(*this);
-        case Ev::client: return on_client(*this);
-        case Ev::nemesis: return;
+        case Ev::power_on:
+            return sim::power_on(*this, e.node);
+        case Ev::handover_over:
+            return on_handover_over(*this, e.node, e.tag);
+        case Ev::tick:
+            return on_tick(*this, e.tag);
+        case Ev::monitor_starts:
+            return start_monitor(*this);
+        case Ev::client:
+            return on_client(*this);
+        default:
+            return;
     }
 }
 

@@ -1,5 +1,6 @@
-// A whole simulated world: machines, keepers, a monitor, a network and clients, with a virtual clock. A plain value; each
-// part is shared with other worlds until it changes. Knows how events are ordered, and which file carries out which.
+// A whole simulated world: machines, keepers, a monitor, a network and clients, with a virtual clock. A plain value;
+// each part is shared with other worlds until it changes. Knows how events are ordered, and which file carries out
+// which.
 #pragma once
 
 #include <memory>
@@ -24,6 +25,8 @@ struct Options {
     std::vector<std::uint32_t> priorities;
     /// Node without a vote in sync rules; nobody: all have one.
     NodeIx without_quorum = nobody;
+    /// Half of the commits are as large as a segment.
+    bool large = false;
     /// There is no clock: whatever is planned may come next, and nothing is left to chance.
     bool untimed = false;
 };
