@@ -86,7 +86,11 @@ bool has_said_its_end(const World& world, const NodeRecord& n, Millis since) {
 /// Down and not permitted to start yet; or started before its standbys were heard, and closed until they have what it
 /// has (R9). In any other state others may have got from it what its last report does not show.
 bool comparable(const World& world, const Report& r) {
-    if (r.status == PgStatus::stopped) return world.memory.last_permit != StartPermit{r.boot, r.exits};
+    // In the run of a keeper that has seen it read-write its disk was not put back; and that keeper may start it again
+    // by itself (R9, after the crash of a process), so a report that it has stopped may be older than what its standbys
+    // say.
+    if (r.status == PgStatus::stopped)
+        return !world.view(r.node)->ran && world.memory.last_permit != StartPermit{r.boot, r.exits};
     return r.status == PgStatus::running && !r.in_recovery && !r.writable;
 }
 
