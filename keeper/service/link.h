@@ -20,6 +20,10 @@ struct Ack {
     /// 0: not said.
     Millis heartbeat;
     Millis node_timeout;
+    /// How far the monitor's record has come; without a life: not said.
+    StoreMark mark;
+    /// The monitor does not know whether its record is the newest: it hears, and decides nothing (R11).
+    bool in_doubt = false;
 };
 
 /// The monitor asks to look at another node's PostgreSQL.

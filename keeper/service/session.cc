@@ -53,6 +53,8 @@ Ack read_ack(const v1::Ack& from) {
     for (const v1::Position& p : from.positions()) ack.positions[NodeName{p.node()}] = Lsn{p.lsn()};
     ack.heartbeat = Millis{from.heartbeat_ms()};
     ack.node_timeout = Millis{from.node_timeout_ms()};
+    ack.mark = {MonitorId{from.mark().life()}, from.mark().commits()};
+    ack.in_doubt = ack.mark.life.empty();
     return ack;
 }
 

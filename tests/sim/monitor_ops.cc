@@ -90,6 +90,7 @@ void heart_step(World& w, const fsm::Input& input) {
         static const fsm::ClusterRecord nothing;
         check_decided(w, m.store.record ? *m.store.record : nothing, m.heart->record());
         m.store.record = m.heart->record();
+        m.store.term = std::max(m.store.term, m.store.record->term);
         if (m.dies_at_decision == 2) return kill_monitor(w, true);
     }
     m.wake_at = std::min(out.wake_at ? out.wake_at->v * ms + m.left_out : w.now + longest_sleep, w.now + sec);
@@ -137,8 +138,9 @@ void reset_unknown(World& w, const Session& session) {
 }
 
 void acknowledge(World& w, std::uint32_t id, std::uint64_t seq) {
-    const auto& settings = w.monitor->heart->record().settings;
-    send_down(w, id, AckMessage{seq, settings.heartbeat_ms, settings.node_timeout_ms});
+    const fsm::ClusterRecord& record = w.monitor->heart->record();
+    const StoreMark mark = record.doubt.empty() ? record.mark : StoreMark{};
+    send_down(w, id, AckMessage{seq, record.settings.heartbeat_ms, record.settings.node_timeout_ms, mark});
 }
 
 }  // namespace

@@ -84,6 +84,7 @@ class FakeLink : public Link {
     Receiver to;
     /// Acknowledges each report, as a monitor that is in reach does.
     bool acknowledges = true;
+    bool in_doubt = false;
     Millis heartbeat{50};
     Millis node_timeout{250};
     std::vector<Hello> hellos;
