@@ -107,6 +107,8 @@ struct Report {
     /// How this incarnation's data folder was last rebuilt (cloned, rewound, freed of a torn end), why, and which WAL
     /// was kept aside where (R12); empty: it was not.
     std::string rebuilt;
+    /// That the disk takes no writes, and how that shows; empty when it does (detection, evidence 5).
+    std::string disk;
     /// The step under way, with its progress, for people: "cloning from node1, 41 %". Empty when idle.
     std::string doing;
     /// Why the goal can't be reached, with the remedy; empty when nothing is wrong.
@@ -118,7 +120,7 @@ BOOST_DESCRIBE_STRUCT(Report, (),
                       (cluster, node, incarnation, boot, seq, promised, status, in_recovery, writable, exits,
                        clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed, complete,
                        rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys, slots,
-                       rebuilt, doing, problem))
+                       rebuilt, disk, doing, problem))
 
 /// What a keeper introduces itself with when its session opens. The first report follows at once.
 struct Hello {

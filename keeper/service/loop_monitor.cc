@@ -219,6 +219,7 @@ std::string Loop::Impl::problem() const {
     if (!state_trouble.empty()) return state_trouble;
     if (!decision.problem.empty()) return decision.problem;
     if (!run.failure.empty()) return run.failed_step + " has failed: " + run.failure;
+    if (!facts.disk.empty()) return facts.disk;
     return facts_to_tell().trouble;
 }
 

@@ -136,6 +136,19 @@ void fail_over_from_stuck(World& world, const Row& row) {
     world.record.exclude_primary = true;
 }
 
+/// It answers, its walsenders live, and its disk takes no writes (detection, evidence 5). No reason to move when nobody
+/// who may take over is better off.
+bool primary_cannot_write(const World& world) {
+    const Report* r = world.primary_live();
+    return has_primary(world) && r && !r->disk.empty() && world.primary_runs() && failover_can_complete(world) &&
+           somebody_with_a_disk_can_take_over(world) && !world.too_many_failovers();
+}
+void fail_over_from_disk(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " can't write",
+                   world.primary_live()->disk);
+    world.record.exclude_primary = true;
+}
+
 bool another_has(const World& world, const WalPosition& end) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
@@ -335,6 +348,8 @@ constexpr std::array rows{
         "what a primary says after its disk was put back counts for nothing (R4)"},
     Row{"primary-stuck", primary_stuck, fail_over_from_stuck,
         "PostgreSQL lives and answers no query: it is told to stop, and a standby takes over"},
+    Row{"primary-disk", primary_cannot_write, fail_over_from_disk,
+        "it answers and its disk takes no writes: it is told to stop, and a standby whose disk does takes over"},
     Row{"primary-starts", primary_starts_for_ever, fail_over_from_start,
         "promoting a standby beats a recovery of which nobody knows when it ends"},
     Row{"promotion-failed", promotion_failed, choose_another,
