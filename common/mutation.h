@@ -21,9 +21,8 @@ namespace pgaf {
 ///                  own keepers, who look for it too, hold them back
 ///   r9             a server is started read-write on what the state file says
 ///   r9_receiver    a receiver is started on what the state file says
-///   r9_open        clients are let in before the standbys have what they will see; it is looked at when the rule comes
-///   into
-///                  force on the closed server, and again when it is opened
+///   r9_open        clients are let in before the standbys have what they will see: neither the rule's proof on the
+///                  closed server nor its opening looks for that
 ///   r13            the exit is told before what the postmaster left is gone
 ///   r14            a second connection of a member counts as another one
 BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5, r5_timeline, r6_closed, r6_hole, r9,
