@@ -23,8 +23,9 @@
 //                                                  was under way during a freeze is worth no more than when it was sent
 // Launcher to keeper:
 //   {"id":1,"ok":true, ...} or {"id":1,"ok":false,"error":"..."}
-//   {"event":"exited","exits":3,"status":"signal 9","clean":false,"last_lines":["..."]}
-//                                                  the postmaster and all that it left are gone and reaped
+//   {"event":"exited","exits":3,"status":"signal 9","clean":false,"expired":false,"last_lines":["..."]}
+//                                                  the postmaster and all that it left are gone and reaped; expired:
+//                                                  it was stopped because the deadline had passed
 //   {"event":"started","pid":1234}                 a start that an earlier connection has asked for was executed
 //   {"event":"start_failed","error":"..."}         the same, and it could not be
 //   {"event":"leaving"}                            the launcher got SIGTERM
@@ -32,7 +33,8 @@
 //   {"event":"output","run":5,"stream":"stderr","text":"..."}  a line of a program's output, or 8 KiB of a longer one
 //   {"event":"run_ended","run":5,"code":0}         128 + n for signal n
 //   {"event":"hello","life":"...","data_dir":"...","bin_dir":"...","postmaster":1234,"starting":false,"exits":0,
-//    "leaving":false,"pg_version":"15.13","last_exit":{"status":"...","clean":true,"last_lines":[]}}
+//    "leaving":false,"pg_version":"15.13","last_exit":{"status":"...","clean":true,"expired":false,
+//     "last_lines":[]}}
 //                                                  first on each connection. life: random, another one for each run of
 //                                                  the launcher; exits count within it; last_exit only after an exit;
 //                                                  starting: a start is under way, so that there is no pid yet

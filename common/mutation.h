@@ -19,14 +19,16 @@ namespace pgaf {
 ///   r6_closed      a server that is not the primary runs without the closed rule
 ///   r6_hole        survivors with a torn end in a later segment follow like the others: neither the heart nor their
 ///                  own keepers, who look for it too, hold them back
+///   r7             an asynchronous cluster fails over without waiting for the old primary's lease
+///   r8             a primary goes on without monitor and standbys
 ///   r9             a server is started read-write on what the state file says
 ///   r9_receiver    a receiver is started on what the state file says
 ///   r9_open        clients are let in before the standbys have what they will see: neither the rule's proof on the
 ///                  closed server nor its opening looks for that
 ///   r13            the exit is told before what the postmaster left is gone
 ///   r14            a second connection of a member counts as another one
-BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5, r5_timeline, r6_closed, r6_hole, r9,
-                        r9_receiver, r9_open, r13, r14)
+BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5, r5_timeline, r6_closed, r6_hole, r7,
+                        r8, r9, r9_receiver, r9_open, r13, r14)
 
 #ifdef PGAF_MUTATIONS
 /// Set once, before anything is simulated.

@@ -1,5 +1,7 @@
 #include "monitor/options.h"
 
+#include "monitor/fsm/settings.h"
+
 namespace pgaf::monitor {
 namespace {
 
@@ -37,18 +39,41 @@ std::vector<Option> setting_options() {
                "new clusters: how long the old primary's stop may take"),
         number("failover_limit", usual.failover_limit, 1, 1000,
                "new clusters: automatic failovers allowed in ten minutes"),
+        number("lease_ms", usual.lease_ms, 500, 600'000,
+               "new clusters: how long a primary goes on without the monitor and enough standbys"),
+        number("keeper_timeout_ms", usual.keeper_timeout_ms, 500, 3'600'000,
+               "new clusters: how long a synchronous primary's server goes on without its keeper"),
+        {.name = "asynchronous",
+         .type = Type::boolean,
+         .fallback = "false",
+         .help = "new clusters: commits wait for no standby, and a failover may lose some"},
+        number("maximum_lag_on_failover", usual.maximum_lag_on_failover, 0, std::int64_t{1} << 40,
+               "new asynchronous clusters: bytes behind the primary up to which a standby may take over"),
     };
 }
 
+fsm::Settings settings_from(const Config& config) {
+    const auto small = [&](const char* name) { return static_cast<std::uint32_t>(config.integer(name)); };
+    fsm::Settings settings;
+    settings.heartbeat_ms = small("heartbeat_ms");
+    settings.node_timeout_ms = small("node_timeout_ms");
+    if (config.has("number_sync_standbys")) settings.number_sync_standbys = small("number_sync_standbys");
+    settings.boot_wait_ms = small("boot_wait_ms");
+    settings.switchover_max_lag_bytes = static_cast<std::uint64_t>(config.integer("switchover_max_lag_bytes"));
+    settings.switchover_timeout_ms = small("switchover_timeout_ms");
+    settings.failover_limit = small("failover_limit");
+    settings.lease_ms = small("lease_ms");
+    settings.keeper_timeout_ms = small("keeper_timeout_ms");
+    settings.asynchronous = config.boolean("asynchronous");
+    settings.maximum_lag_on_failover = static_cast<std::uint64_t>(config.integer("maximum_lag_on_failover"));
+    return settings;
+}
+
+/// Spelt as in this file: with '_'.
 std::vector<std::string> check(const Config& config) {
-    std::vector<std::string> problems;
-    if (config.integer("node_timeout_ms") < 4 * config.integer("heartbeat_ms")) {
-        problems.push_back(
-            "node_timeout_ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat_ms = " +
-            std::to_string(config.integer("heartbeat_ms")) +
-            ", node_timeout_ms = " + std::to_string(config.integer("node_timeout_ms")));
-    }
-    return problems;
+    std::string why = fsm::clash(settings_from(config));
+    for (std::size_t at = why.find('-'); at != std::string::npos; at = why.find('-', at + 1)) why[at] = '_';
+    return why.empty() ? std::vector<std::string>{} : std::vector<std::string>{why};
 }
 
 }  // namespace
@@ -90,14 +115,7 @@ Options options_from(const Config& config) {
     options.app.listen = config.text("listen");
     options.app.http_listen = config.text("http_listen");
     options.app.coordinator.max_clusters = small("max_clusters");
-    fsm::Settings& settings = options.app.coordinator.settings;
-    settings.heartbeat_ms = small("heartbeat_ms");
-    settings.node_timeout_ms = small("node_timeout_ms");
-    if (config.has("number_sync_standbys")) settings.number_sync_standbys = small("number_sync_standbys");
-    settings.boot_wait_ms = small("boot_wait_ms");
-    settings.switchover_max_lag_bytes = static_cast<std::uint64_t>(config.integer("switchover_max_lag_bytes"));
-    settings.switchover_timeout_ms = small("switchover_timeout_ms");
-    settings.failover_limit = small("failover_limit");
+    options.app.coordinator.settings = settings_from(config);
     options.store = {config.text("store"), small("events_kept")};
     options.log_level = log_level_from_word(config.text("log_level")).value_or(LogLevel::info);
     return options;

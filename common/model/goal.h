@@ -80,6 +80,14 @@ struct Goal {
     std::optional<StartPermit> permit;
     /// Nobody can replace this node (the only one, or degraded with no promotable standby): R8, R9.
     bool irreplaceable = false;
+    /// R8: how long it may go on when neither the monitor nor enough standbys have answered, counted on CLOCK_BOOTTIME
+    /// from when what they answered was said; 0: no limit. Also in the fence of a primary.
+    Millis lease;
+    /// R8: how long its server may go on when its keeper is dead or frozen.
+    Millis keeper_timeout;
+    /// A rule in force acknowledges commits without a standby and has members (R7): every one of them has to answer,
+    /// and at the end of its lease the server stops instead of closing.
+    bool asynchronous = false;
     /// Make a checkpoint and report this number as `checkpoint_done`; 0: none wanted.
     std::uint64_t checkpoint_request = 0;
 
@@ -103,8 +111,8 @@ struct Goal {
 };
 BOOST_DESCRIBE_STRUCT(Goal, (),
                       (stamp, node, incarnation, role, assigned, initialise, timeline, rule, permit, irreplaceable,
-                       checkpoint_request, upstream, stream_until, rewind_allowed, stop_mode, peers, history,
-                       system_id))
+                       lease, keeper_timeout, asynchronous, checkpoint_request, upstream, stream_until, rewind_allowed,
+                       stop_mode, peers, history, system_id))
 
 /// The member of `peers` with that name; null when there is none.
 [[nodiscard]] inline const Peer* find_peer(const std::vector<Peer>& peers, const NodeName& node) {

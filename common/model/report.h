@@ -107,6 +107,9 @@ struct Report {
     /// How this incarnation's data folder was last rebuilt (cloned, rewound, freed of a torn end), why, and which WAL
     /// was kept aside where (R12); empty: it was not.
     std::string rebuilt;
+    /// When and why this keeper or its launcher last closed or stopped the server for want of a lease (R8), until the
+    /// monitor has heard of it and the server is open again; empty: nothing to tell.
+    std::string self_fenced;
     /// The step under way, with its progress, for people: "cloning from node1, 41 %". Empty when idle.
     std::string doing;
     /// Why the goal can't be reached, with the remedy; empty when nothing is wrong.
@@ -118,7 +121,7 @@ BOOST_DESCRIBE_STRUCT(Report, (),
                       (cluster, node, incarnation, boot, seq, promised, status, in_recovery, writable, exits,
                        clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed, complete,
                        rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys, slots,
-                       rebuilt, doing, problem))
+                       rebuilt, self_fenced, doing, problem))
 
 /// What a keeper introduces itself with when its session opens. The first report follows at once.
 struct Hello {

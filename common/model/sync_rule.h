@@ -16,6 +16,8 @@ struct SyncRule {
     std::vector<IncarnationId> members;
 
     [[nodiscard]] bool asynchronous() const { return k == 0; }
+    /// (0, {}): nobody may be promoted while it is in force. With members k = 0 is an asynchronous cluster's rule (R7).
+    [[nodiscard]] bool nobody_may_follow() const { return k == 0 && members.empty(); }
     [[nodiscard]] bool contains(const IncarnationId& id) const {
         return std::binary_search(members.begin(), members.end(), id);
     }

@@ -24,7 +24,7 @@ Role role(const LoopView& v) {
 
 /// Primary of the newest epoch that this keeper knows, not fenced, not closed.
 bool is_primary(const LoopView& v) {
-    return role(v) == Role::primary && is_writable(v.run, v.facts);
+    return role(v) == Role::primary && is_writable(v.run, v.facts) && !lease_over(v.promise, v.run);
 }
 
 bool is_replica(const LoopView& v) {

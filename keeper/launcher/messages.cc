@@ -148,7 +148,7 @@ std::string line_of(const Json& json) {
 }
 
 Json exit_json(const ExitInfo& exit) {
-    return {{"status", exit.status}, {"clean", exit.clean}, {"last_lines", exit.last_lines}};
+    return {{"status", exit.status}, {"clean", exit.clean}, {"last_lines", exit.last_lines}, {"expired", exit.expired}};
 }
 
 Json hello_json(const HelloInfo& info) {

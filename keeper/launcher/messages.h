@@ -63,6 +63,8 @@ struct ExitInfo {
     std::string status;
     bool clean = false;
     std::vector<std::string> last_lines;
+    /// It was stopped because the deadline had passed (R8).
+    bool expired = false;
 };
 struct HelloInfo {
     std::string life;

@@ -89,6 +89,12 @@ void Postmaster::stop(bool immediate, std::optional<Millis> limit, std::function
     if (limit && force_ == Force::fast) apply_later(*limit, Force::end_walsenders);
 }
 
+void Postmaster::expire() {
+    if (state_ == State::stopped) return;
+    expired_ = state_ == State::running;
+    stop(true, std::nullopt, [](const ExitInfo&) {});
+}
+
 void Postmaster::apply_later(Millis delay, Force force) {
     const Millis at{EventLoop::now().v + delay.v};
     if (escalation_ != 0 && escalates_at_ <= at) return;
@@ -159,7 +165,8 @@ void Postmaster::all_gone() {
     ++exits_;
     // A stop that needed force has not waited for its standbys, whatever the exit code says.
     const bool clean = describe_wait_status(status_) == "exit code 0" && force_ <= Force::fast;
-    last_exit_ = ExitInfo{describe_wait_status(status_), clean, server_log_.last_lines()};
+    last_exit_ = ExitInfo{describe_wait_status(status_), clean, server_log_.last_lines(), expired_};
+    expired_ = false;
     log_.info("postmaster_exited", "it and all that it left are gone",
               {{"status", last_exit_->status}, {"exits", exits_}, {"clean", clean}});
     force_ = Force::none;

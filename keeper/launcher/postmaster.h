@@ -32,6 +32,8 @@ class Postmaster {
     void start(const Binaries& binaries, std::vector<std::string> args, std::function<void(Result<pid_t>)> answer);
     /// Answers when all is gone. May be asked again while a stop is under way: immediate is stronger than fast.
     void stop(bool immediate, std::optional<Millis> limit, std::function<void(const ExitInfo&)> answer);
+    /// R8: stops it immediately; its exit says why.
+    void expire();
     Result<> reload();
     /// The launcher has reaped this child. False: it is not the postmaster.
     bool reaped(pid_t pid, int status);
@@ -71,6 +73,7 @@ class Postmaster {
     pid_t pid_ = 0;
     int status_ = 0;
     Force force_ = Force::none;
+    bool expired_ = false;
     EventLoop::TimerId escalation_ = 0;
     Millis escalates_at_{0};
     std::vector<std::function<void(const ExitInfo&)>> waiting_;

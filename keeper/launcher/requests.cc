@@ -123,7 +123,7 @@ void Launcher::check_deadline() {
     log_.error("deadline_expired",
                "R8: the keeper has not renewed the deadline in time, PostgreSQL is stopped immediately",
                {{"pid", postmaster_.pid()}});
-    postmaster_.stop(true, std::nullopt, [](const ExitInfo&) {});
+    postmaster_.expire();
     link_.send(event_line("deadline_expired"));
 }
 

@@ -4,6 +4,7 @@
 #include <boost/system/system_error.hpp>
 #include <variant>
 
+#include "keeper/postgres/clients.h"
 #include "keeper/postgres/facts_reader.h"
 #include "keeper/postgres/fence.h"
 #include "keeper/postgres/files.h"
@@ -32,6 +33,7 @@ struct Carry {
     Async<Result<>> operator()(const Promote& s) const { return promote(node, s, progress); }
     Async<Result<>> operator()(const ApplyRule& s) const { return apply_rule(node, s, progress); }
     Async<Result<>> operator()(const OpenToClients& s) const { return open_to_clients(node, s, progress); }
+    Async<Result<>> operator()(const CloseToClients& s) const { return close_to_clients(node, s); }
     Async<Result<>> operator()(const Checkpoint&) const { return checkpoint(node); }
     Async<Result<>> operator()(const Stop& s) const { return stop(node, s, progress); }
     Async<Result<>> operator()(const Rewind& s) const { return rewind(node, s, progress); }
@@ -61,10 +63,10 @@ class Control : public PostgresControl {
     }
 
     // What runs holds what it works on, whatever becomes of this object meanwhile.
-    Async<Facts> observe() override {
+    Async<Facts> observe(bool mark) override {
         const auto node = node_;
         const auto reader = reader_;
-        co_return co_await reader->observe();
+        co_return co_await reader->observe(mark);
     }
 
     Async<Result<>> perform(const Step& step, std::function<void(std::string)> progress) override {
@@ -82,6 +84,10 @@ class Control : public PostgresControl {
 
     void on_change(std::function<void()> callback) override { callback_ = std::move(callback); }
     Async<Result<>> let_go() override { co_return co_await node_->launcher.let_go(); }
+    Async<Result<>> hold_deadline(Millis until) override {
+        const auto node = node_;
+        co_return co_await node->launcher.deadline_at(until);
+    }
     void peers_at(std::map<NodeName, Lsn> positions) override { node_->peer_positions = std::move(positions); }
     void follow_node_timeout(Millis node_timeout) override { node_->follow_node_timeout(node_timeout); }
 

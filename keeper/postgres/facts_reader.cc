@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "keeper/postgres/clients.h"
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/history.h"
 #include "keeper/postgres/server_status.h"
@@ -65,13 +66,14 @@ std::string version_warning(std::uint32_t version) {
     return {};
 }
 
-Async<Facts> FactsReader::observe() {
+Async<Facts> FactsReader::observe(bool mark) {
     Facts facts;
     const LauncherView& launcher = node_.launcher.view();
     facts.launcher_connected = launcher.connected;
     facts.leaving = launcher.leaving;
     facts.exits = launcher.exits;
     facts.crashed = launcher.postmaster == 0 && launcher.last_exit && launcher.last_exit->status == own_end;
+    facts.deadline_expired = launcher.postmaster == 0 && launcher.last_exit && launcher.last_exit->expired;
     facts.pg_version = version_number(launcher.pg_version);
     const auto readable = node_.data.readable();
     if (!readable) add_trouble(facts, "it can't be told what is in the data folder: " + readable.error().message);
@@ -101,7 +103,7 @@ Async<Facts> FactsReader::observe() {
     } else {
         stopped_.reset();
         exit_untold_ = true;
-        co_await add_running(facts);
+        co_await add_running(facts, mark);
     }
     // PostgreSQL does not always say why it can't write.
     if (!facts.trouble.empty()) add_trouble(facts, node_.data.without_room());
@@ -242,9 +244,19 @@ Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
     co_return *view;
 }
 
-Async<void> FactsReader::add_running(Facts& facts) {
+/// Its own connection commits without waiting for standbys, so what it commits is flushed here at once. Without an
+/// answer there is no mark, and the look that follows says what is wrong.
+Async<void> FactsReader::write_mark(Facts& facts) {
+    if (!connection_.is_open() || answered_by_ != node_.launcher.view().postmaster) co_return;
+    const auto written =
+        co_await connection_.query("SELECT pg_logical_emit_message(true, 'pgaf', 'lease') AS lsn", query_limit);
+    if (written) facts.lease_mark = written->lsn(0, "lsn");
+}
+
+Async<void> FactsReader::add_running(Facts& facts, bool mark) {
     facts.in_recovery = node_.data.is_standby();
     facts.open_to_clients = node_.data.open_to_clients();
+    if (mark && !facts.in_recovery) co_await write_mark(facts);
     const auto view = co_await ask(facts);
     if (!view) {
         if (!node_.up()) facts.status = PgStatus::unknown;
@@ -264,6 +276,10 @@ Async<void> FactsReader::add_running(Facts& facts) {
         facts.timeline = view->timeline;
         facts.end = facts.replayed = view->flushed;
         co_await end_impostors(facts, *view);
+        if (!facts.open_to_clients) {
+            const auto sessions = co_await count_client_sessions(connection_, query_limit);
+            if (sessions) facts.client_sessions = *sessions;
+        }
     }
     add_replication(facts, *view);
     add_forks(facts);

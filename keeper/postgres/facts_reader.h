@@ -18,7 +18,8 @@ class FactsReader {
   public:
     explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
 
-    Async<Facts> observe();
+    /// `mark`: a WAL message is written on a primary (R8).
+    Async<Facts> observe(bool mark);
     /// Beside the looks, on the node's file thread.
     [[nodiscard]] bool reading_wal() const { return upstream_.reading(); }
 
@@ -29,7 +30,8 @@ class FactsReader {
     Async<void> add_stopped(Facts& facts);
     /// Where the WAL of a stopped server ends.
     Async<StoppedWal> stopped_end(const ControlFile& control);
-    Async<void> add_running(Facts& facts);
+    Async<void> add_running(Facts& facts, bool mark);
+    Async<void> write_mark(Facts& facts);
     Async<std::optional<ServerView>> ask(Facts& facts);
     void judge_silence(Facts& facts);
     void warn_of_version(std::uint32_t version);

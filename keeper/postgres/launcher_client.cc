@@ -1,5 +1,6 @@
 #include "keeper/postgres/launcher_client.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -8,6 +9,9 @@
 
 namespace pgaf::keeper {
 namespace {
+
+/// The longest that the launcher takes.
+constexpr std::int64_t longest_deadline_ms = 86'400'000;
 
 namespace asio = boost::asio;
 
@@ -99,9 +103,13 @@ asio::awaitable<Result<>> LauncherClient::let_go() {
 }
 
 asio::awaitable<Result<>> LauncherClient::deadline(Millis limit) {
+    return deadline_at(Millis{limit.v > 0 ? boot_time_ms() + limit.v : 0});
+}
+
+asio::awaitable<Result<>> LauncherClient::deadline_at(Millis until) {
     auto request = launcher_op("deadline");
-    request["ms"] = limit.v;
-    if (limit.v > 0) request["until_ms"] = boot_time_ms() + limit.v;
+    request["ms"] = until.v > 0 ? std::clamp<std::int64_t>(until.v - boot_time_ms(), 1, longest_deadline_ms) : 0;
+    if (until.v > 0) request["until_ms"] = until.v;
     return impl_->plain(std::move(request), "renewing the launcher's deadline");
 }
 

@@ -30,6 +30,8 @@ struct PostmasterExit {
     bool clean = false;
     /// The last lines of its standard error (at most 20), oldest first: why a start failed.
     std::vector<std::string> last_lines;
+    /// The launcher stopped it because its deadline had passed (R8).
+    bool expired = false;
 };
 
 /// What is known of the launcher, kept up to date by its events.
@@ -124,6 +126,8 @@ class LauncherClient {
     /// R8: PostgreSQL is stopped immediately unless this is renewed within `limit`, counted from this call; 0: no
     /// limit.
     boost::asio::awaitable<Result<>> deadline(Millis limit);
+    /// The same, as a moment of CLOCK_BOOTTIME; 0: none. One that has passed stops it at once.
+    boost::asio::awaitable<Result<>> deadline_at(Millis until);
 
   private:
     struct Impl;

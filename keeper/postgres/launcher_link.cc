@@ -44,7 +44,7 @@ Answer unanswered(std::string why) {
 
 PostmasterExit read_exit(const Json& json) {
     return {launcher_field<std::string>(json, "status"), launcher_field<bool>(json, "clean"),
-            launcher_field<std::vector<std::string>>(json, "last_lines")};
+            launcher_field<std::vector<std::string>>(json, "last_lines"), launcher_field<bool>(json, "expired")};
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ class PostgresControl {
 
     /// Looks at the launcher, the data folder and the server, over one connection that is kept open. Never starts
     /// anything. A fact that could not be found out is left "not known" and its reason said in Facts::trouble.
-    virtual Async<Facts> observe() = 0;
+    /// `mark`: on a primary a small WAL message is written first, flushed, and waits for no standby (R8).
+    virtual Async<Facts> observe(bool mark) = 0;
 
     /// Carries out one step of the reconciler. `progress` is called with a text for people as a long step goes on.
     /// Cancelled through Asio's cancellation slot: a program under way is ended, a half-made data folder stays marked.
@@ -36,6 +37,10 @@ class PostgresControl {
 
     /// Answers Facts::leaving: the handover is done, or there is nothing to hand over; the launcher may end.
     virtual Async<Result<>> let_go() = 0;
+
+    /// The launcher stops PostgreSQL immediately at this moment of CLOCK_BOOTTIME unless it is told another one; 0:
+    /// none (R8).
+    virtual Async<Result<>> hold_deadline(Millis until) = 0;
 
     /// Where each peer's flushed WAL ends, as the monitor last said (Ack::positions): a standby's slots for its peers
     /// advance to there with one of the next observations, so that they keep what a peer still lacks and nothing more.

@@ -19,10 +19,14 @@ struct Facts {
     bool in_recovery = false;
     /// Clients are let in (the HBA file has their lines); meaningful while running.
     bool open_to_clients = false;
+    /// Sessions of clients on a primary that is closed to them: they were there before, or slipped in meanwhile.
+    std::uint32_t client_sessions = 0;
     std::uint64_t exits = 0;
     /// The last exit was the postmaster's own, after one of its processes had died: where PostgreSQL by itself would
     /// have gone on (restart_after_crash, which is off). Neither killed nor told to end.
     bool crashed = false;
+    /// The last exit was the launcher's doing, whose deadline had passed (R8).
+    bool deadline_expired = false;
     bool clean_shutdown = false;
     /// It has just exited, and where its WAL ends is not looked for yet: that may take seconds, and an exit is told at
     /// once.
@@ -53,6 +57,8 @@ struct Facts {
     std::vector<WalsenderView> standbys;
     std::vector<std::string> slots;
     Timeline checkpoint_timeline;
+    /// Where the WAL message ends that was written with this look (R8); 0: none was.
+    Lsn lease_mark;
     /// synchronous_standby_names in force.
     std::string standby_names;
     /// That it is not what the keeper has put there, in words (ALTER SYSTEM, say); empty: it is.
@@ -71,10 +77,10 @@ struct Facts {
     friend bool operator==(const Facts&, const Facts&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Facts, (),
-                      (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, exits, crashed,
-                       clean_shutdown, end_pending, leaving, launcher_connected, system_id, pg_version, timeline, forks,
-                       histories, end, replayed, complete, end_exact, wal_damaged, wal_segment_bytes, following,
-                       receiver, standbys, slots, checkpoint_timeline, standby_names, alien_rule, wal_gone, rebuilt,
-                       trouble))
+                      (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, client_sessions, exits,
+                       crashed, deadline_expired, clean_shutdown, end_pending, leaving, launcher_connected, system_id,
+                       pg_version, timeline, forks, histories, end, replayed, complete, end_exact, wal_damaged,
+                       wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline, lease_mark,
+                       standby_names, alien_rule, wal_gone, rebuilt, trouble))
 
 }  // namespace pgaf::keeper

@@ -76,6 +76,11 @@ std::string check(const OpenToClients& s, const Now& now) {
     if (now.role != Role::primary || now.goal().rule.id != s.rule.id) return changed;
     return now.overtaken_by("UpdatePeers", "Checkpoint") ? "something more urgent goes first" : none;
 }
+std::string check(const CloseToClients&, const Now& now) {
+    if (now.server_gone()) return gone;
+    // Half closed it would look open to nobody and closed to nobody: it is quick, and undone when it is wanted no more.
+    return now.role == Role::primary || now.role == Role::fence ? none : changed;
+}
 std::string check(const Checkpoint& s, const Now& now) {
     if (now.server_gone()) return gone;
     if (now.role == Role::fence) return none;
@@ -104,11 +109,24 @@ std::string check(const UpdatePeers&, const Now& now) {
     return now.role == Role::primary || now.role == Role::standby ? none : changed;
 }
 
+/// What may take long on a primary gives way to its lease's end (R8).
+bool gives_way_to_lease(const Step& step) {
+    return std::holds_alternative<ApplyRule>(step) || std::holds_alternative<OpenToClients>(step) ||
+           std::holds_alternative<Checkpoint>(step) || std::holds_alternative<UpdatePeers>(step);
+}
+
+bool lease_is_over(const Step& step, const Promise& promise, const Run& run, const Facts& facts) {
+    if (!gives_way_to_lease(step) || !lease_over(promise, run)) return false;
+    if (std::holds_alternative<OpenToClients>(step)) return true;
+    return reconcile(promise, run, facts).rule.starts_with("lease-over");
+}
+
 }  // namespace
 
 std::string obsolete(const Step& under_way, const Promise& promise, const Run& run, const Facts& facts) {
     // Without a goal (another incarnation) nothing that was begun for the old one is wanted.
     if (!promise.goal) return changed;
+    if (lease_is_over(under_way, promise, run, facts)) return "the lease has run out";
     const Now now{promise, run, facts, promise.goal->role};
     return std::visit([&](const auto& step) { return check(step, now); }, under_way);
 }

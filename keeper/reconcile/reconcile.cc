@@ -10,8 +10,8 @@
 namespace pgaf::keeper {
 namespace {
 
-std::array<std::span<const Row>, 4> all_rows() {
-    return {general_rows(), fence_rows(), primary_rows(), standby_rows()};
+std::array<std::span<const Row>, 5> all_rows() {
+    return {general_rows(), lease_rows(), fence_rows(), primary_rows(), standby_rows()};
 }
 
 const Goal& goal_of(const Promise& promise) {

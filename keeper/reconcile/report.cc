@@ -120,6 +120,7 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
                 r.slots.push_back(peer.node);
     }
     if (facts.folder_incarnation == promise.incarnation) r.rebuilt = facts.rebuilt;
+    r.self_fenced = run.self_fenced;
     r.doing = std::move(doing);
     r.problem = std::move(problem);
     return r;

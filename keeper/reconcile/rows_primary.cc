@@ -74,11 +74,17 @@ Decision say_taken(const Situation& s) {
 
 // ---- stopped (R9) ----
 
+/// With k = 0 a server that has lost its lease is started by the monitor's word alone (R8); with k >= 1 it stays closed
+/// until k of S or the monitor answer.
+bool may_serve_again(const Situation& s) {
+    return !s.goal.asynchronous || !lease_over(s.promise, s.run);
+}
+
 bool crashed_while_serving(const Situation& s) {
     // It has been read-write under this goal's epoch, so its timeline is the goal's: a look at its WAL can wait. Once:
     // one that does not come up again is the monitor's to judge.
     return is_primary(s) && s.stopped() && s.facts.crashed && s.run.goal_received &&
-           s.run.served == s.promise.promised.epoch && s.facts.exits == s.run.served_exits + 1;
+           s.run.served == s.promise.promised.epoch && s.facts.exits == s.run.served_exits + 1 && may_serve_again(s);
 }
 
 bool just_exited(const Situation& s) {
@@ -107,7 +113,7 @@ bool may_start(const Situation& s) {
 }
 bool may_restart_in_place(const Situation& s) {
     return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() &&
-           s.run.served == s.promise.promised.epoch;
+           s.run.served == s.promise.promised.epoch && may_serve_again(s);
 }
 bool may_start_irreplaceable(const Situation& s) {
     return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() && s.goal.irreplaceable &&
@@ -153,6 +159,13 @@ bool chosen_but_receiving(const Situation& s) {
 }
 Decision fence_first(const Situation& s) {
     return take(Fence{s.layout()});
+}
+
+bool unguarded(const Situation& s) {
+    return is_primary(s) && s.running_standby() && s.run.goal_received && !guarded(s.promise, s.run);
+}
+Decision wait_for_launcher(const Situation&) {
+    return wait_for("the launcher to take the deadline that it has to hold");
 }
 
 bool chosen(const Situation& s) {
@@ -213,6 +226,9 @@ bool rule_to_apply(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.goal.rule.id.empty() &&
            (s.goal.rule.id != s.run.rule_applied || s.rule_overruled());
 }
+bool rule_unguarded(const Situation& s) {
+    return rule_to_apply(s) && !guarded(s.promise, s.run);
+}
 Decision apply_rule(const Situation& s) {
     return set_back(s, s.goal.rule);
 }
@@ -220,6 +236,18 @@ Decision apply_rule(const Situation& s) {
 bool closed_to_clients(const Situation& s) {
     return is_primary(s) && s.running_primary() && !s.facts.open_to_clients && !s.goal.rule.id.empty();
 }
+bool closed_without_lease(const Situation& s) {
+    return closed_to_clients(s) && lease_over(s.promise, s.run);
+}
+Decision say_closed(const Situation& s) {
+    return problem("closed to clients: " + lease_text(s.promise, s.run) +
+                   "; it opens by itself when one of them answers");
+}
+
+bool closed_unguarded(const Situation& s) {
+    return closed_to_clients(s) && !guarded(s.promise, s.run);
+}
+
 Decision open_to_clients(const Situation& s) {
     return take(OpenToClients{s.layout(), s.goal.rule});
 }
@@ -271,6 +299,9 @@ constexpr std::array rows{
         "steps follow facts", gives_no_answer, say_no_answer},
     Row{"fence-before-promote", "goal primary; a standby that still has an upstream", "Fence",
         "nobody is promoted who is not fenced (R5)", chosen_but_receiving, fence_first},
+    Row{"promote-unguarded", "goal primary with k = 0; a standby, and the launcher holds no deadline of the lease yet",
+        "nothing", "with k = 0 only the launcher stops a server whose keeper is frozen (R8)", unguarded,
+        wait_for_launcher},
     Row{"chosen-misled",
         "goal primary with a new timeline; a standby with history files that the cluster's history lacks",
         "Stop (immediate)",
@@ -293,12 +324,21 @@ constexpr std::array rows{
         "goal primary; read-write; its rule is not proved yet, and no goal was received in this run of the keeper",
         "nothing", "what the state file says may be older than what is in force, if it was put back (R3, R9)",
         rule_unheard, wait_for_rule},
+    Row{"rule-unguarded",
+        "goal primary with k = 0; the newest rule is not proved; the launcher holds no deadline of the lease yet",
+        "nothing", "with k = 0 only the launcher stops a server whose keeper is frozen (R8)", rule_unguarded,
+        wait_for_launcher},
     Row{"apply-rule", "goal primary; read-write; the newest rule is not proved yet, or somebody else's is in force",
         "ApplyRule", "a rule counts only once its proof is in, and only as long as nobody overrules it (R3)",
         rule_to_apply, apply_rule},
     Row{"checkpoint", "goal primary; read-write; a checkpoint was asked for", "Checkpoint",
         "pg_rewind and a short switchover need it; on a loaded disk it takes long, and commits may wait for a rule",
         checkpoint_wanted, make_checkpoint},
+    Row{"lease-closed", "goal primary; read-write; closed to clients; the lease has run out", "nothing",
+        "another node may have been promoted: reads would be stale (R8)", closed_without_lease, say_closed},
+    Row{"open-unguarded",
+        "goal primary with k = 0; read-write; closed; the launcher holds no deadline of the lease yet", "nothing",
+        "with k = 0 only the launcher stops a server whose keeper is frozen (R8)", closed_unguarded, wait_for_launcher},
     Row{"open", "goal primary; read-write; closed to clients", "OpenToClients",
         "after a start clients see only what k of S have flushed (R9)", closed_to_clients, open_to_clients},
     Row{"serve", "goal primary; read-write and open", "nothing", "the goal is reached", is_primary, serve},

@@ -16,13 +16,19 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
     const bool server = facts.status == PgStatus::starting || facts.status == PgStatus::running ||
                         facts.status == PgStatus::stopping || facts.status == PgStatus::stuck;
     if (facts.status == PgStatus::unknown) return;
+    if (facts.exits != run.exits && facts.deadline_expired)
+        run.self_fenced =
+            "PostgreSQL was stopped by its launcher: the keeper was dead or frozen for longer than it may be (R8)";
     if (facts.exits != run.exits || !server) {
         // Another server run: it starts under the closed rule, and nothing proved before holds for it.
         run.exits = facts.exits;
         run.rule_applied = {};
         run.rule_kept = {};
         run.fence_held = false;
+        run.lease.armed.reset();
+        run.lease.marks.clear();
     }
+    note_confirmed(run.lease, facts.standbys);
     if (!facts.following.empty() || facts.receiver.streaming) run.fence_held = false;
     if (facts.receiver.streaming) run.wal_gone.clear();
     if (!facts.wal_gone.empty()) {
@@ -34,6 +40,10 @@ void note_facts(Run& run, const Promise& promise, const Facts& facts) {
         run.served = promise.promised.epoch;
         run.served_exits = facts.exits;
     }
+}
+
+void note_self_fence(Run& run, std::string_view rule, const std::string& problem) {
+    if (rule.starts_with("lease-over")) run.self_fenced = problem;
 }
 
 void note_begin(Run& run, const Step& step) {

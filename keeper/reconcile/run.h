@@ -3,9 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/ids.h"
 #include "keeper/reconcile/facts.h"
+#include "keeper/reconcile/lease.h"
 #include "keeper/reconcile/promise.h"
 #include "keeper/reconcile/step.h"
 
@@ -25,6 +27,11 @@ struct Run {
     /// It answers, and wants nothing of this node: it was dropped, or belongs elsewhere.
     bool monitor_refuses = false;
     Millis node_timeout{2500};
+
+    // ---- the lease (R8) ----
+    LeaseClock lease;
+    /// Report::self_fenced.
+    std::string self_fenced;
 
     // ---- the server run that `exits` names ----
     std::uint64_t exits = 0;
@@ -64,13 +71,15 @@ struct Run {
     friend bool operator==(const Run&, const Run&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Run, (),
-                      (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, exits,
-                       rule_applied, rule_kept, fence_held, follow_due, checkpoint_done, served, served_exits, layout,
-                       layout_tried, peers_put_off, without_stream, wal_gone_at, wal_gone, rewind_failed, failed_step,
-                       failure))
+                      (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, lease,
+                       self_fenced, exits, rule_applied, rule_kept, fence_held, follow_due, checkpoint_done, served,
+                       served_exits, layout, layout_tried, peers_put_off, without_stream, wal_gone_at, wal_gone,
+                       rewind_failed, failed_step, failure))
 
 /// Learns from a look at PostgreSQL.
 void note_facts(Run& run, const Promise& promise, const Facts& facts);
+/// What was decided for want of a lease is told to the monitor, whenever it is back.
+void note_self_fence(Run& run, std::string_view rule, const std::string& problem);
 /// A step begins: what it is about to undo counts no longer.
 void note_begin(Run& run, const Step& step);
 void note_done(Run& run, const Step& step);

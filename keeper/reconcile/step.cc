@@ -25,6 +25,7 @@ std::string step_name(const Step& step) {
                    [](const StartStandby&) { return "StartStandby"; }, [](const Follow&) { return "Follow"; },
                    [](const Fence&) { return "Fence"; }, [](const Promote&) { return "Promote"; },
                    [](const ApplyRule&) { return "ApplyRule"; }, [](const OpenToClients&) { return "OpenToClients"; },
+                   [](const CloseToClients&) { return "CloseToClients"; },
                    [](const Checkpoint&) { return "Checkpoint"; }, [](const Stop&) { return "Stop"; },
                    [](const Rewind&) { return "Rewind"; }, [](const Clone&) { return "Clone"; },
                    [](const DropTornTail&) { return "DropTornTail"; },
@@ -51,6 +52,7 @@ std::string step_text(const Step& step) {
                                                   : "waiting for " + std::to_string(s.rule.rule.k) +
                                                         " standby(s) to have all WAL before clients are let in";
             },
+            [](const CloseToClients&) -> std::string { return "closing to clients"; },
             [](const Checkpoint&) -> std::string { return "making a checkpoint"; },
             [](const Stop& s) -> std::string { return "stopping PostgreSQL (" + std::string(word(s.mode)) + ")"; },
             [](const Rewind& s) -> std::string { return "rewinding against " + s.upstream.v; },

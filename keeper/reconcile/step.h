@@ -78,6 +78,11 @@ struct OpenToClients {
     NamedRule rule;
     friend bool operator==(const OpenToClients&, const OpenToClients&) = default;
 };
+/// Ends every client's session and lets none in (R8); walsenders, the keeper and the superuser's local sessions stay.
+struct CloseToClients {
+    Layout layout;
+    friend bool operator==(const CloseToClients&, const CloseToClients&) = default;
+};
 struct Checkpoint {
     std::uint64_t request = 0;
     friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
@@ -124,6 +129,7 @@ BOOST_DESCRIBE_STRUCT(Fence, (), (layout))
 BOOST_DESCRIBE_STRUCT(Promote, (), (layout, timeline, rule))
 BOOST_DESCRIBE_STRUCT(ApplyRule, (), (layout, rule))
 BOOST_DESCRIBE_STRUCT(OpenToClients, (), (layout, rule))
+BOOST_DESCRIBE_STRUCT(CloseToClients, (), (layout))
 BOOST_DESCRIBE_STRUCT(Checkpoint, (), (request))
 BOOST_DESCRIBE_STRUCT(Stop, (), (mode))
 BOOST_DESCRIBE_STRUCT(Rewind, (), (layout, upstream, fork, next, why))
@@ -132,7 +138,7 @@ BOOST_DESCRIBE_STRUCT(DropTornTail, (), (timeline, fork))
 BOOST_DESCRIBE_STRUCT(UpdatePeers, (), (layout))
 
 using Step = std::variant<Initialise, Adopt, StartPrimary, StartStandby, Follow, Fence, Promote, ApplyRule,
-                          OpenToClients, Checkpoint, Stop, Rewind, Clone, DropTornTail, UpdatePeers>;
+                          OpenToClients, CloseToClients, Checkpoint, Stop, Rewind, Clone, DropTornTail, UpdatePeers>;
 
 /// "StartStandby": stable, for logs and tests.
 [[nodiscard]] std::string step_name(const Step& step);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "common/mutation.h"
+#include "keeper/reconcile/lease.h"
 #include "keeper/reconcile/reconcile.h"
 #include "keeper/reconcile/standing.h"
 
@@ -63,6 +64,7 @@ struct Row {
 };
 
 [[nodiscard]] std::span<const Row> general_rows();
+[[nodiscard]] std::span<const Row> lease_rows();
 [[nodiscard]] std::span<const Row> fence_rows();
 [[nodiscard]] std::span<const Row> primary_rows();
 [[nodiscard]] std::span<const Row> standby_rows();

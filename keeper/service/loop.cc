@@ -56,7 +56,7 @@ Loop::Impl::Impl(asio::any_io_executor on, PostgresControl& c, Link& l, const St
     run.boot = BootId{random_id()};
     run.next = IncarnationId{random_id()};
     run.node_timeout = options.node_timeout;
-    progress_at = time_passed_at = streamed_at = options.clock();
+    progress_at = time_passed_at = streamed_at = run.lease.now = run.lease.began = options.clock();
 }
 
 /// Starts a part of the loop; stop() waits for its end. An exception is a broken program and ends the process.
@@ -79,14 +79,17 @@ Async<void> Loop::Impl::look_for_ever() {
         const std::uint64_t ended_before = steps_ended;
         const std::uint64_t number = ++look_number;
         Facts seen;
+        const bool mark = std::exchange(mark_due, false);
+        const Millis began = options.clock();
         try {
-            seen = co_await asio::co_spawn(strand, control.observe(),
+            seen = co_await asio::co_spawn(strand, control.observe(mark),
                                            asio::bind_cancellation_slot(cancel_look.slot(), asio::use_awaitable));
         } catch (const boost::system::system_error& stopped) {
             if (!stopping) throw;
         }
         progress_at = options.clock();
         if (stopping) break;
+        note_mark(run.lease, seen.lease_mark, began);
         // Begun before a step's end: it may show what was before the step.
         if (ended_before != steps_ended) continue;
         looked = number;
@@ -110,6 +113,9 @@ Millis Loop::Impl::next_look() const {
     Millis wait = options.clock() < restless_until ? std::min(heartbeat, restless_look) : heartbeat;
     // A step that is to be tried again does not wait for the heartbeat.
     if (!failed_key.empty() && retry_at > options.clock()) wait = std::min(wait, retry_at - options.clock());
+    // Nor does the end of a lease.
+    if (needs_lease(promise()) && !lease_over(promise(), run))
+        wait = std::min(wait, std::max(lease_until(promise(), run) - options.clock(), Millis{1}));
     return wait;
 }
 
@@ -120,6 +126,7 @@ void Loop::Impl::stir() {
 
 void Loop::Impl::took(Facts seen) {
     facts = std::move(seen);
+    run.lease.now = options.clock();
     if (!under_way) unsettled.reset();
     if (run.peers_put_off && options.clock() >= peers_again_at) run.peers_put_off = false;
     if (!lacks_stream(promise(), facts)) streamed_at = options.clock();
@@ -129,6 +136,7 @@ void Loop::Impl::took(Facts seen) {
     if (session_asked && session_incarnation != promise().incarnation) open_session();
     check_folder();
     think();
+    hold_deadline();
     consider_let_go();
     if (report_due)
         send_report();
@@ -155,6 +163,9 @@ Async<void> Loop::Impl::pulse_for_ever() {
         if (stopping) break;
         pass_time();
         report_due = true;
+        mark_due = wants_mark(promise(), run, facts);
+        // What the launcher holds must not depend on whether PostgreSQL answers.
+        hold_deadline();
         look_bell.ring();
         co_await pulse_bell.wait(pulse_bell.rings(), half);
         if (stopping) break;
@@ -167,7 +178,7 @@ Async<void> Loop::Impl::pulse_for_ever() {
 void Loop::Impl::pass_time() {
     const Millis now = options.clock();
     const Millis passed = std::min(now - time_passed_at, Millis{2 * heartbeat.v});
-    time_passed_at = now;
+    time_passed_at = run.lease.now = now;
     since_heard = since_heard + passed;
     run.monitor_in_reach = session_alive && since_heard < run.node_timeout;
     run.monitor_away = run.monitor_in_reach ? Millis{0} : since_heard;
@@ -176,7 +187,33 @@ void Loop::Impl::pass_time() {
 // ---- deciding and stepping
 // --------------------------------------------------------------------------------------------
 
+void Loop::Impl::hold_deadline() {
+    const std::optional<Millis> until = launcher_deadline(promise(), run, facts);
+    if (!until || telling_deadline || !facts.launcher_connected) return;
+    if (const std::optional<Millis>& held = run.lease.armed) {
+        // A later one can wait for half a heartbeat, an earlier one can't.
+        const bool soon_enough = *until >= *held && *until - *held < Millis{heartbeat.v / 2};
+        if (*until == *held || (*held > Millis{0} && soon_enough)) return;
+    }
+    telling_deadline = true;
+    launch(tell_deadline(*until, facts.exits));
+}
+
+Async<void> Loop::Impl::tell_deadline(Millis until, std::uint64_t exits) {
+    const auto told = co_await control.hold_deadline(until);
+    telling_deadline = false;
+    if (!told) {
+        log.warning("deadline_not_told", told.error().message);
+    } else if (exits == facts.exits) {
+        const bool first = !run.lease.armed;
+        run.lease.armed = until;
+        // A server with k = 0 may be waiting for it.
+        if (first) look_bell.ring();
+    }
+}
+
 void Loop::Impl::think() {
+    run.lease.now = options.clock();
     if (under_way) return think_under_way();
     // A promise that is being written is decided on when it is durable.
     if (unsettled || changing_folder || promises->busy()) return;
@@ -207,6 +244,7 @@ void Loop::Impl::begin(const Step& step) {
     progress.clear();
     cancel_step = std::make_unique<asio::cancellation_signal>();
     note_begin(run, step);
+    note_self_fence(run, decision.rule, decision.problem);
     launch(carry_out(step));
     report_if_news();
 }
@@ -306,6 +344,7 @@ LoopView Loop::view() const {
     LoopView view;
     if (i.promises) view.promise = i.promise();
     view.run = i.run;
+    view.run.lease.now = i.options.clock();
     view.facts = i.facts;
     view.doing = i.doing();
     view.problem = i.problem();

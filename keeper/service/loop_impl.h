@@ -30,6 +30,9 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     void begin(const Step& step);
     void ended(const Step& step, const Result<>& done);
     void pass_time();
+    /// Tells the launcher until when the server may run without hearing from this keeper (R8).
+    void hold_deadline();
+    Async<void> tell_deadline(Millis until, std::uint64_t exits);
     /// Something has happened: for a while PostgreSQL is looked at more often than with each heartbeat.
     void stir();
     [[nodiscard]] Millis next_look() const;
@@ -116,12 +119,19 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     /// after a freeze what the monitor said meanwhile waits unread.
     Millis since_heard;
     Millis time_passed_at;
+    /// The next look writes a WAL message for the lease (R8): one with each heartbeat.
+    bool mark_due = false;
+    bool telling_deadline = false;
     Millis heartbeat;
     std::uint64_t seq = 0;
     std::optional<Report> sent;
     bool report_due = false;
     /// Reports not acknowledged yet, oldest first; bounded.
-    std::deque<Report> recent;
+    struct Sent {
+        Report report;
+        Millis at;
+    };
+    std::deque<Sent> recent;
     std::optional<Report> acknowledged;
     int probes = 0;
 

@@ -73,10 +73,13 @@ void Loop::Impl::on_ack(const Ack& ack) {
         run.node_timeout = ack.node_timeout;
         control.follow_node_timeout(ack.node_timeout);
     }
-    while (!recent.empty() && recent.front().seq <= ack.seq) {
-        acknowledged = std::move(recent.front());
+    while (!recent.empty() && recent.front().report.seq <= ack.seq) {
+        acknowledged = std::move(recent.front().report);
+        run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
         recent.pop_front();
     }
+    // Told once: the monitor keeps it in its event log.
+    if (acknowledged && acknowledged->self_fenced == run.self_fenced) run.self_fenced.clear();
     positions = ack.positions;
     control.peers_at(positions);
     consider_let_go();
@@ -239,7 +242,7 @@ void Loop::Impl::send_report() {
     if (!session_asked || session_incarnation != promise().incarnation) return;
     Report report = report_now();
     report.seq = ++seq;
-    recent.push_back(report);
+    recent.push_back({report, options.clock()});
     if (recent.size() > max_recent) recent.pop_front();
     sent = report;
     link.send(report);

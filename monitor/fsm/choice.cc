@@ -7,6 +7,7 @@
 #include "monitor/fsm/forward.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/lease.h"
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
@@ -64,6 +65,8 @@ void raise(const World& world, WalPosition& mark, const WalPosition& to) {
 /// beyond |S| - k + 1 need not have been waited for.
 WalPosition required_by_fences(const World& world, WalPosition highest) {
     for (const NamedRule& named : world.record.rules) {
+        // What it acknowledged may be nowhere but on the primary (R7).
+        if (named.rule.asynchronous()) continue;
         std::vector<WalPosition> ends;
         for (const auto& [name, n] : world.record.nodes) {
             if (!named.rule.contains(n.incarnation) || !(fenced(world, n) || forwarding(world, n))) continue;
@@ -79,16 +82,25 @@ WalPosition required_by_fences(const World& world, WalPosition highest) {
     return highest;
 }
 
+/// R7: nothing that a candidate in reach has is lost.
+WalPosition highest_candidate(const World& world, WalPosition highest) {
+    for (const Candidate& c : fenced_candidates(world)) raise(world, highest, complete_end(*c.report));
+    return highest;
+}
+
 Required required(const World& world, const Completeness& complete) {
     Required need{world.record.floor, world.record.floor};
     if (complete.by_fences) need.hard = required_by_fences(world, world.record.floor);
+    const bool asynchronous = asynchronous_in_force(world);
+    if (complete.by_fences && asynchronous) need.hard = highest_candidate(world, need.hard);
     // Where only the old primary's exit completes R4, or where it went down in order, nothing of its tail may be left
     // behind; unless it leaves, and nobody can confirm it: then what the fences prove has to do.
     const Report* old = world.primary_live();
     const std::optional<Millis> since = world.memory.complete_since;
     const bool given_up = complete.by_exit && old->leaving && since && (world.now - *since).v >= confirm_limit_ms;
     const bool in_order = complete.by_exit && world.record.planned && old->clean_shutdown && !given_up;
-    if (complete.by_exit && (!complete.by_fences || in_order)) raise(world, need.hard, complete_end(*old));
+    const bool at_hand = asynchronous && complete.by_exit && old_primary_may_go_on(world);
+    if (complete.by_exit && (!complete.by_fences || in_order || at_hand)) raise(world, need.hard, complete_end(*old));
     need.all = need.hard;
     for (const auto& [name, n] : world.record.nodes)
         if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name)))
@@ -109,11 +121,8 @@ bool lacks_little(const World& world, const Candidate& c, const WalPosition& poi
 }
 
 std::optional<Choice> old_primary(const World& world, const std::string& evidence) {
-    const NodeRecord* p = world.primary();
-    const Report* r = world.primary_live();
-    if (!p || !r || p->maintenance || r->leaving) return std::nullopt;
-    if (!world.record.history.empty() && !on_history(world.record, *r)) return std::nullopt;
-    return Choice{p->name, true, complete_end(*r), evidence};
+    if (!old_primary_may_go_on(world)) return std::nullopt;
+    return Choice{world.record.primary, true, complete_end(*world.primary_live()), evidence};
 }
 
 bool may_take_over(const World& world, const NodeRecord& n) {
@@ -160,8 +169,11 @@ std::string furthest_known(const World& world, const Candidate& chosen) {
     return furthest->name.v + " was heard to have WAL up to " + text(end) + ": what lies between may be lost";
 }
 
-std::string evidence(const Completeness& complete, const Candidate& c, const WalPosition& needed) {
-    const std::string how = complete.by_fences ? "enough members of every rule are fenced"
+std::string evidence(const World& world, const Completeness& complete, const Candidate& c, const WalPosition& needed) {
+    const std::string how = complete.by_fences
+                                ? (asynchronous_in_force(world) && !complete.by_exit
+                                       ? "every candidate is fenced, and the old primary's lease has run out (R7)"
+                                       : "enough members of every rule are fenced")
                             : complete.by_exit ? "the old primary has exited"
                                                : "DATA LOSS ALLOWED by the operator";
     return how + "; end of WAL " + text(complete_end(*c.report)) + ", needed " +
@@ -186,7 +198,7 @@ std::optional<Choice> diverged_choice(const World& world) {
     if (!best) return std::nullopt;
     const WalPosition left = has_of_it(*best);
     return Choice{best->node->name, false, left,
-                  evidence({}, *best, world.record.floor) + in_vain(world) +
+                  evidence(world, {}, *best, world.record.floor) + in_vain(world) +
                       "; it is not on the cluster's history, which it left at " +
                       (left.timeline.empty() ? "a point that is not known" : text(left)) +
                       ": all commits after that may be lost, and what it has of its own takes their place"};
@@ -202,8 +214,8 @@ Outcome among_fenced(const World& world, const Completeness& complete) {
             if (!has(world, c, need.all) && (anybody || lacks_little(world, c, need.all))) {
                 if (const auto forward = new_forward(world, *c.node, need.all)) return {std::nullopt, forward};
             }
-            if (has(world, c, need.hard))
-                return {Choice{c.node->name, false, need.hard, evidence(complete, c, need.hard)}, std::nullopt};
+            if (has(world, c, need.hard) && within_allowed_loss(world, *c.report))
+                return {Choice{c.node->name, false, need.hard, evidence(world, complete, c, need.hard)}, std::nullopt};
         }
     }
     return {};
@@ -220,9 +232,10 @@ Outcome by_word(const World& world) {
     }
     const WalPosition all = required(world, {}).all;
     const auto chosen = [&](const Candidate& c) {
-        return Outcome{Choice{c.node->name, false, world.record.floor,
-                              evidence({}, c, world.record.floor) + "; " + furthest_known(world, c) + in_vain(world)},
-                       std::nullopt};
+        return Outcome{
+            Choice{c.node->name, false, world.record.floor,
+                   evidence(world, {}, c, world.record.floor) + "; " + furthest_known(world, c) + in_vain(world)},
+            std::nullopt};
     };
     for (const Candidate& c : candidates) {
         if (has(world, c, all)) return chosen(c);
@@ -281,7 +294,7 @@ bool somebody_can_take_over(const World& world) {
         const Report* r = world.live(entry.first);
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
                world.in_reach(entry.first) && r->status == PgStatus::running && r->in_recovery &&
-               on_history(world.record, *r);
+               on_history(world.record, *r) && within_allowed_loss(world, *r);
     });
 }
 

@@ -1,9 +1,9 @@
 #include "monitor/fsm/commands.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/settings.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
 
@@ -191,83 +191,38 @@ Verdict set_node(World& world, const Command& c) {
     }
     world.log("node_changed", n.name, n.name.v + ": " + said);
     if (c.replication_quorum && !n.replication_quorum && world.newest_rule().rule.k > 0 &&
-        wanted_rule(world).asynchronous())
+        wanted_rule(world).nobody_may_follow())
         said +=
             "; no node with replication-quorum is left to wait for: commits are acknowledged by the primary alone from "
             "now on, and it is not replaced automatically";
     return done(n.name.v + ": " + said);
 }
 
-struct NumberSetting {
-    const char* name;
-    std::uint64_t low;
-    std::uint64_t high;
-    const char* meaning;
-    std::uint64_t (*get)(const Settings&);
-    void (*set)(Settings&, std::uint64_t);
-};
-
-template <auto Member>
-constexpr NumberSetting number(const char* name, std::uint64_t low, std::uint64_t high, const char* meaning) {
-    return {
-        name,
-        low,
-        high,
-        meaning,
-        [](const Settings& s) -> std::uint64_t { return s.*Member; },
-        [](Settings& s, std::uint64_t v) { s.*Member = static_cast<std::remove_reference_t<decltype(s.*Member)>>(v); }};
-}
-
-constexpr NumberSetting number_settings[] = {
-    number<&Settings::heartbeat_ms>("heartbeat-ms", 50, 10'000, "how often keepers report, in milliseconds"),
-    number<&Settings::node_timeout_ms>("node-timeout-ms", 300, 120'000,
-                                       "silence after which a node is suspected; at least 4 heartbeats"),
-    number<&Settings::boot_wait_ms>("boot-wait-ms", 0, 600'000,
-                                    "how long a booting cluster waits for its last primary"),
-    number<&Settings::switchover_max_lag_bytes>("switchover-max-lag-bytes", 0, 1ULL << 40,
-                                                "largest lag of a switchover's candidate"),
-    number<&Settings::switchover_timeout_ms>("switchover-timeout-ms", 1000, 600'000,
-                                             "how long the old primary's stop may take before it is ended"),
-    number<&Settings::failover_limit>("failover-limit", 1, 1000, "automatic failovers allowed in ten minutes"),
-};
-
-Verdict set_number_sync_standbys(World& world, const Command& c, std::uint64_t value) {
-    const auto quorum = std::count_if(world.record.nodes.begin(), world.record.nodes.end(),
-                                      [](const auto& e) { return e.second.replication_quorum; });
-    if (value > 0 && value + 1 > static_cast<std::uint64_t>(quorum))
-        return refused("number-sync-standbys = " + c.value + " needs " + std::to_string(value + 1) +
-                       " nodes with replication-quorum, the cluster has " + std::to_string(quorum));
-    if (!c.dry_run) world.record.settings.number_sync_standbys = static_cast<std::uint32_t>(value);
+Verdict set_number_sync_standbys(World& world, const Command& c) {
+    Settings changed = world.record.settings;
+    if (c.value == "auto") {
+        changed.number_sync_standbys.reset();
+    } else {
+        const std::optional<std::uint64_t> value = whole_number(c.value);
+        if (!value) return refused(c.setting + ": '" + c.value + "' is not a whole number");
+        const auto quorum = std::count_if(world.record.nodes.begin(), world.record.nodes.end(),
+                                          [](const auto& e) { return e.second.replication_quorum; });
+        if (*value > 0 && *value + 1 > static_cast<std::uint64_t>(quorum))
+            return refused("number-sync-standbys = " + c.value + " needs " + std::to_string(*value + 1) +
+                           " nodes with replication-quorum, the cluster has " + std::to_string(quorum));
+        changed.number_sync_standbys = static_cast<std::uint32_t>(*value);
+    }
+    if (const std::string why = clash(changed); !why.empty()) return refused(why);
+    if (!c.dry_run) world.record.settings = changed;
     return done("number-sync-standbys = " + c.value);
 }
 
 Verdict set_cluster(World& world, const Command& c) {
-    if (c.setting == "number-sync-standbys" && c.value == "auto") {
-        if (!c.dry_run) world.record.settings.number_sync_standbys.reset();
-        return done("number-sync-standbys = auto");
-    }
-    std::uint64_t value = 0;
-    const auto parsed = std::from_chars(c.value.data(), c.value.data() + c.value.size(), value);
-    if (parsed.ec != std::errc{} || parsed.ptr != c.value.data() + c.value.size() || c.value.empty())
-        return refused(c.setting + ": '" + c.value + "' is not a whole number");
-    if (c.setting == "number-sync-standbys") return set_number_sync_standbys(world, c, value);
-    for (const NumberSetting& s : number_settings) {
-        if (c.setting != s.name) continue;
-        if (value < s.low || value > s.high)
-            return refused(c.setting + " must be between " + std::to_string(s.low) + " and " + std::to_string(s.high));
-        Settings changed = world.record.settings;
-        s.set(changed, value);
-        if (changed.node_timeout_ms < 4 * changed.heartbeat_ms)
-            return refused(
-                "node-timeout-ms must be at least 4 heartbeats, or a late one is taken for a loss: heartbeat-ms = " +
-                std::to_string(changed.heartbeat_ms) +
-                ", node-timeout-ms = " + std::to_string(changed.node_timeout_ms));
-        if (!c.dry_run) world.record.settings = changed;
-        return done(c.setting + " = " + c.value);
-    }
-    std::string names = "number-sync-standbys";
-    for (const NumberSetting& s : number_settings) names += std::string(", ") + s.name;
-    return refused("no setting is called '" + c.setting + "'; there are " + names);
+    if (c.setting == "number-sync-standbys") return set_number_sync_standbys(world, c);
+    Settings changed = world.record.settings;
+    if (const std::string why = change_setting(changed, c.setting, c.value); !why.empty()) return refused(why);
+    if (!c.dry_run) world.record.settings = changed;
+    return done(c.setting + " = " + c.value);
 }
 
 /// Commands that change a value at once, whatever else is under way.
@@ -310,16 +265,6 @@ Verdict carry_out(World& world, const Command& c) {
 void command(World& world, const Command& c) {
     const Verdict v = carry_out(world, c);
     world.out.replies.push_back({c.id, !v.goes_on, v.ok, v.message, {}});
-}
-
-std::vector<SettingInfo> list_settings(const ClusterRecord& record) {
-    std::vector<SettingInfo> all{
-        {"number-sync-standbys",
-         record.settings.number_sync_standbys ? std::to_string(*record.settings.number_sync_standbys) : "auto",
-         "standbys that must have a commit before it is acknowledged; auto: 1 with three nodes or more, else 0"}};
-    for (const NumberSetting& s : number_settings)
-        all.push_back({s.name, std::to_string(s.get(record.settings)), s.meaning});
-    return all;
 }
 
 }  // namespace pgaf::fsm

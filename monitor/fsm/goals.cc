@@ -1,5 +1,6 @@
 #include "monitor/fsm/goals.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "monitor/fsm/choice.h"
@@ -7,6 +8,7 @@
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/opening.h"
 #include "monitor/fsm/quorum.h"
+#include "monitor/fsm/settings.h"
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
@@ -24,6 +26,15 @@ Goal common_part(const World& world, const NodeRecord& n) {
     return goal;
 }
 
+/// R8: how long it may go on by itself. In a fence too: until the election is over, the monitor may go away as well.
+void add_lease(const ClusterRecord& record, Goal& goal) {
+    const auto all = [&](auto&& f) { return std::all_of(record.rules.begin(), record.rules.end(), f); };
+    goal.irreplaceable = all([](const NamedRule& n) { return n.rule.nobody_may_follow(); });
+    goal.asynchronous = !all([](const NamedRule& n) { return !n.rule.asynchronous() || n.rule.nobody_may_follow(); });
+    goal.lease = lease_of(record.settings);
+    goal.keeper_timeout = keeper_timeout_of(record.settings);
+}
+
 void as_primary(const World& world, Goal& goal) {
     const ClusterRecord& record = world.record;
     goal.role = Role::primary;
@@ -33,8 +44,7 @@ void as_primary(const World& world, Goal& goal) {
     goal.rule = record.rules.back();
     goal.permit = record.permit;
     goal.checkpoint_request = record.checkpoint_request;
-    goal.irreplaceable = true;
-    for (const NamedRule& named : record.rules) goal.irreplaceable = goal.irreplaceable && named.rule.asynchronous();
+    add_lease(record, goal);
 }
 
 /// The rule asks for it although it is of no use: with number_sync_standbys >= 1 it never shrinks below k, so only a
@@ -121,6 +131,7 @@ bool in_election(const World& world, const NodeRecord& n, Goal& goal) {
         return true;
     }
     as(goal, Role::fence, NodeState::report_lsn);
+    if (world.told(n)) add_lease(world.record, goal);
     return true;
 }
 
@@ -226,7 +237,7 @@ bool waits_for_exit(const World& world) {
 
 NodeState primary_word(const ClusterRecord& record) {
     if (record.nodes.size() == 1) return NodeState::single;
-    return record.rules.back().rule.asynchronous() ? NodeState::wait_primary : NodeState::primary;
+    return record.rules.back().rule.nobody_may_follow() ? NodeState::wait_primary : NodeState::primary;
 }
 
 void update_goals(World& world) {
@@ -239,6 +250,7 @@ void update_goals(World& world) {
             goal->stamp = {world.record.epoch, world.record.term, Version{n.goal.stamp.version.v + 1},
                            world.record.monitor};
             n.goal = *goal;
+            if (world.told(n)) world.record.lease_told = std::max(world.record.lease_told, n.goal.lease);
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.
         }

@@ -7,6 +7,7 @@
 #include "monitor/fsm/forming.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/ingest.h"
+#include "monitor/fsm/lease.h"
 #include "monitor/fsm/summary.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/world.h"
@@ -28,7 +29,7 @@ void check(const ClusterRecord& before, const ClusterRecord& after) {
 }
 
 void say_why_it_waits(World& world) {
-    const std::string waiting = waiting_text(world);
+    const std::string waiting = waiting_text(world, false);
     if (waiting == world.memory.last_waiting) return;
     world.memory.last_waiting = waiting;
     if (!waiting.empty()) world.log("waiting", world.record.primary, waiting);
@@ -38,6 +39,7 @@ void plan_wake_up(World& world) {
     world.wake_at(world.now + Millis{world.record.settings.heartbeat_ms});
     // Graces of an election are short; reports, not this timer, carry it on in the normal case.
     if (world.record.phase == Phase::electing) world.wake_at(world.now + Millis{100});
+    if (const auto at = lease_over_at(world); at && *at > world.now) world.wake_at(*at);
     if (world.record.phase == Phase::forming && !world.record.nodes.empty() && world.now < forms_at(world))
         world.wake_at(forms_at(world));
 }
@@ -49,6 +51,7 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
     record_.monitor = std::move(monitor);
     memory_.started = memory_.first_came = memory_.last_came = now;
     memory_.phase_since = now;
+    memory_.primary_end = record_.primary_end;
     memory_.triggered = now;
     memory_.epoch_began = now;
     memory_.chosen_at = now;

@@ -176,6 +176,14 @@ struct Memory {
     Millis triggered;
     Millis epoch_began;
     std::optional<Millis> complete_since;
+    /// Since when every member of every rule with k = 0 is fenced: from then on no standby carries the last primary's
+    /// lease (R7).
+    std::optional<Millis> members_fenced_since;
+    /// When the last primary was last answered: its lease counts from then at the latest. Unset: by no one that this
+    /// process knows of.
+    std::optional<Millis> primary_answered;
+    /// Where its WAL has been heard to end; empty: not in this monitor's life.
+    WalPosition primary_end;
     /// Since when an operator's word to accept loss could be carried out.
     std::optional<Millis> word_since;
     Millis chosen_at;
@@ -199,9 +207,9 @@ struct Memory {
 };
 BOOST_DESCRIBE_STRUCT(Memory, (),
                       (started, first_came, last_came, views, last_probe, found_running, phase_since, triggered,
-                       epoch_began, complete_since, word_since, chosen_at, further_ids, forward_since,
-                       forwards_given_up, recent_failovers, recent_restarts, last_permit, permitted_at, store_behind,
-                       last_waiting, last_refusals))
+                       epoch_began, complete_since, members_fenced_since, primary_answered, primary_end, word_since,
+                       chosen_at, further_ids, forward_since, forwards_given_up, recent_failovers, recent_restarts,
+                       last_permit, permitted_at, store_behind, last_waiting, last_refusals))
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {

@@ -154,6 +154,16 @@ void note_streams(World& world, const Report& primary) {
     }
 }
 
+/// How far the primary is known to have come, and which lease it holds by now.
+void note_primary(World& world, const NodeRecord& n, const Report& r) {
+    if (r.promised == n.goal.stamp && n.goal.lease > Millis{0}) world.record.lease_told = n.goal.lease;
+    const WalPosition end = r.status == PgStatus::stopped ? complete_end(r) : flushed_end(r);
+    const bool wrote = r.status == PgStatus::stopped || (r.status == PgStatus::running && !r.in_recovery);
+    WalPosition& known = world.memory.primary_end;
+    if (!wrote || end.lsn.empty() || !on_history(world.record, r)) return;
+    if (known.timeline.empty() || before(world.record, known, end)) known = end;
+}
+
 void learn(World& world, NodeRecord& n, const Report& r) {
     ClusterRecord& record = world.record;
     const bool told = world.told(n);
@@ -166,12 +176,16 @@ void learn(World& world, NodeRecord& n, const Report& r) {
         record.highest_timeline = r.timeline;
     }
     if (!record.history.empty()) learn_from(record, r);
+    if (told) note_primary(world, n, r);
 }
 
 }  // namespace
 
 void ingest(World& world, const ReportReceived& input) {
     const Report& r = input.report;
+    // Whatever becomes of it: the keeper is told that it was heard, and its lease counts from when it was sent (R7).
+    if (r.node == world.record.primary && r.incarnation == world.record.primary_incarnation)
+        world.memory.primary_answered = world.now;
     const auto found = world.record.nodes.find(r.node);
     const auto view = world.memory.views.find(r.node);
     if (found == world.record.nodes.end() || view == world.memory.views.end()) return;
@@ -194,6 +208,8 @@ void ingest(World& world, const ReportReceived& input) {
         world.memory.store_behind = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
+    if (!r.self_fenced.empty() && !(v.report && v.report->self_fenced == r.self_fenced))
+        world.log("self_fenced", r.node, r.node.v + " has fenced itself: " + r.self_fenced, {}, "R8");
     v.distrust = amnesia(world.record, n, v, r);
     v.report = r;
     if (r.status != PgStatus::starting)

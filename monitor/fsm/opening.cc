@@ -26,13 +26,16 @@ bool follows_without_hole(const World& world, const Report& survivor, const Repo
 SyncRule opening_rule(const World& world, const NodeName& chosen) {
     const Report* candidate = world.report(chosen);
     SyncRule rule;
+    const bool asynchronous = world.record.settings.asynchronous;
     for (const auto& [name, n] : world.record.nodes) {
-        if (name == chosen || !world.may_be_member(n) || !fenced(world, n) || !world.in_reach(name)) continue;
+        const bool may = asynchronous ? world.may_be_candidate(n) : world.may_be_member(n);
+        if (name == chosen || !may || !fenced(world, n) || !world.in_reach(name)) continue;
         const Report* r = world.report(name);
         if (r->status == PgStatus::running && r->in_recovery && follows_without_hole(world, *r, *candidate))
             rule.members.push_back(n.incarnation);
     }
     std::sort(rule.members.begin(), rule.members.end());
+    if (asynchronous) return rule;
     const std::uint32_t wanted = world.number_sync_standbys();
     rule.k = wanted > 0 ? wanted : std::min<std::uint32_t>(1, static_cast<std::uint32_t>(rule.members.size()));
     return rule;

@@ -5,6 +5,7 @@
 #include "common/mutation.h"
 #include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/lease.h"
 
 namespace pgaf::fsm {
 
@@ -28,6 +29,7 @@ bool forwarding(const World& world, const NodeRecord& node) {
 
 std::size_t fences_needed(const SyncRule& rule) {
     const std::size_t k = rule.k;
+    if (k == 0) return rule.members.size();
     if (broken(Mutation::r4)) return 1;
     return rule.members.size() >= k ? rule.members.size() - k + 1 : 0;
 }
@@ -43,7 +45,10 @@ std::size_t count_members(const World& world, const SyncRule& rule, bool (*count
 bool enough(const World& world, bool (*counts)(const World&, const NodeRecord&)) {
     if (world.record.rules.empty()) return false;
     return std::all_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& named) {
-        return named.rule.k > 0 && count_members(world, named.rule, counts) >= fences_needed(named.rule);
+        // R7: only where the user accepts that a failover may lose commits, and never past (0, {}).
+        if (named.rule.asynchronous() && (!world.record.settings.asynchronous || named.rule.nobody_may_follow()))
+            return false;
+        return count_members(world, named.rule, counts) >= fences_needed(named.rule);
     });
 }
 
@@ -62,13 +67,13 @@ bool reachable(const World& world, const NodeRecord& node) {
 
 Completeness completeness(const World& world) {
     Completeness c;
-    c.by_fences = enough(world, holds_fence);
     const Report* primary = world.primary_live();
     // An end that could not be read, or has not been yet, says nothing about what may be missing elsewhere.
     // Nor does one of a disk that may have been put back, until it would have shown, or one that can be compared with
     // nothing.
     c.by_exit = world.primary_exited() && !complete_end(*primary).lsn.empty() && loss_would_show(world) &&
                 (world.record.history.empty() || on_history(world.record, *primary));
+    c.by_fences = enough_fenced(world) && (!asynchronous_in_force(world) || c.by_exit || lease_certainly_over(world));
     // One that was told to stop has promised too, but is not to go on: its exit is what counts. One that was chosen and
     // has not been promoted yet runs in recovery; it may still be.
     const bool may_go_on = !world.record.planned && !world.record.exclude_primary;
@@ -76,8 +81,19 @@ Completeness completeness(const World& world) {
     return c;
 }
 
+bool enough_fenced(const World& world) {
+    return enough(world, holds_fence);
+}
+
 bool reachable_nodes_can_complete(const World& world) {
     return enough(world, reachable);
+}
+
+bool old_primary_may_go_on(const World& world) {
+    const NodeRecord* p = world.primary();
+    const Report* r = world.primary_live();
+    if (!p || !r || p->maintenance || r->leaving) return false;
+    return world.record.history.empty() || on_history(world.record, *r);
 }
 
 std::string missing(const World& world) {
@@ -93,8 +109,10 @@ std::string missing(const World& world) {
                                  : primary_is_there ? ""
                                                     : "the lost data folder of ") +
                                 world.record.primary.v;
-    if (std::any_of(world.record.rules.begin(), world.record.rules.end(),
-                    [](const NamedRule& named) { return named.rule.asynchronous(); }))
+    const bool declared = world.record.settings.asynchronous;
+    if (std::any_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& named) {
+            return named.rule.asynchronous() && (!declared || named.rule.nobody_may_follow());
+        }))
         return "needs " + primary +
                ", the last primary: commits may have been acknowledged without a standby, so only it is sure to have "
                "them all";

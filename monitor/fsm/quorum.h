@@ -16,11 +16,13 @@ namespace pgaf::fsm {
 /// promise holds, so it counts for R4; it can't be chosen before it is fenced again.
 [[nodiscard]] bool forwarding(const World& world, const NodeRecord& node);
 
-/// For one rule: how many of its members must be fenced, |S| - k + 1.
+/// For one rule: how many of its members must be fenced, |S| - k + 1; with k = 0 all of them (R7).
 [[nodiscard]] std::size_t fences_needed(const SyncRule& rule);
 
 struct Completeness {
-    /// First form: every rule in force has enough fenced members. Never with a rule of k = 0 in force (R7).
+    /// First form: every rule in force has enough fenced members. With a rule of k = 0 in force all of its members, in
+    /// a cluster that was declared asynchronous, and the old primary has exited, or its lease has certainly run out
+    /// (R7).
     bool by_fences = false;
     /// Second form: the last node told to be primary has promised, and has exited.
     bool by_exit = false;
@@ -30,8 +32,14 @@ struct Completeness {
 };
 [[nodiscard]] Completeness completeness(const World& world);
 
+/// Every rule in force has enough fenced members; with k = 0 that is not all that is needed.
+[[nodiscard]] bool enough_fenced(const World& world);
+
 /// Would the nodes in reach, the primary not counted, complete the first form if all of them were fenced?
 [[nodiscard]] bool reachable_nodes_can_complete(const World& world);
+
+/// The last primary is at hand, and nothing speaks against its going on.
+[[nodiscard]] bool old_primary_may_go_on(const World& world);
 
 /// What is missing for R4, for people: the nodes waited for and what they are needed for (R12).
 [[nodiscard]] std::string missing(const World& world);

@@ -31,11 +31,20 @@ struct Settings {
     std::uint32_t switchover_timeout_ms = 5000;
     /// Automatic failovers allowed in ten minutes (R15).
     std::uint32_t failover_limit = 5;
+    /// How long a primary goes on without the monitor and enough standbys (R8).
+    std::uint32_t lease_ms = 5000;
+    /// How long the server of a synchronous primary goes on when its keeper is dead or frozen (R8).
+    std::uint32_t keeper_timeout_ms = 60000;
+    /// Failover may lose commits, up to `maximum_lag_on_failover` bytes of WAL behind what is known of the primary
+    /// (R7).
+    bool asynchronous = false;
+    std::uint64_t maximum_lag_on_failover = 1048576;
     friend bool operator==(const Settings&, const Settings&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Settings, (),
                       (heartbeat_ms, node_timeout_ms, number_sync_standbys, boot_wait_ms, switchover_max_lag_bytes,
-                       switchover_timeout_ms, failover_limit))
+                       switchover_timeout_ms, failover_limit, lease_ms, keeper_timeout_ms, asynchronous,
+                       maximum_lag_on_failover))
 
 /// Where a cluster stands as a whole.
 ///   forming    no primary has been told yet
@@ -113,6 +122,11 @@ struct ClusterRecord {
     IncarnationId primary_incarnation;
     Epoch primary_epoch;
 
+    /// The longest lease that it may have been told and not taken back (R7, R8).
+    Millis lease_told;
+    /// Where its WAL was known to end when the election under way began (R7); empty timeline: not known.
+    WalPosition primary_end;
+
     /// Rules in force, oldest first: one, or more while a change is under way (R3).
     std::vector<NamedRule> rules;
     RuleId last_rule;
@@ -157,7 +171,7 @@ BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
 BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, source_incarnation, start_source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
-                       primary_epoch, rules, last_rule, history, highest_timeline, floor, highest_end, chosen,
-                       preferred, forward, reason, planned, exclude_primary, permit, checkpoint_request, operation,
-                       failovers, dropped))
+                       primary_epoch, lease_told, primary_end, rules, last_rule, history, highest_timeline, floor,
+                       highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
+                       checkpoint_request, operation, failovers, dropped))
 }  // namespace pgaf::fsm

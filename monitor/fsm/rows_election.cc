@@ -6,6 +6,7 @@
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/lease.h"
 #include "monitor/fsm/opening.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
@@ -45,6 +46,15 @@ bool complete(const World& world) {
 }
 void note_complete(World& world, const Row&) {
     world.memory.complete_since = world.now;
+}
+
+bool members_fenced_or_not(const World& world) {
+    const bool fenced = electing(world) && asynchronous_in_force(world) && enough_fenced(world);
+    return fenced != world.memory.members_fenced_since.has_value();
+}
+void note_members_fenced(World& world, const Row&) {
+    std::optional<Millis>& since = world.memory.members_fenced_since;
+    since = since ? std::nullopt : std::optional(world.now);
 }
 
 bool word_begins_or_ends(const World& world) {
@@ -170,6 +180,9 @@ void promote(World& world, const Row& row, const Choice& choice) {
     const Report& r = *world.report(choice.node);
     refuse_namesakes(world, r);
     const SyncRule rule = opening_rule(world, choice.node);
+    const bool nothing_lost = world.primary_exited() && bytes_lacking(world, r) == 0;
+    if (asynchronous_in_force(world) && !nothing_lost)
+        world.log("loss_possible", choice.node, possible_loss(world, r), choice.evidence, row.name);
     record.highest_timeline = Timeline{record.highest_timeline.v + 1};
     keep_line_of(record, r);
     record.history.push_back({record.highest_timeline, record.epoch, std::nullopt, complete_end(r).lsn});
@@ -180,10 +193,14 @@ void promote(World& world, const Row& row, const Choice& choice) {
     record.primary = choice.node;
     record.primary_incarnation = record.nodes.at(choice.node).incarnation;
     record.permit = StartPermit{r.boot, r.exits};
+    // It was answered before it is told, and holds no lease of a primary yet.
+    record.lease_told = {};
+    world.memory.primary_answered = world.now;
+    world.memory.primary_end = complete_end(r);
     ++record.failovers;
     world.log("node_chosen", choice.node,
               choice.node.v + " is promoted to timeline " + std::to_string(record.highest_timeline.v) +
-                  ", opens with " + (rule.k == 0 ? "asynchronous replication" : standby_names(record, rule)),
+                  ", opens with " + (rule.asynchronous() ? "asynchronous replication" : standby_names(record, rule)),
               choice.evidence, row.name);
 }
 
@@ -202,6 +219,7 @@ void carry_out_choice(World& world, const Row& row) {
         promote(world, row, choice);
     }
     record.chosen = choice.node;
+    record.primary_end = {};
     record.forward.reset();
     record.primary_epoch = record.epoch;
     world.memory.chosen_at = world.now;
@@ -305,6 +323,8 @@ void finish_takeover(World& world, const Row& row) {
 constexpr std::array rows{
     Row{"rule-never-promised", has_unpromised_rule, drop_unpromised_rules,
         "a rule that the old primary's state file never held can't be in force (R3)"},
+    Row{"lease-counts", members_fenced_or_not, note_members_fenced,
+        "with all members fenced no standby carries the old primary's lease any more: from here on it runs out (R7)"},
     Row{"fence-complete", complete, note_complete,
         "no commit can be acknowledged under the old epoch any more, or the old primary itself has promised (R4)"},
     Row{"word", word_begins_or_ends, note_word,

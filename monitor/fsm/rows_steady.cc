@@ -204,7 +204,11 @@ void choose_another(World& world, const Row& row) {
 // ---- R3 ----
 
 std::string shown(const ClusterRecord& record, const SyncRule& rule) {
-    return rule.asynchronous() ? "asynchronous" : standby_names(record, rule);
+    if (!rule.asynchronous()) return standby_names(record, rule);
+    std::vector<NodeName> names;
+    for (const auto& [name, n] : record.nodes)
+        if (rule.contains(n.incarnation)) names.push_back(name);
+    return names.empty() ? "asynchronous" : "asynchronous, candidates " + join(names);
 }
 
 bool rule_applied(const World& world) {
@@ -251,7 +255,7 @@ void change_rule(World& world, const Row& row) {
     const SyncRule before = world.newest_rule().rule;
     world.record.last_rule = RuleId{world.record.last_rule.v + 1};
     world.record.rules.push_back({world.record.last_rule, wanted});
-    world.log(wanted.k == 0 ? "replication_degraded" : "sync_rule_changing", world.record.primary,
+    world.log(wanted.nobody_may_follow() ? "replication_degraded" : "sync_rule_changing", world.record.primary,
               "sync rule changes to " + shown(world.record, wanted), "was " + shown(world.record, before), row.name);
 }
 

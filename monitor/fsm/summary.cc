@@ -7,6 +7,7 @@
 #include "monitor/fsm/forward.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/lease.h"
 #include "monitor/fsm/quorum.h"
 #include "monitor/fsm/wanted_rule.h"
 
@@ -64,7 +65,8 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
     s.maintenance = n.maintenance;
     s.primary = world.told(n);
     s.healthy = is_well(world, n);
-    s.in_sync_rule = !world.record.rules.empty() && world.newest_rule().rule.contains(n.incarnation);
+    s.in_sync_rule = !world.record.rules.empty() && !world.newest_rule().rule.asynchronous() &&
+                     world.newest_rule().rule.contains(n.incarnation);
     s.connected = v && v->connected;
     if (v && v->heard) s.seen = world.now - *v->heard;
     if (v && !v->distrust.empty()) s.problem = v->distrust;
@@ -90,17 +92,21 @@ void readiness(const World& world, Summary& s) {
     for (const auto& [name, n] : world.record.nodes) {
         const Report* r = world.live(name);
         if (world.told(n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
-        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r))
+        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r) &&
+            within_allowed_loss(world, *r))
             s.candidates.push_back(name);
     }
-    const bool asynchronous = std::any_of(world.record.rules.begin(), world.record.rules.end(),
-                                          [](const NamedRule& n) { return n.rule.k == 0; });
+    const bool asynchronous =
+        std::any_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& n) {
+            return n.rule.nobody_may_follow() || (n.rule.asynchronous() && !world.record.settings.asynchronous);
+        });
     if (world.record.nodes.size() < 2)
         s.why_not_ready = "the cluster has only one node";
     else if (world.record.phase != Phase::steady)
         s.why_not_ready = "a change of primary is under way";
     else if (s.candidates.empty())
-        s.why_not_ready = "no standby that may be promoted runs and is in reach";
+        s.why_not_ready = "no standby that may be promoted runs and is in reach" +
+                          std::string(asynchronous_in_force(world) ? ", within maximum-lag-on-failover" : "");
     else if (asynchronous)
         s.why_not_ready = "commits are acknowledged without a standby until one has caught up and is in the sync rule";
     else if (!reachable_nodes_can_complete(world))
@@ -142,7 +148,9 @@ NodeState reported_state(const World& world, const NodeRecord& n) {
     const bool streams = r->receiver.streaming && r->receiver.upstream == world.record.primary;
     const Report* p = world.primary_live();
     const bool member = !world.record.rules.empty() && world.newest_rule().rule.contains(n.incarnation);
-    const bool caught_up = member || (!n.replication_quorum && p && lag_of(world, n).value_or(~0ULL) < 16777216);
+    // In an asynchronous cluster the rule names candidates, whatever counts elsewhere (R7).
+    const bool counts = world.record.settings.asynchronous ? world.may_be_candidate(n) : n.replication_quorum;
+    const bool caught_up = member || (!counts && p && lag_of(world, n).value_or(~0ULL) < 16777216);
     return streams && caught_up ? NodeState::secondary : NodeState::catchingup;
 }
 
@@ -208,7 +216,35 @@ std::string waiting_by_word(const World& world) {
            seconds(Millis{word_waits_ms(world)});
 }
 
-std::string waiting_in_election(const World& world) {
+/// R7: the old primary may still acknowledge.
+std::string waiting_for_lease(const World& world, bool counts_down) {
+    const std::optional<Millis> at = lease_over_at(world);
+    if (!asynchronous_in_force(world) || !at || lease_certainly_over(world)) return {};
+    const std::string whose = world.record.primary.v + "'s lease";
+    if (counts_down) return whose + " runs out in " + seconds(*at - world.now);
+    return "every candidate is fenced; " + whose + " has certainly run out " + seconds(lease_wait(world)) +
+           " after it was last answered and the last of them was fenced (R7)";
+}
+
+/// R7: all is fenced, and nobody is near enough to what the old primary had.
+std::string lacking_too_much(const World& world) {
+    if (!asynchronous_in_force(world)) return {};
+    std::string text;
+    for (const auto& [name, n] : world.record.nodes) {
+        const Report* r = world.live(name);
+        if (world.told(n) || !r || !world.in_reach(name) || !world.can_be_candidate(n)) continue;
+        if (within_allowed_loss(world, *r)) return {};
+        const std::optional<std::uint64_t> lacking = bytes_lacking(world, *r);
+        text += (text.empty() ? "" : ", ") + name.v + " lacks " +
+                (lacking ? std::to_string(*lacking) + " bytes" : "an amount that is not known");
+    }
+    if (text.empty()) return {};
+    return "no candidate is within maximum-lag-on-failover = " +
+           std::to_string(world.record.settings.maximum_lag_on_failover) + " bytes of what is known of " +
+           world.record.primary.v + "'s WAL: " + text;
+}
+
+std::string waiting_in_election(const World& world, bool counts_down) {
     const std::int64_t here = (world.now - world.memory.phase_since).v;
     if (waits_for_exit(world))
         return here > 1000 ? world.record.primary.v + " has been told to stop, and is still going down" : "";
@@ -216,6 +252,11 @@ std::string waiting_in_election(const World& world) {
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " +
                forward->until.text();
     if (const std::string word = waiting_by_word(world); !word.empty() && here > 1000) return word;
+    if (const std::string lease = waiting_for_lease(world, counts_down);
+        !world.memory.complete_since && !lease.empty() && here > 1000)
+        return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + lease;
+    if (const std::string much = lacking_too_much(world); world.memory.complete_since && !much.empty() && here > 2000)
+        return much + ". Bring " + world.record.primary.v + " back; " + without;
     if (!world.memory.complete_since && here > 1000)
         return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + missing(world) + "." +
                still_starting(world) + " Bring one of them back; " + without;
@@ -252,11 +293,11 @@ std::string waiting_for_standbys(const World& world) {
 
 }  // namespace
 
-std::string waiting_text(const World& world) {
+std::string waiting_text(const World& world, bool counts_down) {
     const ClusterRecord& record = world.record;
     if (!world.memory.store_behind.empty()) return world.memory.store_behind;
     if (record.phase == Phase::forming) return waiting_to_form(world);
-    if (record.phase == Phase::electing) return waiting_in_election(world);
+    if (record.phase == Phase::electing) return waiting_in_election(world, counts_down);
     if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {
         if (world.too_many_failovers())
             return trouble +
@@ -264,6 +305,8 @@ std::string waiting_text(const World& world) {
                    "kills primaries, then 'pgafctl perform failover'";
         const NodeView* v = world.view(record.primary);
         const bool forgot = v && !v->distrust.empty();
+        if (const std::string much = lacking_too_much(world); reachable_nodes_can_complete(world) && !much.empty())
+            return trouble + ", and " + much + ". Bring it back; " + without;
         if (reachable_nodes_can_complete(world))
             return forgot && !somebody_can_take_over(world) ? trouble + nobody_may : std::string{};
         return trouble + ", and nobody can take over: " + missing(world) + ". Bring one of them back; " +
@@ -286,7 +329,7 @@ Summary summarize(const Heart& heart, Millis now) {
     s.system_id = record.system_id;
     s.phase = record.phase;
     s.primary = record.primary;
-    s.waiting = waiting_text(world);
+    s.waiting = waiting_text(world, true);
     for (const auto& [name, n] : record.nodes) s.nodes.push_back(summarize_node(world, n));
     s.has_writable_primary = !record.primary.empty() && world.primary_serves() && world.in_reach(record.primary);
     if (record.rules.empty()) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "monitor/fsm/lease.h"
+
 namespace pgaf::fsm {
 namespace {
 
@@ -48,6 +50,8 @@ void begin_election(World& world, const Row& row, Trigger trigger, const std::st
     record.forward.reset();
     record.permit.reset();
     record.exclude_primary = trigger == Trigger::command;
+    // With k = 0 a monitor that is started meanwhile has to know it too.
+    if (asynchronous_in_force(world)) record.primary_end = last_known(world);
     if (!planned && !record.operation) record.preferred = {};
     if (!planned) {
         const NodeView* v = world.view(record.primary);

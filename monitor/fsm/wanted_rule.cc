@@ -16,9 +16,11 @@ const WalsenderView* walsender_of(const Report& primary, const IncarnationId& in
     return nullptr;
 }
 
-bool streams_and_caught_up(const Report& primary, const NodeRecord& node) {
+bool streams_and_caught_up(const World& world, const Report& primary, const NodeRecord& node) {
+    const Settings& settings = world.record.settings;
+    const std::uint64_t allowed = settings.asynchronous ? settings.maximum_lag_on_failover : join_lag_bytes;
     const WalsenderView* w = walsender_of(primary, node.incarnation);
-    return w && w->streaming && w->flushed.v + join_lag_bytes >= primary.end.v && !w->flushed.empty();
+    return w && w->streaming && w->flushed.v + allowed >= primary.end.v && !w->flushed.empty();
 }
 
 /// PostgreSQL lets a standby past the fork stream for a moment, and takes its replay for what it has flushed of the
@@ -43,13 +45,15 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     const NodeView* v = world.view(node.name);
     const Report* r = world.report(node.name);
     const Report* p = world.primary_live();
-    if (!v || !p || !world.may_be_member(node)) return false;
+    // R7: an asynchronous cluster's rule names those that may take over.
+    const bool may = world.record.settings.asynchronous ? world.may_be_candidate(node) : world.may_be_member(node);
+    if (!v || !p || !may) return false;
     const auto patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
     const bool member = world.newest_rule().rule.contains(node.incarnation);
     if (!member)
         return v->distrust.empty() && r && follows_on_history(world, *r) && world.in_reach(node.name) &&
                r->status == PgStatus::running && r->in_recovery && r->problem.empty() &&
-               peers_without_slot(world, node, *r).empty() && streams_and_caught_up(*p, node);
+               peers_without_slot(world, node, *r).empty() && streams_and_caught_up(world, *p, node);
     // What it says counts for nothing (R4), so neither does what it confirms.
     if (!v->distrust.empty()) return false;
     // PostgreSQL itself says that it is gone: no reason to wait.
@@ -63,12 +67,12 @@ std::string waits_to_join(const World& world, const NodeRecord& node) {
     const Report* r = world.live(node.name);
     const Report* p = world.primary_live();
     if (!r || !p || r->status != PgStatus::running || !r->in_recovery || world.in_any_rule(node)) return {};
-    if (!world.may_be_member(node)) return {};
+    if (world.record.settings.asynchronous ? !world.may_be_candidate(node) : !world.may_be_member(node)) return {};
     const WalsenderView* w = walsender_of(*p, node.incarnation);
     if (!w || !w->streaming) return "waits for replication from " + world.record.primary.v;
     if (!follows_on_history(world, *r))
         return "has still to show that it follows " + world.record.primary.v + " on the cluster's history";
-    if (!streams_and_caught_up(*p, node))
+    if (!streams_and_caught_up(world, *p, node))
         return "is " + std::to_string(p->end.v - std::min(p->end.v, w->flushed.v)) + " bytes behind";
     const std::vector<NodeName> missing = peers_without_slot(world, node, *r);
     return missing.empty() ? "" : "waits for its replication slots for " + join(missing);
@@ -81,6 +85,7 @@ SyncRule wanted_rule(const World& world) {
     for (const auto& [name, n] : world.record.nodes)
         if (name != world.record.primary && healthy_member(world, n)) healthy.members.push_back(n.incarnation);
     std::sort(healthy.members.begin(), healthy.members.end());
+    if (world.record.settings.asynchronous) return healthy;
     const auto count = static_cast<std::uint32_t>(healthy.members.size());
     const std::uint32_t wanted = std::max(1U, setting);
     if (count >= wanted) return {wanted, healthy.members};
@@ -91,7 +96,7 @@ SyncRule wanted_rule(const World& world) {
     // An operator who asks for standbys wants no commit without them; what "auto" means changes with the number of
     // nodes.
     const bool asked_for = world.record.settings.number_sync_standbys && world.record.nodes.size() > 1;
-    if (present.asynchronous() && asked_for) return {setting, {}};
+    if (present.nobody_may_follow() && asked_for) return {setting, {}};
     return present;
 }
 

@@ -92,6 +92,7 @@ bool World::in_any_rule(const NodeRecord& n) const {
 }
 
 std::uint32_t World::number_sync_standbys() const {
+    if (record.settings.asynchronous) return 0;
     if (record.settings.number_sync_standbys) return *record.settings.number_sync_standbys;
     const auto counted = std::count_if(record.nodes.begin(), record.nodes.end(), [](const auto& entry) {
         return entry.second.replication_quorum && !entry.second.drop_wanted;
@@ -118,6 +119,7 @@ void World::enter(Phase phase) {
     record.phase = phase;
     memory.phase_since = now;
     memory.complete_since.reset();
+    memory.members_fenced_since.reset();
     memory.word_since.reset();
     memory.forwards_given_up.clear();
 }

@@ -1,7 +1,7 @@
 #include "monitor/service/messages.h"
 
 #include "common/wire/convert.h"
-#include "monitor/fsm/commands.h"
+#include "monitor/fsm/settings.h"
 
 namespace pgaf::monitor {
 namespace {

@@ -62,6 +62,7 @@ Next advance(const Phase& p, const keeper::Fence& step);
 Next advance(const Phase& p, const keeper::Promote& step);
 Next advance(const Phase& p, const keeper::ApplyRule& step);
 Next advance(const Phase& p, const keeper::OpenToClients& step);
+Next advance(const Phase& p, const keeper::CloseToClients& step);
 Next advance(const Phase& p, const keeper::Checkpoint& step);
 Next advance(const Phase& p, const keeper::Stop& step);
 Next advance(const Phase& p, const keeper::Rewind& step);

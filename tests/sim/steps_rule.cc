@@ -131,6 +131,14 @@ Next advance(const Phase& p, const keeper::OpenToClients& step) {
     return done();
 }
 
+Next advance(const Phase& p, const keeper::CloseToClients& step) {
+    if (!p.running()) return failed(not_running);
+    p.give_access(step.layout);
+    p.disk().conf.open_to_clients = false;
+    reload_server(p.w, p.node);
+    return done();
+}
+
 Next advance(const Phase& p, const keeper::Checkpoint&) {
     if (!p.running() || !p.server().takes_connections()) return failed(not_running);
     if (p.run().phase == 0) return p.enter(1, 5 * ms, (p.machine().slow_disk ? 3000 : 300) * ms);

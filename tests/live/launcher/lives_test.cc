@@ -237,9 +237,13 @@ TEST_CASE_METHOD(LauncherTest, "R8: a deadline that is not renewed stops Postgre
         REQUIRE(keeper->take(Kind::deadline_expired));
         REQUIRE(keeper->take(Kind::exited));
         CHECK(keeper->client->view().exits == 1);
+        CHECK(keeper->client->view().last_exit->expired);
         // The next server is under no deadline until it gets one.
         start_postgres();
         CHECK_FALSE(keeper->take(Kind::exited, 600));
+        REQUIRE(keeper->answer(keeper->client->stop(StopMode::immediate)));
+        REQUIRE(keeper->take(Kind::exited));
+        CHECK_FALSE(keeper->client->view().last_exit->expired);
     }
     SECTION("a server that was started after the one that it was for") {
         REQUIRE(keeper->answer(keeper->client->deadline(Millis{2000})));

@@ -193,7 +193,7 @@ Result<> Cluster::perform_cancelled(TestNode& node, Step step, int after_ms, con
 
 Facts Cluster::facts(TestNode& node) {
     const auto result = std::make_shared<std::optional<Facts>>();
-    asio::co_spawn(io, node.control->observe(), [result](std::exception_ptr failed, Facts value) {
+    asio::co_spawn(io, node.control->observe(false), [result](std::exception_ptr failed, Facts value) {
         if (failed) std::rethrow_exception(failed);
         *result = std::move(value);
     });

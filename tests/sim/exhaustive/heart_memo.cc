@@ -32,11 +32,11 @@ constexpr bool described_with =
                                   a20] = view;
     static_assert(described_with<fsm::NodeView, 20>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
-                                  b20, b21, b22] = memory;
-    static_assert(described_with<fsm::Memory, 22>);
+                                  b20, b21, b22, b23, b24, b25] = memory;
+    static_assert(described_with<fsm::Memory, 25>);
     [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
-                                  c20, c21, c22, c23, c24] = run;
-    static_assert(described_with<keeper::Run, 24>);
+                                  c20, c21, c22, c23, c24, c25, c26] = run;
+    static_assert(described_with<keeper::Run, 26>);
 }
 
 /// How many node timeouts a time of this kind can matter.
@@ -117,6 +117,10 @@ void calm(Monitor& monitor) {
     if (r.phase == fsm::Phase::steady || forming) m.phase_since = heart_now;
     cap(m.complete_since, 1);
     cap(m.word_since, 6);
+    // These worlds are synchronous: nobody waits for a lease (R7).
+    m.members_fenced_since.reset();
+    m.primary_answered.reset();
+    m.primary_end = {};
     cap(m.chosen_at, 4);
     if (r.phase != fsm::Phase::promoting) m.chosen_at = heart_now;
     cap(m.forward_since, 2);

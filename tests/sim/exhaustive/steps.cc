@@ -121,6 +121,12 @@ Progress step(Scene& s, NodeIx n, const keeper::ApplyRule& apply) {
     return Progress::begun;
 }
 
+/// No clock runs here, so no lease ends: nothing asks for it.
+Progress step(Scene& s, NodeIx n, const keeper::CloseToClients&) {
+    s.edit(n).disk.open_to_clients = false;
+    return Progress::done;
+}
+
 Progress step(Scene& s, NodeIx n, const keeper::OpenToClients& open) {
     Node& node = s.edit(n);
     node.keeper.phase = opening;

@@ -111,6 +111,7 @@ void Lab::deliver(Node& n) {
         const Report r = n.outbox.front();
         n.outbox.pop_front();
         step(fsm::ReportReceived{r});
+        n.answered = now;
         if (slow_reports) return;
     }
 }

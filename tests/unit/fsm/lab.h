@@ -72,6 +72,10 @@ struct Node {
     std::optional<Report> said;
     Millis next_heartbeat;
     bool goal_received = false;
+    /// When the newest report was made that the monitor has answered, and when all members last confirmed what was
+    /// written then: what carries its lease with k = 0 (R8).
+    Millis answered;
+    Millis carried;
 
     // ---- server ----
     bool running = false;
@@ -154,6 +158,8 @@ class Lab {
     /// Keepers report servers as unknown or starting before they report what has come of it.
     bool slow_starts = false;
     std::uint64_t lost_by_word = 0;
+    /// The same in asynchronous clusters, by automatic failovers (R7).
+    std::uint64_t lost_by_failover = 0;
 
     // ---- lab.cc: the monitor ----
     void start_monitor();
@@ -229,6 +235,8 @@ class Lab {
     Millis next_event(Millis end) const;
     void run_links();
     void acknowledge();
+    /// R8: a primary with k = 0 whose lease is over stops; the launcher sees to it, whatever the keeper does.
+    void end_leases();
     bool carry_out(Node& n);
     bool act_primary(Node& n, const Goal& goal);
     bool serve(Node& n, const Goal& goal);

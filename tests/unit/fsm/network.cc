@@ -67,9 +67,30 @@ void Lab::acknowledge() {
     for (const Commit& c : done) watch_acknowledged(c);
 }
 
+void Lab::end_leases() {
+    for (auto& [name, n] : nodes) {
+        if (!n.read_write() || !n.power || !n.state.goal) continue;
+        const Goal& goal = *n.state.goal;
+        if (!goal.asynchronous || goal.irreplaceable || (goal.role != Role::primary && goal.role != Role::fence))
+            continue;
+        const SyncRule& rule = goal.rule.rule;
+        const auto confirms = [&](const auto& entry) {
+            const Node& s = entry.second;
+            return s.link && s.link->upstream == n.name && s.link->contact == now && rule.contains(s.state.incarnation);
+        };
+        const auto count = std::count_if(nodes.begin(), nodes.end(), confirms);
+        const bool all = !rule.members.empty() && static_cast<std::size_t>(count) == rule.members.size();
+        if (n.responsive() && all) n.carried = now;
+        if (now - std::max(n.answered, n.carried) < goal.lease) continue;
+        tell("   " + name.v + ": its lease is over, PostgreSQL stops");
+        exit_server(n);
+    }
+}
+
 void Lab::pump() {
     // A cascade passes on in one go what it gets.
     for (std::size_t i = 0; i < nodes.size(); ++i) run_links();
+    end_leases();
     acknowledge();
 }
 

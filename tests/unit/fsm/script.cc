@@ -123,6 +123,9 @@ void Script::declare(const Words& words) {
     if (const std::string nss = option(words, "nss", ""); !nss.empty())
         settings.number_sync_standbys = static_cast<std::uint32_t>(number(nss));
     settings.failover_limit = static_cast<std::uint32_t>(number(option(words, "failover-limit", "5")));
+    settings.asynchronous = option(words, "asynchronous", "no") == "yes";
+    if (const std::string lag = option(words, "maximum-lag", ""); !lag.empty())
+        settings.maximum_lag_on_failover = number(lag);
     lab_ = std::make_unique<Lab>(settings);
     printer_ = {};
     written_.clear();

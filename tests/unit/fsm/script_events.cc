@@ -124,10 +124,11 @@ bool Script::report_command(const Words& words) {
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
         lab_->step(fsm::ReportReceived{r});
-    } else if (verb == "rebuilt") {
+    } else if (verb == "rebuilt" || verb == "self-fenced") {
         Report r = lab_->report_of(node(words.at(1)));
         r.seq = ++node(words[1]).seq;
-        for (std::size_t i = 2; i < words.size(); ++i) r.rebuilt += (i > 2 ? " " : "") + words[i];
+        std::string& text = verb == "rebuilt" ? r.rebuilt : r.self_fenced;
+        for (std::size_t i = 2; i < words.size(); ++i) text += (i > 2 ? " " : "") + words[i];
         lab_->step(fsm::ReportReceived{r});
     } else if (verb == "snapshot")
         snapshots_[NodeName{words.at(1)}] = node(words[1]);

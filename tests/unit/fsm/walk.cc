@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t trace_lines = 160;
 
-fsm::Settings settings_of(std::mt19937_64& rng, std::size_t size) {
+fsm::Settings settings_of(std::mt19937_64& rng, std::size_t size, bool asynchronous) {
     fsm::Settings s;
     s.failover_limit = 1000;
     switch (rng() % 4) {
@@ -25,17 +25,21 @@ fsm::Settings settings_of(std::mt19937_64& rng, std::size_t size) {
         default:
             break;
     }
-    if (size == 1) s.number_sync_standbys.reset();
+    if (size == 1 || asynchronous) s.number_sync_standbys.reset();
+    s.asynchronous = asynchronous;
     return s;
 }
 
 }  // namespace
 
-Walk::Walk(std::uint64_t seed, std::size_t size) : rng_(seed), lab_(settings_of(rng_, size)) {
+Walk::Walk(std::uint64_t seed, std::size_t size, bool asynchronous)
+    : rng_(seed), lab_(settings_of(rng_, size, asynchronous)) {
     lab_.say = [this](const std::string& line) { note(line); };
     lab_.on_output = [this, printer = Printer{}](const fsm::Output& out) mutable {
         for (const fsm::LogEntry& entry : out.log)
             if (!entry.rule.empty()) ++rows[entry.rule];
+        for (const fsm::LogEntry& entry : out.log)
+            leases_ended += entry.kind == "node_chosen" && entry.evidence.find("(R7)") != std::string::npos;
         for (const std::string& line : printer.lines(out, lab_.heart->record())) note("     " + line);
     };
     lab_.slow_starts = chance(70);

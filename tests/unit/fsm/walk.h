@@ -12,7 +12,8 @@ namespace pgaf::lab {
 
 class Walk {
   public:
-    Walk(std::uint64_t seed, std::size_t size);
+    /// `asynchronous`: of a cluster that was declared so (R7).
+    Walk(std::uint64_t seed, std::size_t size, bool asynchronous = false);
 
     /// One random event. False: an invariant is broken.
     bool step();
@@ -23,6 +24,8 @@ class Walk {
     [[nodiscard]] const Lab& lab() const { return lab_; }
     /// How often healing needed the operator's word.
     std::uint64_t stuck_with_reason = 0;
+    /// Takeovers after the end of an old primary's lease (R7).
+    std::uint64_t leases_ended = 0;
     /// How often each row of the decision table was applied.
     std::map<std::string, std::uint64_t> rows;
 

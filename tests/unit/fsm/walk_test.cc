@@ -53,3 +53,31 @@ TEST_CASE("random walks keep the invariants, and the cluster heals") {
         CHECK((rows[row] > 0 || walks < 200));
     }
 }
+
+TEST_CASE("random walks of asynchronous clusters: one primary at a time, and the cluster heals (R7)") {
+    constexpr std::size_t sizes[] = {2, 3, 4};
+    const std::uint64_t first = from_environment("PGAF_WALK_SEED", 1);
+    const std::uint64_t walks = from_environment("PGAF_WALKS", 150);
+    std::uint64_t leases = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t commits = 0;
+    for (std::uint64_t seed = first; seed < first + walks; ++seed) {
+        pgaf::lab::Walk walk(seed, sizes[seed % std::size(sizes)], true);
+        bool holds = true;
+        std::string broken;
+        try {
+            for (int i = 0; i < 1000 && holds; ++i) holds = walk.step() && (i % 100 != 99 || walk.heal());
+        } catch (const std::exception& e) {
+            broken = e.what();
+            holds = false;
+        }
+        if (!holds) FAIL("seed " << seed << "\n" << walk.trace() << broken);
+        leases += walk.leases_ended;
+        lost += walk.lab().lost_by_failover;
+        commits += walk.lab().watch.acknowledged.size();
+    }
+    INFO(leases << " leases were waited for, " << lost << " commits lost, " << commits << " kept");
+    CHECK((leases > walks / 10 || walks < 100));
+    CHECK((lost > 0 || walks < 100));
+    CHECK(commits > 40 * walks);
+}

@@ -36,10 +36,14 @@ void Lab::watch_reign(Node& n) {
     std::vector<std::uint64_t> lost;
     for (const std::uint64_t record : watch.acknowledged)
         if (!n.folder.has(record)) lost.push_back(record);
-    if (!lost.empty() && !watch.loss_allowed)
+    // R7: the user has accepted it.
+    const bool accepted = stored.settings.asynchronous && !watch.loss_allowed;
+    if (accepted && !lost.empty())
+        tell("   " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v);
+    if (!lost.empty() && !watch.loss_allowed && !accepted)
         violation("I2: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v +
                   ", primary of epoch " + std::to_string(epoch.v));
-    lost_by_word += lost.size();
+    (accepted ? lost_by_failover : lost_by_word) += lost.size();
     std::erase_if(watch.acknowledged, [&](std::uint64_t record) { return !n.folder.has(record); });
     watch.loss_allowed = false;
 }

@@ -25,9 +25,14 @@ TempFolder::~TempFolder() {
 // ---- FakeControl
 // --------------------------------------------------------------------------------------------------------
 
-Async<Facts> FakeControl::observe() {
+Async<Facts> FakeControl::observe(bool mark) {
     ++looks;
+    if (mark) {
+        ++marks;
+        facts.end.v += 0x100;
+    }
     Facts seen = facts;
+    if (mark) seen.lease_mark = facts.end;
     if (std::exchange(facts.end_pending, false)) seen.end = seen.complete = {}, seen.end_exact = false;
     co_await bell_.wait(bell_.rings(), seen.end_pending ? Millis{1} : slow_look);
     co_return seen;
@@ -109,6 +114,7 @@ void FakeControl::carry_out(const Step& step) {
             if constexpr (std::same_as<T, Promote>)
                 server(false), facts.open_to_clients = true, facts.timeline = s.timeline;
             if constexpr (std::same_as<T, OpenToClients>) facts.open_to_clients = true;
+            if constexpr (std::same_as<T, CloseToClients>) facts.open_to_clients = false, facts.client_sessions = 0;
             if constexpr (std::same_as<T, Stop>)
                 facts.status = PgStatus::stopped, ++facts.exits, facts.end_exact = true;
             if constexpr (std::same_as<T, Rewind> || std::same_as<T, Clone>) data(s.next);

@@ -30,10 +30,14 @@ class FakeControl : public PostgresControl {
   public:
     explicit FakeControl(boost::asio::any_io_executor strand) : bell_(std::move(strand)) {}
 
-    Async<Facts> observe() override;
+    Async<Facts> observe(bool mark) override;
     Async<Result<>> perform(const Step& step, std::function<void(std::string)> progress) override;
     void on_change(std::function<void()> callback) override { callback_ = std::move(callback); }
     Async<Result<>> let_go() override;
+    Async<Result<>> hold_deadline(Millis until) override {
+        deadlines.push_back(until);
+        co_return Result<>{};
+    }
     void peers_at(std::map<NodeName, Lsn> positions) override { peers = std::move(positions); }
     void follow_node_timeout(Millis limit) override { node_timeout = limit; }
     Millis node_timeout;
@@ -56,6 +60,10 @@ class FakeControl : public PostgresControl {
     std::function<void(const Step&)> on_step;
     std::map<NodeName, Lsn> peers;
     int looks = 0;
+    /// Of these a WAL message was written with.
+    int marks = 0;
+    /// What the launcher was told (R8).
+    std::vector<Millis> deadlines;
     Millis slow_look{1};
     int let_gos = 0;
 

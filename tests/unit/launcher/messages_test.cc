@@ -106,9 +106,11 @@ TEST_CASE("answers are one line of UTF-8 within the bound, whatever they hold") 
         CHECK(line.find('\n') == line.size() - 1);
         CHECK_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded());
     }
-    const auto exit = nlohmann::json::parse(exited_line(3, {"signal 9", false, {"last"}}));
-    CHECK(exit == nlohmann::json::parse(
-                      R"({"event":"exited","exits":3,"status":"signal 9","clean":false,"last_lines":["last"]})"));
+    const auto exit = nlohmann::json::parse(exited_line(3, {"signal 9", false, {"last"}, true}));
+    CHECK(
+        exit ==
+        nlohmann::json::parse(
+            R"({"event":"exited","exits":3,"status":"signal 9","clean":false,"expired":true,"last_lines":["last"]})"));
     CHECK(nlohmann::json::parse(started_line(12)) == nlohmann::json::parse(R"({"event":"started","pid":12})"));
     CHECK(nlohmann::json::parse(start_failed_line("no")) ==
           nlohmann::json::parse(R"({"event":"start_failed","error":"no"})"));

@@ -81,7 +81,7 @@ struct FakeLauncher {
     }
     Facts observed() {
         std::optional<Facts> facts;
-        asio::co_spawn(io, control->observe(), [&](std::exception_ptr failed, Facts seen) {
+        asio::co_spawn(io, control->observe(false), [&](std::exception_ptr failed, Facts seen) {
             if (failed) std::rethrow_exception(failed);
             facts = std::move(seen);
         });

@@ -43,6 +43,9 @@ Goal any_goal(Dice& dice, const Promise& promise) {
     g.rule = {RuleId{dice.upto(3)}, {static_cast<std::uint32_t>(dice.upto(1)), {IncarnationId{"b"}}}};
     if (!dice.one_in(3)) g.permit = StartPermit{BootId{dice.pick({"boot", "old"})}, dice.upto(2)};
     g.irreplaceable = dice.one_in(3);
+    g.lease = Millis{dice.pick({0, 5000})};
+    g.keeper_timeout = Millis{60'000};
+    g.asynchronous = g.rule.rule.k == 0;
     g.checkpoint_request = dice.upto(1);
     g.upstream = NodeName{dice.pick({"peer", "peer", "third", "", "self"})};
     g.stream_until = Lsn{0x5000};
@@ -65,6 +68,7 @@ Facts any_facts(Dice& dice) {
     f.rebuilding = dice.one_in(10);
     f.in_recovery = dice.one_in(2);
     f.open_to_clients = dice.one_in(2);
+    f.client_sessions = dice.one_in(8) ? 1 : 0;
     f.exits = dice.upto(2);
     f.leaving = dice.one_in(10);
     f.launcher_connected = !dice.one_in(20);
@@ -105,6 +109,9 @@ World any_world(std::uint64_t seed) {
     w.run.exits = dice.one_in(4) ? dice.upto(2) : w.facts.exits;
     w.run.rule_applied = RuleId{dice.upto(3)};
     w.run.fence_held = dice.one_in(2);
+    w.run.lease.now = Millis{static_cast<std::int64_t>(10'000 + dice.upto(4) * 2000)};
+    w.run.lease.answered = Millis{10'000};
+    if (dice.one_in(2)) w.run.lease.armed = Millis{15'000};
     if (dice.one_in(2)) w.run.served = Epoch{dice.upto(2) + 1};
     if (dice.one_in(4)) w.run.rewind_failed = "failed";
     if (dice.one_in(4)) w.run.wal_gone = "it has no more WAL", w.run.wal_gone_at = NodeName{"peer"};
@@ -135,6 +142,8 @@ void check_primary(const World& w, const StartPrimary&) {
     const bool irreplaceable = w.run.on_its_own() && g.irreplaceable;
     REQUIRE(g.role == Role::primary);
     REQUIRE((permitted || in_place || irreplaceable));
+    // R8: with k = 0 what its lease has ended is started by the monitor's word alone.
+    if (!permitted && !irreplaceable) REQUIRE_FALSE((g.asynchronous && lease_over(w.promise, w.run)));
     REQUIRE((g.timeline.empty() || g.timeline == w.facts.timeline));
 }
 
@@ -171,6 +180,13 @@ void check_step(const World& w, const ApplyRule& s) {
 void check_step(const World& w, const OpenToClients& s) {
     REQUIRE((w.promise.goal->role == Role::primary && !w.facts.in_recovery));
     REQUIRE(s.rule.id == w.run.rule_applied);
+    // R8: not while another node may have been promoted, and with k = 0 never unguarded.
+    REQUIRE_FALSE(lease_over(w.promise, w.run));
+    REQUIRE(guarded(w.promise, w.run));
+}
+void check_step(const World& w, const CloseToClients&) {
+    REQUIRE(lease_over(w.promise, w.run));
+    REQUIRE_FALSE(w.facts.in_recovery);
 }
 void check_step(const World& w, const Rewind& s) {
     const Goal& g = *w.promise.goal;
@@ -202,6 +218,8 @@ void check_step(const World& w, const Stop&) {
     REQUIRE(is_alive(w.facts.status));
     // A primary that may be the cluster's is stopped by the monitor's word alone, or for a wrong timeline.
     if (w.facts.rebuilding) return;
+    // With k = 0 its lease ends it (R8).
+    if (lease_over(w.promise, w.run) && w.promise.goal->asynchronous) return;
     if (role == Role::primary && !w.facts.in_recovery) REQUIRE(w.facts.timeline != w.promise.goal->timeline);
     if (role == Role::fence) REQUIRE(w.facts.in_recovery);
     REQUIRE(role != Role::wait);

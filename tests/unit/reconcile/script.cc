@@ -39,10 +39,36 @@ std::string Script::show() {
     if (!report.rule_applied.empty()) said += " rule_applied=" + std::to_string(report.rule_applied.v);
     if (!report.rule_promised.empty()) said += " rule_promised=" + std::to_string(report.rule_promised.v);
     if (!said.empty()) text += "reports" + said + "\n";
+    if (shows_lease_ && needs_lease(promise_)) {
+        text += "lease until " + std::to_string(lease_until(promise_, run_).v);
+        if (const auto deadline = launcher_deadline(promise_, run_, facts_))
+            text += ", launcher's deadline " + std::to_string(deadline->v);
+        text += wants_mark(promise_, run_, facts_) ? ", wants a mark\n" : "\n";
+    }
+    if (!run_.self_fenced.empty()) text += "tells the monitor: " + run_.self_fenced + "\n";
     if (facts_.leaving)
         text +=
             may_let_go(promise_, run_, facts_, acknowledged_ ? &*acknowledged_ : nullptr) ? "lets go\n" : "holds on\n";
     return text;
+}
+
+std::string Script::set_lease(const std::string& word) {
+    const auto at = word.find('=');
+    const std::string key = word.substr(0, at);
+    const std::string value = at == std::string::npos ? "" : word.substr(at + 1);
+    const auto ms = [&] { return Millis{std::stoll(value)}; };
+    shows_lease_ = true;
+    if (key == "now")
+        run_.lease.now = ms();
+    else if (key == "answered")
+        run_.lease.answered = ms();
+    else if (key == "armed")
+        run_.lease.armed = value == "none" ? std::nullopt : std::optional(ms());
+    else if (key == "mark")
+        note_mark(run_.lease, Lsn::parse(value).value_or(Lsn{}), run_.lease.now);
+    else
+        return "no such key: " + key;
+    return {};
 }
 
 std::string Script::finish(bool ok, const std::string& why, bool cancelled) {
@@ -50,7 +76,9 @@ std::string Script::finish(bool ok, const std::string& why, bool cancelled) {
     if (!step) {
         step = reconcile(promise_, run_, facts_).step;
         if (!step) return "no step to end\n";
+        const Decision d = reconcile(promise_, run_, facts_);
         note_begin(run_, *step);
+        note_self_fence(run_, d.rule, d.problem);
     }
     under_way_.reset();
     if (ok) {
@@ -114,6 +142,8 @@ std::string Script::run(const std::string& command) {
             run_.monitor_away = Millis{60'000};
         else if (!run_.monitor_in_reach)
             run_.monitor_away = Millis{std::stoll(words.at(1).substr(5))};
+    } else if (verb == "lease") {
+        each(1, [&](const std::string& w) { return set_lease(w); });
     } else if (verb == "without-stream") {
         run_.without_stream = Millis{std::stoll(words.at(1))};
     } else if (verb == "acknowledged") {
@@ -124,6 +154,7 @@ std::string Script::run(const std::string& command) {
         run_.boot = BootId{words.at(1).substr(5)};
         run_.next = old.next;
         run_.monitor_in_reach = old.monitor_in_reach;
+        run_.lease.now = run_.lease.began = old.lease.now;
         acknowledged_.reset();
         under_way_.reset();
     } else {

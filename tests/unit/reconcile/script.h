@@ -9,11 +9,14 @@
 //   failed WHY                  it has failed
 //   cancelled                   it was broken off because it was obsolete
 //   monitor away=MS | back      how long the monitor has been out of reach
+//   lease KEY=VALUE...          the clock (now=MS) and what carries a lease: answered=MS, mark=LSN (written now),
+//                               armed=MS|none; from then on what is left of it is shown
 //   without-stream MS           how long a standby has run without streaming
 //   acknowledged                the monitor has acknowledged a report on the present facts
 //   restart boot=ID             the keeper is started again: only the promise is left
 //
-// Short forms: at=EPOCH/TERM/VERSION[@MONITOR]; peers=node1:a,node2:b; history=1,2@0/3000,3>0/4000 (fork known, or only
+// Short forms: at=EPOCH/TERM/VERSION[@MONITOR]; peers=node1:a,node2:b; standbys=b@0/5000,c@0/4000;
+// history=1,2@0/3000,3>0/4000 (fork known, or only
 // its floor); rule=ID:K(a,b); permit=BOOT/EXITS; forks=1@0/3000; histories=2,3; receiver=node1|none; slots=node1,node2.
 #pragma once
 
@@ -35,6 +38,7 @@ class Script {
     std::string show();
     std::string finish(bool ok, const std::string& why, bool cancelled);
     void look();
+    std::string set_lease(const std::string& word);
 
     Promise promise_;
     Run run_;
@@ -43,6 +47,7 @@ class Script {
     std::optional<Step> under_way_;
     std::optional<Report> acknowledged_;
     int folders_ = 0;
+    bool shows_lease_ = false;
 };
 
 using Words = std::vector<std::string>;

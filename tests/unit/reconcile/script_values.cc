@@ -157,6 +157,12 @@ std::string set_facts(Facts& facts, const std::string& word) {
     } else if (key == "receiver") {
         facts.receiver = {};
         if (value != "none") facts.receiver = {true, NodeName{value}, Millis{10}};
+    } else if (key == "standbys") {
+        facts.standbys.clear();
+        for (const std::string& item : items(value)) {
+            const auto [id, flushed] = cut(item, '@');
+            facts.standbys.push_back({IncarnationId{id}, true, lsn(flushed), lsn(flushed), {}});
+        }
     } else if (key == "slots") {
         facts.slots.clear();
         for (const std::string& item : items(value)) facts.slots.push_back(slot_name(NodeName{item}));
