@@ -20,8 +20,10 @@ set(PGAF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example addre
 if(PGAF_SANITIZE)
   add_compile_options(-fsanitize=${PGAF_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PGAF_SANITIZE})
-  # This one misfires on instrumented code.
-  target_compile_options(pgaf_options INTERFACE -Wno-maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # This one misfires on instrumented code.
+    target_compile_options(pgaf_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
   if(PGAF_SANITIZE MATCHES thread)
     # It does not know fences; Asio's queues are ordered by their mutexes without them.
     target_compile_options(pgaf_options INTERFACE -Wno-tsan)

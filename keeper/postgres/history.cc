@@ -64,7 +64,7 @@ Result<std::vector<TimelineFork>> parse_history(std::string_view text) {
         TimelineFork fork;
         const auto r = std::from_chars(id.data(), id.data() + id.size(), fork.timeline.v);
         const auto end = Lsn::parse(next_word(line));
-        if (r.ec != std::errc{} || r.ptr != id.data() + id.size() || !end)
+        if (r.ec != std::errc{} || r.ptr != id.data() + id.size() || fork.timeline.empty() || !end)
             return error("not a line of a timeline history: \"" + std::string(id) + std::string(line) + "\"");
         fork.end = *end;
         if (!forks.empty() && forks.back().timeline >= fork.timeline)

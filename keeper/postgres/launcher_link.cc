@@ -35,6 +35,8 @@ using Socket = asio::local::stream_protocol::socket;
 constexpr std::chrono::seconds prompt_limit{5};
 constexpr std::chrono::milliseconds first_pause{20};
 constexpr std::chrono::milliseconds longest_pause{250};
+/// More is no count: a launcher that says so is not believed.
+constexpr std::uint64_t max_exits = std::uint64_t{1} << 48;
 /// The launcher does not read: requests are refused rather than kept.
 constexpr std::size_t max_unsent_bytes = 1024 * 1024;
 
@@ -131,7 +133,7 @@ void LauncherClient::Impl::on_launcher_event(const std::string& event, const Jso
         emit(LauncherEvent::Kind::start_failed);
     } else if (event == "exited") {
         view.postmaster = 0;
-        view.exits = earlier_exits + launcher_field<std::uint64_t>(json, "exits");
+        count_exits(json);
         view.last_exit = read_exit(json);
         emit(LauncherEvent::Kind::exited, *view.last_exit);
     } else if (event == "leaving") {
@@ -149,6 +151,12 @@ void LauncherClient::Impl::on_launcher_event(const std::string& event, const Jso
     }  // events of a newer launcher are none of this keeper's business
 }
 
+void LauncherClient::Impl::count_exits(const Json& json) {
+    const auto told = launcher_field<std::uint64_t>(json, "exits");
+    // Never fewer, whatever a launcher says: a permit that was used up must not fit again (R9).
+    if (told <= max_exits) view.exits = std::max(view.exits, earlier_exits + told);
+}
+
 void LauncherClient::Impl::take_fields(const Json& json) {
     const auto life = launcher_field<std::string>(json, "life");
     // The postmaster dies with its launcher, so each life that ended is an exit that nobody could report.
@@ -159,7 +167,7 @@ void LauncherClient::Impl::take_fields(const Json& json) {
     view.pg_version = launcher_field<std::string>(json, "pg_version");
     view.postmaster = launcher_field<pid_t>(json, "postmaster");
     if (start_id == 0) view.starting = launcher_field<bool>(json, "starting");
-    view.exits = earlier_exits + launcher_field<std::uint64_t>(json, "exits");
+    count_exits(json);
     view.leaving = launcher_field<bool>(json, "leaving");
     view.last_exit.reset();
     if (const auto exit = json.find("last_exit"); exit != json.end() && exit->is_object())

@@ -66,6 +66,7 @@ struct LauncherClient::Impl : std::enable_shared_from_this<LauncherClient::Impl>
     void on_hello(const nlohmann::json& json);
     void on_launcher_event(const std::string& event, const nlohmann::json& json);
     void take_fields(const nlohmann::json& json);
+    void count_exits(const nlohmann::json& json);
     void lose_connection(const std::string& why);
     void emit(LauncherEvent::Kind kind, PostmasterExit exit = {});
 

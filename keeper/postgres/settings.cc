@@ -115,8 +115,8 @@ Result<> check_parameters(const std::map<std::string, std::string>& parameters) 
                              "\": standbys need it");
             continue;
         }
-        const auto minimum =
-            std::find_if(std::begin(minimums), std::end(minimums), [&](const Minimum& m) { return name == m.name; });
+        const auto minimum = std::find_if(std::begin(minimums), std::end(minimums),
+                                          [&wanted = name](const Minimum& m) { return wanted == m.name; });
         if (minimum != std::end(minimums)) {
             int number = 0;
             const auto r = std::from_chars(value.data(), value.data() + value.size(), number);

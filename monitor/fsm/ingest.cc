@@ -144,9 +144,9 @@ namespace {
 void note_streams(World& world, const Report& primary) {
     for (auto& [name, n] : world.record.nodes) {
         NodeView& v = world.memory.views[name];
-        const bool streams = std::any_of(primary.standbys.begin(), primary.standbys.end(), [&](const WalsenderView& w) {
-            return w.incarnation == n.incarnation && w.streaming;
-        });
+        const bool streams =
+            std::any_of(primary.standbys.begin(), primary.standbys.end(),
+                        [&id = n.incarnation](const WalsenderView& w) { return w.incarnation == id && w.streaming; });
         if (streams)
             v.not_streaming_since.reset();
         else if (!v.not_streaming_since)

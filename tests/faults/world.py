@@ -198,7 +198,7 @@ class World:
             node.start()
 
     def settle(self):
-        """Healthy again, and writing, without an operator."""
+        """Healthy again, and writing, without an operator (I6, I9)."""
         began = time.monotonic()
         try:
             self.cluster.wait_healthy(HEALTHY_LIMIT)
@@ -211,7 +211,7 @@ class World:
         return time.monotonic() - began
 
     def check(self):
-        """Stops the loads, holds all servers to their log, and goes on. Raises when anything is wrong."""
+        """Stops the loads, holds all servers to their log (I1, I2, I5), and goes on. Raises when anything is wrong."""
         report = self.load.check()
         self.reports.append(report)
         if not report["ok"]:

@@ -35,6 +35,7 @@ void Lab::stop_monitor() {
 
 void Lab::step(const fsm::Input& input) {
     if (!heart) return;
+    if (on_input) on_input(input, now);
     const fsm::Output out = heart->step(input, now);
     const bool changed = heart->record() != stored;
     if (changed && !out.persist) violation("R1: the record changed and is not to be stored");

@@ -144,7 +144,8 @@ class Lab {
 
     /// Each line of what happens, when somebody listens.
     std::function<void(const std::string&)> say;
-    /// What the heart puts out, when somebody listens.
+    /// What the heart is told, and when; what it puts out: when somebody listens.
+    std::function<void(const fsm::Input&, Millis)> on_input;
     std::function<void(const fsm::Output&)> on_output;
     std::map<NodeName, Node> nodes;
     Millis now{10'000};

@@ -74,9 +74,10 @@ void Lab::end_leases() {
         if (!goal.asynchronous || goal.irreplaceable || (goal.role != Role::primary && goal.role != Role::fence))
             continue;
         const SyncRule& rule = goal.rule.rule;
-        const auto confirms = [&](const auto& entry) {
+        const auto confirms = [&, &primary = n](const auto& entry) {
             const Node& s = entry.second;
-            return s.link && s.link->upstream == n.name && s.link->contact == now && rule.contains(s.state.incarnation);
+            return s.link && s.link->upstream == primary.name && s.link->contact == now &&
+                   rule.contains(s.state.incarnation);
         };
         const auto count = std::count_if(nodes.begin(), nodes.end(), confirms);
         const bool all = !rule.members.empty() && static_cast<std::size_t>(count) == rule.members.size();

@@ -75,7 +75,11 @@ Script::Script() {
 
 void Script::listen() {
     lab_->say = [this](const std::string& line) { note(line); };
+    lab_->on_input = [this](const fsm::Input& input, Millis now) {
+        if (on_input) on_input(input, now);
+    };
     lab_->on_output = [this](const fsm::Output& out) {
+        if (on_output) on_output(out);
         for (const std::string& line : printer_.lines(out, lab_->heart->record())) note(line);
     };
 }

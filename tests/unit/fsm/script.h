@@ -1,6 +1,7 @@
 // Scripts: blocks of commands, a line "----", and what is expected to come of them; a blank line ends a block.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,10 @@ class Script {
     /// What comes of the commands of one block.
     std::vector<std::string> run(const std::vector<std::string>& commands);
     [[nodiscard]] const std::vector<std::string>& violations() const { return lab_->watch.violations; }
+
+    /// Every input and output of the heart, for who wants them beside what is printed. Set before run().
+    std::function<void(const fsm::Input&, Millis)> on_input;
+    std::function<void(const fsm::Output&)> on_output;
 
     /// A command's words.
     using Words = std::vector<std::string>;

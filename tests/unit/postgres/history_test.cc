@@ -33,6 +33,7 @@ TEST_CASE("a history file is read as PostgreSQL writes it") {
     CHECK(parse_history("")->empty());
     CHECK_FALSE(parse_history("1 nonsense\n"));
     CHECK_FALSE(parse_history("x 0/1\n"));
+    CHECK_FALSE(parse_history("0\t0/1\n"));
     CHECK_FALSE(parse_history("2\t0/1\n1\t0/2\n"));
 }
 

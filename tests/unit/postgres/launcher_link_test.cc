@@ -165,6 +165,22 @@ TEST_CASE_METHOD(FakeLauncher, "a server that another run of the keeper has aske
     }
 }
 
+TEST_CASE_METHOD(FakeLauncher, "exits are never fewer than before: a permit that was used up does not fit again (R9)") {
+    client.emplace(io.get_executor(), dir / "socket");
+    client->on_event([this](const LauncherEvent& event) { events.push_back(event.kind); });
+    asio::co_spawn(io, client->keep_connected(), asio::detached);
+    REQUIRE(until([&] { return client->trouble().find("does not say hello") != std::string::npos; }));
+    greet(R"("postmaster":7,"starting":false)");
+    say(R"({"event":"exited","exits":5,"status":"signal 9"})");
+    REQUIRE(until([&] { return client->view().exits == 5; }));
+    const auto told = events.size();
+    say(R"({"event":"exited","exits":3,"status":"signal 9"})");
+    say(R"({"event":"exited","status":"signal 9"})");
+    say(R"({"event":"exited","exits":18446744073709551615,"status":"signal 9"})");
+    REQUIRE(until([&] { return events.size() == told + 3; }));
+    CHECK(client->view().exits == 5);
+}
+
 TEST_CASE_METHOD(FakeLauncher,
                  "a stopped server whose folder can't be read is not known, neither absent nor another one (R2)") {
     PostgresConfig config;
