@@ -40,7 +40,9 @@ struct Proof {
     std::set<std::string> members;
     /// synchronous_standby_names as it was found, lower case: whose walsenders may release under it.
     std::string before;
-    /// Walsenders of the first look: any later one was born under the padded rule.
+    /// The closed rule is in force, and not the padded one.
+    bool closed = false;
+    /// Walsenders of the first look: any later one was born under the rule in force.
     std::optional<std::set<int>> old;
     /// When each was last told to end: one that is blocked in its last message ends at the second signal only.
     std::map<int, Clock::time_point> ended;
@@ -52,9 +54,14 @@ struct Proof {
 };
 
 /// Its own sync_priority is set by the walsender itself, from the configuration that it has loaded: 2 and more is a
-/// member's place behind the pad, 0 is none's. One that has flushed nothing yet shows 0 whatever it has loaded.
+/// member's place behind the pad, 0 is none's, and everybody's under the closed rule. One that has flushed nothing yet
+/// shows 0 whatever it has loaded.
 std::string Proof::doubt(const WalsenderRow& row) const {
     const std::string name = lower(row.application);
+    if (closed && members.contains(name)) {
+        if (row.sync_priority == 0 && !(row.flushed.empty() && old->contains(row.pid))) return {};
+        return name + " (its walsender " + std::to_string(row.pid) + " has not reloaded)";
+    }
     if (members.contains(name)) {
         if (row.sync_priority >= 2) return {};
         return name + " (its walsender " + std::to_string(row.pid) + " has not reloaded)";
@@ -155,6 +162,11 @@ Async<Result<std::shared_ptr<Connection>>> put_rule(Node& node, const Layout& la
     co_return co_await node.put_in_force(*variable);
 }
 
+/// Between the old rule and the new one no walsender may release what neither of them does. The padded rule sees to
+/// that for k' = 1. But walsenders count each other's standbys, whatever each of them has loaded: one that still has
+/// ANY 1 (b) counts c as soon as c's own has loaded a rule that names c, and releases a commit by c alone. For k' = 1 c
+/// satisfies the new rule; for k' = 2 it satisfies neither. So there the way goes through the closed rule, which gives
+/// nobody a priority: first no walsender counts any more, then those of the new rule only. Commits wait that long.
 /// `waiting_unproved`: somebody else has set what was found, and may have set it to nothing before.
 Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string before, bool waiting_unproved,
                             const Progress& progress) {
@@ -169,20 +181,21 @@ Async<Result<>> change_rule(Node& node, const ApplyRule& step, std::string befor
     }
     const auto names = standby_names(rule, step.layout);
     if (!names) co_return names.error();
-    const auto stricter = padded_standby_names(rule, step.layout);
+    const bool mixes = rule.k >= 2;
+    const auto between = mixes ? Result<std::string>(closed_rule) : padded_standby_names(rule, step.layout);
     if (waiting_unproved || before.empty() || before == closed_rule) {
         progress("turning waiting for standbys on");
         if (const auto closed = co_await prove_closed(node, step.layout); !closed) co_return closed.error();
     }
     progress("changing the sync rule");
-    auto padded = co_await put_rule(node, step.layout, stricter);
-    if (!padded) co_return padded.error();
+    auto strict = co_await put_rule(node, step.layout, between);
+    if (!strict) co_return strict.error();
     const auto members = names_of(rule, step.layout);
     if (!members) co_return members.error();
-    Proof proof{node, *padded, *members, lower(before), {}, {}};
+    Proof proof{node, *strict, *members, lower(before), mixes, {}, {}};
     if (auto done = co_await proof.no_old_release(); !done) co_return done;
     // Whatever was acknowledged under an older rule lies before this: `rule.k` members that have it hold all of it.
-    const auto reached = co_await look(**padded, query_limit);
+    const auto reached = co_await look(**strict, query_limit);
     if (!reached) co_return reached.error();
     auto open = co_await put_rule(node, step.layout, names);
     if (!open) co_return open.error();

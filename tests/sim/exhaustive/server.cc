@@ -11,10 +11,23 @@ bool lives(const Node& n) {
     return n.power && n.server.life != Life::down;
 }
 
+/// A walsender that has not reloaded yet counts all that any other has loaded a place for.
+SyncRule mixed(const Server& server, const SyncRule& own) {
+    SyncRule rule = own;
+    for (const Names& names : server.names)
+        if (!names.closed)
+            rule.members.insert(rule.members.end(), names.rule.members.begin(), names.rule.members.end());
+    std::sort(rule.members.begin(), rule.members.end());
+    rule.members.erase(std::unique(rule.members.begin(), rule.members.end()), rule.members.end());
+    return rule;
+}
+
 bool satisfied(const Server& server, std::uint8_t entries) {
     if (!server.waits) return true;
     return std::any_of(server.names.begin(), server.names.end(), [&](const Names& names) {
-        return !names.closed && flushed_by_rule(server, names.rule, entries);
+        if (names.closed) return false;
+        const bool newest = &names == &server.names.back();
+        return flushed_by_rule(server, newest ? names.rule : mixed(server, names.rule), entries);
     });
 }
 
