@@ -99,6 +99,8 @@ void Launcher::handle(std::uint64_t id, const LetGoRequest&) {
 }
 
 void Launcher::handle(std::uint64_t id, const DeadlineRequest& request) {
+    // Asked for before the keeper had heard of the exit: it is not for whatever is started next.
+    if (postmaster_.stopped()) return answer(id, error("no PostgreSQL runs that the deadline would be for"));
     loop_->cancel(deadline_timer_);
     deadline_.reset();
     if (request.limit.v > 0) {

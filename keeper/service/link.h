@@ -20,6 +20,8 @@ struct Ack {
     /// 0: not said.
     Millis heartbeat;
     Millis node_timeout;
+    /// The answer carries this node's lease: it is the cluster's primary, as far as the monitor has decided (R8).
+    bool lease = false;
 };
 
 /// The monitor asks to look at another node's PostgreSQL.

@@ -75,7 +75,9 @@ void Loop::Impl::on_ack(const Ack& ack) {
     }
     while (!recent.empty() && recent.front().report.seq <= ack.seq) {
         acknowledged = std::move(recent.front().report);
-        run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
+        // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
+        // by a disk that can't store it.
+        if (ack.lease) run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
         recent.pop_front();
     }
     // Told once: the monitor keeps it in its event log.

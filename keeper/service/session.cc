@@ -53,6 +53,7 @@ Ack read_ack(const v1::Ack& from) {
     for (const v1::Position& p : from.positions()) ack.positions[NodeName{p.node()}] = Lsn{p.lsn()};
     ack.heartbeat = Millis{from.heartbeat_ms()};
     ack.node_timeout = Millis{from.node_timeout_ms()};
+    ack.lease = from.lease();
     return ack;
 }
 

@@ -257,6 +257,9 @@ AckContent Coordinator::ack(SessionId id) const {
     const auto& record = heart.record();
     content.heartbeat_ms = record.settings.heartbeat_ms;
     content.node_timeout_ms = record.settings.node_timeout_ms;
+    const auto node = record.nodes.find(session->second.node);
+    content.lease = node != record.nodes.end() && record.primary == node->first &&
+                    record.primary_incarnation == node->second.incarnation;
     if (record.history.empty()) return content;
     for (const auto& [name, view] : heart.views()) {
         // A node on an older timeline may have diverged, and then needs WAL from before the fork, wherever its own

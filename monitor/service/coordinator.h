@@ -41,6 +41,8 @@ class Watcher {
 struct AckContent {
     std::uint32_t heartbeat_ms = 0;
     std::uint32_t node_timeout_ms = 0;
+    /// It is the cluster's primary, as the record says now: only then does the answer carry its lease (R7, R8).
+    bool lease = false;
     /// Where the flushed WAL of the nodes on the newest timeline ends.
     std::vector<std::pair<NodeName, Lsn>> positions;
 };

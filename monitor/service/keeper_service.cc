@@ -214,6 +214,7 @@ void KeeperSession::fill_ack() {
     const AckContent content = coordinator_.ack(*session_);
     to.set_heartbeat_ms(content.heartbeat_ms);
     to.set_node_timeout_ms(content.node_timeout_ms);
+    to.set_lease(content.lease);
     for (const auto& [node, lsn] : content.positions) {
         auto& position = *to.add_positions();
         position.set_node(node.v);

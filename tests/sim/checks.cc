@@ -32,17 +32,6 @@ void note_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
     g.acknowledged[branch] = std::max(g.acknowledged[branch], lsn);
 }
 
-/// Whose primary this server is: the epoch of its keeper's newest goal that says primary, while it is the newest reign
-/// of this node.
-std::uint64_t epoch_served(const World& w, NodeIx node) {
-    const BranchIx branch = branch_of(w, node);
-    std::uint64_t epoch = 0;
-    for (const Reign& r : w.ghost->reigns)
-        if (r.node == node && (r.branch == branch || w.archive->common(r.branch, branch) >= (*w.archive)[branch].fork))
-            epoch = r.epoch;
-    return epoch;
-}
-
 /// Everything acknowledged so far is in what lies at [.., end] on the path to `branch`; else says what is missing.
 std::string missing(const World& w, BranchIx branch, std::uint64_t end) {
     const auto& acknowledged = w.ghost->acknowledged;
@@ -120,18 +109,52 @@ std::string confirmed_text(const World& w) {
 
 }  // namespace
 
+std::uint64_t epoch_served(const World& w, NodeIx node) {
+    const BranchIx branch = branch_of(w, node);
+    std::uint64_t epoch = 0;
+    for (const Reign& r : w.ghost->reigns)
+        if (r.node == node && (r.branch == branch || w.archive->common(r.branch, branch) >= (*w.archive)[branch].fork))
+            epoch = r.epoch;
+    return epoch;
+}
+
+namespace {
+
+/// With k = 0 nobody ends in time what a launcher and a postmaster have left that were killed together; nor the
+/// backends of a machine that slept, which may run a moment before its launcher does (R8).
+bool past_all_help(const World& w, NodeIx node) {
+    const Server& s = *w.server(node);
+    const bool orphans = !s.postmaster && !w.machines[node]->launcher.alive;
+    return s.loaded.names.kind == Names::Kind::none && (orphans || s.slept_over);
+}
+
+/// R14: a keeper ends a second connection of a member at its next look. What that releases until then nobody has
+/// promised; a connection that has a member's name was given it on purpose.
+bool impostor_came_just_now(const World& w, NodeIx node) {
+    constexpr Micros looked = 2 * sec;
+    const Micros keeper = std::max(w.keepers[node]->started, w.machines[node]->went_on);
+    const auto& senders = w.server(node)->senders;
+    return std::any_of(senders.begin(), senders.end(), [&](const Walsender& s) {
+        if (!s.impostor || s.priority() == 0) return false;
+        return !w.keeper_runs(node) || w.now - std::max(s.since, keeper) < looked;
+    });
+}
+
+}  // namespace
+
 void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
-    note_acknowledged(w, node, lsn);
     const Ghost& g = *w.ghost;
     const BranchIx branch = w.archive->writer_of(branch_of(w, node), lsn);
     const std::uint64_t epoch = epoch_served(w, node);
-    if (g.chosen_epoch > epoch && std::min(g.chosen_end, w.archive->common(branch, g.chosen_branch)) < lsn &&
-        g.loss_accepted != g.chosen_epoch)
+    // An operator has given up what a primary of before may go on to acknowledge.
+    if (g.loss_accepted > epoch || past_all_help(w, node) || impostor_came_just_now(w, node)) return;
+    note_acknowledged(w, node, lsn);
+    if (g.chosen_epoch > epoch && std::min(g.chosen_end, w.archive->common(branch, g.chosen_branch)) < lsn)
         return w.violated("I3: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " +
                           std::to_string(epoch) + " what the node chosen in epoch " + std::to_string(g.chosen_epoch) +
                           " does not have");
     for (const Reign& r : g.reigns)
-        if (r.epoch > epoch && w.archive->common(branch, r.branch) < lsn && g.loss_accepted < r.epoch)
+        if (r.epoch > epoch && w.archive->common(branch, r.branch) < lsn)
             return w.violated("I2: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " +
                               std::to_string(epoch) + " what " + name_of(r.node).v + ", primary of epoch " +
                               std::to_string(r.epoch) + ", does not have");
@@ -219,6 +242,43 @@ void check_acts(World& w, NodeIx node) {
                std::to_string(found->second.epoch.v) + " version " + std::to_string(found->second.version.v));
 }
 
+namespace {
+
+/// A rule in force acknowledges commits without a standby, and lets its members take over (R7).
+bool asynchronous(const fsm::ClusterRecord& record) {
+    return std::any_of(record.rules.begin(), record.rules.end(), [](const NamedRule& named) {
+        return named.rule.asynchronous() && !named.rule.nobody_may_follow();
+    });
+}
+
+/// The user lets so many bytes be lost of what was known of the primary, and all that it wrote since (R7).
+void check_allowed_loss(World& w, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after) {
+    const Ghost& g = *w.ghost;
+    const HeardEnd heard = g.heard;
+    const std::uint64_t has = std::min(g.chosen_end, w.archive->common(g.chosen_branch, heard.branch));
+    const std::uint64_t lacks = heard.lsn - std::min(heard.lsn, has);
+    if (heard.inc == inc_of(before.primary_incarnation) && lacks > before.settings.maximum_lag_on_failover)
+        return w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) +
+                          " and lacks " + std::to_string(lacks) + " bytes of what was heard of " + before.primary.v +
+                          " (up to " + at(heard.lsn) + ", of which it has " + at(has) + ")" + ", where " +
+                          std::to_string(before.settings.maximum_lag_on_failover) + " may be lost");
+    accept_loss(w, g.chosen_branch, g.chosen_end);
+}
+
+}  // namespace
+
+void note_heard(World& w, const Report& report) {
+    const auto& record = w.monitor->store.record;
+    if (!record || report.node != record->primary || report.incarnation != record->primary_incarnation) return;
+    const Machine& m = *w.machines[node_of(report.node)];
+    if (report.in_recovery || report.status != PgStatus::running || m.disk.wal.empty()) return;
+    // Nobody knows what a disk that was put back had before.
+    if (m.put_back) w.ghost.edit().heard = {};
+    if (m.put_back) return;
+    if (m.disk.id != inc_of(report.incarnation)) return;
+    w.ghost.edit().heard = {m.disk.id, m.disk.wal.base().branch, std::min(report.end.v, m.disk.wal.base().to)};
+}
+
 void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after) {
     Ghost& g = w.ghost.edit();
     if (after.epoch != before.epoch) {
@@ -242,12 +302,15 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
     if (!chosen || after.last_rule == before.last_rule) return;
     const Machine& m = *w.machines[node_of(after.primary)];
     if (!m.disk.has_data || m.disk.id != inc_of(after.primary_incarnation)) return;
+    g.choices.push_back({after.epoch.v, w.now});
+    if (g.choices.size() > 8) g.choices.erase(g.choices.begin());
     g.chosen_epoch = after.epoch.v;
     g.chosen_branch = m.disk.wal.base().branch;
     g.chosen_end = complete_end(*w.archive, m.disk.wal);
     // A standby that was put back to less than it has confirmed counts as what it says: open finding 48.
     if (m.put_back) g.unseen = node_of(after.primary);
     if (g.loss_accepted == after.epoch.v || m.put_back) return;
+    if (asynchronous(before)) check_allowed_loss(w, before, after);
     if (const std::string lost = missing(w, g.chosen_branch, g.chosen_end); !lost.empty())
         w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + " without " +
                    lost);

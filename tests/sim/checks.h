@@ -7,6 +7,9 @@
 
 namespace pgaf::sim {
 
+/// Whose primary this server is: the epoch of its keeper's newest goal that says primary, while it is the newest reign
+/// of this node; 0: of none.
+[[nodiscard]] std::uint64_t epoch_served(const World& w, NodeIx node);
 /// A client has been told that its commit is done (I2, I3, R3, R6).
 void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn);
 /// A client that comes in sees everything up to there (I2, R9).
@@ -24,6 +27,8 @@ void check_promised(World& w, NodeIx node, const Stamp& stamp);
 void check_acts(World& w, NodeIx node);
 /// The monitor has decided (I1, I3, I5).
 void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after);
+/// The monitor has heard a report of a primary (R7).
+void note_heard(World& w, const Report& report);
 /// A server has ended, or lost its primary, and nobody but the monitor was away (I8).
 void check_left_alone(World& w, NodeIx node, const std::string& what);
 /// What is shown as healthy is (I9).

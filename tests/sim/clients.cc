@@ -1,6 +1,7 @@
 #include "tests/sim/clients.h"
 
 #include "tests/sim/checks.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/replication.h"
 
 namespace pgaf::sim {
@@ -24,6 +25,7 @@ bool try_commit(World& w, NodeIx node) {
     Server& s = *m.server;
     if (s.postmaster && s.loaded.open_to_clients) s.has_sessions = true;
     if (!s.has_sessions) return false;
+    check_read(w, node);
     if (s.unseen > 0) check_seen(w, node, std::exchange(s.unseen, 0));
     const BranchIx branch = m.disk.wal.base().branch;
     const std::uint32_t commit = static_cast<std::uint32_t>(++w.count.commits);

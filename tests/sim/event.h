@@ -12,7 +12,7 @@ namespace pgaf::sim {
 
 BOOST_DEFINE_ENUM_CLASS(Ev,
                         // A keeper; tag: its run.
-                        look, looked, pulse, stored, step, connect, silence, probed, state_again,
+                        look, looked, pulse, stored, step, connect, silence, probed, deadline_held, state_again,
                         // Messages and ends of a session; tag: the session.
                         up, down,
                         // A server; tag: its run.
@@ -21,7 +21,7 @@ BOOST_DEFINE_ENUM_CLASS(Ev,
                         // A replication connection; tag: its number.
                         sender_reloads, wal, reply, sender_lost, receiver_lost,
                         // Machines and processes.
-                        launcher_starts, keeper_starts, power_on, handover_over,
+                        launcher_starts, keeper_starts, power_on, handover_over, deadline_told, deadline_over,
                         // The monitor; tag: its life.
                         tick, monitor_starts,
                         // Clients and those who do harm.

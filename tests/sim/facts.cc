@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutation.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -107,6 +108,7 @@ std::string names_text(const Names& names) {
 
 /// R14: whoever bears a member's name and is not that node is sent away.
 void end_impostors(World& w, NodeIx node) {
+    if (broken(Mutation::r14)) return;
     const auto senders = w.server(node)->senders;
     for (const Walsender& sender : senders)
         if (sender.impostor) end_sender(w, node, sender.link);
@@ -147,6 +149,7 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
         f.timeline = Timeline{timeline_of(w, node)};
         f.end = f.replayed = Lsn{s.flushed};
         end_impostors(w, node);
+        if (!f.open_to_clients && s.has_sessions) f.client_sessions = 1;
     }
     add_replication(w, node, f);
     f.forks = forks_of(w, m, f.timeline.v);
@@ -163,6 +166,7 @@ keeper::Facts observe(World& w, NodeIx node) {
     f.leaving = k.leaving;
     f.exits = k.exits;
     f.crashed = m.launcher.crashed && !postmaster_lives(w, node);
+    f.deadline_expired = m.launcher.expired && !postmaster_lives(w, node);
     f.pg_version = 150018;
     f.folder_incarnation = m.disk.has_data ? id_of(m.disk.id) : IncarnationId{};
     f.rebuilding = m.disk.rebuilding;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/checks.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/network_ops.h"
 #include "tests/sim/replication.h"
@@ -39,7 +40,12 @@ void freeze(World& w, NodeIx node, bool frozen) {
     w.say(node, [&] { return std::string(frozen ? "freezes" : "goes on"); });
     m.frozen = frozen;
     m.frozen_since = w.now;
-    if (!frozen) return release_held(w, node);
+    if (!frozen) {
+        m.went_on = w.now;
+        // It looks at the clock before anything else (R8).
+        check_deadline(w, node, true);
+        return release_held(w, node);
+    }
     if (!m.server) return;
     for (const Walsender& s : m.server->senders)
         if (s.peer != nobody) watch_links(w, s.peer);
@@ -50,6 +56,8 @@ void freeze_keeper(World& w, NodeIx node, bool frozen) {
     if (!w.keepers[node]->alive || w.keepers[node]->frozen == frozen) return;
     w.say(node, [&] { return std::string(frozen ? "the keeper is stopped (SIGSTOP)" : "the keeper goes on"); });
     w.keepers[node].edit().frozen = frozen;
+    Machine& m = w.machines[node].edit();
+    (frozen ? m.keeper_stopped : m.went_on) = w.now;
     if (!frozen && !w.machines[node]->frozen) release_held(w, node);
 }
 
@@ -59,6 +67,7 @@ void freeze_server(World& w, NodeIx node, bool frozen) {
     Server& s = w.edit_server(node);
     s.stuck = frozen;
     s.stuck_since = w.now;
+    if (!frozen) w.machines[node].edit().went_on = w.now;
     if (!frozen && !w.machines[node]->frozen) return release_held(w, node);
     for (const Walsender& sender : s.senders)
         if (sender.peer != nobody) watch_links(w, sender.peer);
@@ -138,9 +147,19 @@ void put_back_state(World& w, NodeIx node, const std::optional<keeper::Promise>&
     power_on(w, node);
 }
 
+bool has_data_elsewhere(const World& w, NodeIx node) {
+    for (NodeIx other = 0; other < w.nodes(); ++other) {
+        const Machine& m = *w.machines[other];
+        if (other != node && !m.put_back && m.disk.has_data && !m.disk.rebuilding) return true;
+    }
+    return false;
+}
+
 void reset_node(World& w, NodeIx node) {
     w.say(node, [] { return std::string("an operator resets the node"); });
-    empty_disk(w, node, true);
+    if (has_data_elsewhere(w, node) || !w.machines[node]->disk.has_data) return empty_disk(w, node, true);
+    w.machines[node].edit().disk.state_damaged = false;
+    lose_state_file(w, node);
 }
 
 // ---- connections ----------------------------------------------------------------------------------------------------
@@ -154,6 +173,7 @@ void add_impostor(World& w, NodeIx primary, NodeIx as) {
     s.name = w.machines[as]->disk.id;
     s.impostor = true;
     s.has_slot = false;
+    s.since = w.now;
     s.names = w.server(primary)->loaded.names;
     w.edit_server(primary).senders.push_back(s);
     kick_senders(w, primary);

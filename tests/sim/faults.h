@@ -27,7 +27,9 @@ void damage_state_file(World& w, NodeIx node);
 void put_back(World& w, NodeIx node, const Disk& disk);
 /// Its state file alone is; its PostgreSQL runs on meanwhile.
 void put_back_state(World& w, NodeIx node, const std::optional<keeper::Promise>& state);
-/// What an operator does with a node that says it has to be reset.
+/// Another node has a whole data folder.
+[[nodiscard]] bool has_data_elsewhere(const World& w, NodeIx node);
+/// What an operator does with a node that says it has to be reset: its data are kept where no other node has any.
 void reset_node(World& w, NodeIx node);
 
 /// A tool connects under a standby's name and confirms all it gets (R14).

@@ -23,6 +23,19 @@ struct Told {
     Inc inc = 0;
 };
 
+/// When the monitor chose whom an epoch's election promotes.
+struct ChosenAt {
+    std::uint64_t epoch = 0;
+    Micros when = 0;
+};
+
+/// Where the WAL of the primary was last heard to end (R7).
+struct HeardEnd {
+    Inc inc = 0;
+    BranchIx branch = 0;
+    std::uint64_t lsn = 0;
+};
+
 /// How far a folder has confirmed, whatever became of it since.
 struct Confirmed {
     BranchIx branch = 0;
@@ -47,6 +60,9 @@ struct Ghost {
     std::uint64_t chosen_epoch = 0;
     BranchIx chosen_branch = 0;
     std::uint64_t chosen_end = 0;
+    /// I7: the newest of them, oldest first.
+    std::vector<ChosenAt> choices;
+    HeardEnd heard;
     /// I4: what each incarnation has made durable.
     std::map<Inc, Stamp> promised;
     std::map<Inc, Confirmed> confirmed;

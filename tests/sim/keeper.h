@@ -48,6 +48,9 @@ struct SentReport {
     Micros at = 0;
     /// It says how much WAL this node has.
     bool end = false;
+    /// By the machine's clock.
+    Millis boot_at;
+    std::string self_fenced;
 };
 
 /// The way to the monitor (keeper/service/session).
@@ -69,6 +72,8 @@ struct Keeper {
     Micros started = 0;
     /// When the newest report was made that says how much WAL it has, of those that the monitor has acknowledged.
     Micros end_heard = 0;
+    /// When the newest report was made that the monitor has acknowledged.
+    Micros answered_for = 0;
     /// It can't start: the state file is damaged.
     bool no_start = false;
 
@@ -99,6 +104,9 @@ struct Keeper {
     /// A look whose answer is still on its way, and the steps that had ended when it began.
     std::optional<keeper::Facts> pending_look;
     std::uint32_t pending_after = 0;
+    /// The next look writes a WAL message for the lease (R8): one with each heartbeat.
+    bool mark_due = false;
+    bool telling_deadline = false;
     /// State of machine and keeper at the last look, to leave out looks that can show nothing new.
     std::uint64_t machine_seen = 0;
     bool settled_look = false;

@@ -30,8 +30,13 @@ void start_launcher(World& w, NodeIx node) {
     Machine& m = w.machines[node].edit();
     if (m.launcher.alive || !m.power) return;
     // What an earlier life has left is ended first (R13).
-    if (m.server && !broken(Mutation::r13)) return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
-    m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false, false};
+    if (m.server && !broken(Mutation::r13)) {
+        m.server->postmaster = false;
+        w.after(2 * ms, 50 * ms, {Ev::lingered, node, m.server->run});
+        return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
+    }
+    m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false, false, false};
+    w.deadlines[node] = {};
     w.after(ms, 100 * ms, {Ev::launcher_starts, node, m.launcher.life});
 }
 

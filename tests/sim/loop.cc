@@ -5,6 +5,7 @@
 
 #include "keeper/reconcile/report.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/steps.h"
 
@@ -26,9 +27,13 @@ bool on_hold(const World& w, const Keeper& k, const keeper::Step& step) {
     return k.failed_key == key_of(step, k) && w.now < k.retry_at;
 }
 
-Micros next_look(const World& w, const Keeper& k) {
+Micros next_look(const World& w, NodeIx node) {
+    const Keeper& k = *w.keepers[node];
     Micros wait = w.now < k.restless_until ? std::min(k.heartbeat, restless_look) : k.heartbeat;
     if (!k.failed_key.empty() && k.retry_at > w.now) wait = std::min(wait, k.retry_at - w.now);
+    // Nor does the end of a lease wait for the heartbeat.
+    if (keeper::needs_lease(k.promise) && !keeper::lease_over(k.promise, k.run))
+        wait = std::min(wait, std::max((keeper::lease_until(k.promise, k.run).v - boot_time(w, node).v) * ms, ms));
     return wait;
 }
 
@@ -47,6 +52,7 @@ void check_folder(World& w, NodeIx node) {
 void took(World& w, NodeIx node, keeper::Facts seen) {
     Keeper& k = w.keepers[node].edit();
     k.facts = std::move(seen);
+    k.run.lease.now = boot_time(w, node);
     if (!k.under_way) k.unsettled.reset();
     if (k.run.peers_put_off && w.now >= k.peers_again_at) k.run.peers_put_off = false;
     if (!keeper::lacks_stream(k.promise, k.facts)) k.streamed_at = w.now;
@@ -56,12 +62,13 @@ void took(World& w, NodeIx node, keeper::Facts seen) {
     if (k.session_asked && k.session_incarnation != k.promise.incarnation) open_session(w, node);
     check_folder(w, node);
     think(w, node);
+    hold_deadline(w, node);
     consider_let_go(w, node);
     if (w.keepers[node]->report_due)
         send_report(w, node);
     else
         report_if_news(w, node);
-    const Micros wait = k.facts.end_pending ? ms : next_look(w, k);
+    const Micros wait = k.facts.end_pending ? ms : next_look(w, node);
     plan_look(w, node, wait, wait);
 }
 
@@ -84,6 +91,7 @@ void begin(World& w, NodeIx node) {
     k.under_way = StepRun{step, 0, w.now, 0, {}, {}, {}, true};
     k.cancelling = false;
     keeper::note_begin(k.run, step);
+    keeper::note_self_fence(k.run, k.decision.rule, k.decision.problem);
     w.after(50, ms, {Ev::step, node, k.boot});
     report_if_news(w, node);
 }
@@ -208,10 +216,13 @@ void on_look(World& w, NodeIx node, std::uint32_t timer) {
     k.look_planned = 0;
     // Nothing has changed that this look could show, and nothing waits for it: it is left out.
     const std::uint64_t edits = w.machines[node].edits();
-    if (k.machine_seen == edits && k.settled_look && !k.report_due && k.failed_key.empty() && !k.run.peers_put_off)
-        return plan_look(w, node, next_look(w, k), next_look(w, k));
+    if (k.machine_seen == edits && k.settled_look && !k.report_due && k.failed_key.empty() && !k.run.peers_put_off &&
+        !lease_is_short(w, node))
+        return plan_look(w, node, next_look(w, node), next_look(w, node));
     ++w.count.looks;
+    const bool mark = std::exchange(k.mark_due, false);
     keeper::Facts seen = observe(w, node);
+    if (mark) keeper::note_mark(k.run.lease, write_mark(w, node), boot_time(w, node));
     k.machine_seen = w.machines[node].edits();
     if (w.chance(0.1)) {
         // Its answer takes a while: what it shows is old by then.
@@ -244,6 +255,9 @@ void on_pulse(World& w, NodeIx node, std::uint32_t boot) {
     if (k.second_half) {
         pass_time(w, node);
         k.report_due = true;
+        k.mark_due = keeper::wants_mark(k.promise, k.run, k.facts);
+        // What the launcher holds must not depend on whether PostgreSQL answers.
+        hold_deadline(w, node);
         return plan_look(w, node, 100, ms);
     }
     if (!k.session_asked && k.since_heard >= first_look_limit) open_session(w, node);
@@ -254,6 +268,7 @@ void pass_time(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
     const Micros passed = std::min(w.now - k.time_passed_at, 2 * k.heartbeat);
     k.time_passed_at = w.now;
+    k.run.lease.now = boot_time(w, node);
     k.since_heard += passed;
     const Millis since{k.since_heard / ms};
     k.run.monitor_in_reach = k.session_alive && since < k.run.node_timeout;
@@ -264,6 +279,7 @@ void pass_time(World& w, NodeIx node) {
 
 void think(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
+    k.run.lease.now = boot_time(w, node);
     if (k.under_way) return think_under_way(w, node);
     // A promise that is being written is decided on when it is durable.
     if (k.unsettled || k.changing_folder || k.writing) return;
@@ -321,6 +337,7 @@ void start_keeper(World& w, NodeIx node) {
     k.run.boot = boot_of(node, boot);
     k.run.next = fresh_id(w, node);
     k.started = k.time_passed_at = k.streamed_at = w.now;
+    k.run.lease.now = k.run.lease.began = boot_time(w, node);
     const bool launcher = w.machines[node]->launcher.alive;
     w.keepers[node] = Cow<Keeper>(std::move(k));
     w.say(node, [&] { return "the keeper starts, incarnation " + w.keepers[node]->promise.incarnation.v; });
@@ -338,6 +355,7 @@ void kill_keeper(World& w, NodeIx node) {
     }
     close_session(w, node);
     k.alive = k.frozen = false;
+    w.machines[node].edit().keeper_stopped = w.now;
     // What it runs lives no longer than its connection to the launcher.
     k.under_way.reset();
     if (w.machines[node]->launcher.leaving) end_launcher(w, node);

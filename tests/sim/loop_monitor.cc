@@ -3,6 +3,7 @@
 
 #include "keeper/reconcile/report.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/network_ops.h"
@@ -58,9 +59,13 @@ void on_ack(World& w, NodeIx node, const AckMessage& ack) {
     if (ack.node_timeout_ms > 0) k.run.node_timeout = Millis{ack.node_timeout_ms};
     while (!k.recent.empty() && k.recent.front().seq <= ack.seq) {
         if (k.recent.front().end) k.end_heard = k.recent.front().at;
+        if (ack.lease) k.answered_for = std::max(k.answered_for, k.recent.front().at);
+        if (ack.lease)
+            k.run.lease.answered = std::max(k.run.lease.answered.value_or(Millis{}), k.recent.front().boot_at);
         k.acknowledged = std::move(k.recent.front());
         k.recent.pop_front();
     }
+    if (k.acknowledged && k.acknowledged->self_fenced == k.run.self_fenced) k.run.self_fenced.clear();
     consider_let_go(w, node);
 }
 
@@ -255,7 +260,8 @@ void send_report(World& w, NodeIx node) {
     report.seq = ++k.seq;
     const bool whole = report.status == PgStatus::stopped ? !report.complete.empty()
                                                           : report.in_recovery && report.replayed >= report.end;
-    k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status, w.now, whole});
+    k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status, w.now, whole, boot_time(w, node),
+                        report.self_fenced});
     if (k.recent.size() > max_recent) k.recent.pop_front();
     k.sent = report;
     send_up(w, k.session.id, std::move(report));

@@ -68,6 +68,8 @@ struct Walsender {
     bool has_slot = true;
     /// Somebody's tool that bears a member's name.
     bool impostor = false;
+    /// When it connected.
+    Micros since = 0;
     bool streaming = false;
     /// The number of the last answer: the connection keeps their order.
     std::uint32_t heard = 0;
@@ -80,8 +82,8 @@ struct Walsender {
     [[nodiscard]] int priority() const { return names.priority(name); }
 };
 BOOST_DESCRIBE_STRUCT(Walsender, (),
-                      (link, peer, name, has_slot, impostor, streaming, heard, flushed, replayed, names, reload_due,
-                       frozen))
+                      (link, peer, name, has_slot, impostor, since, streaming, heard, flushed, replayed, names,
+                       reload_due, frozen))
 
 /// A piece of WAL on its way: what lies at [from, to) on the path to `branch`.
 struct Chunk {
@@ -126,6 +128,8 @@ struct Server {
     Phase phase = Phase::recovering;
     /// Gone while its children still live (R13).
     bool postmaster = true;
+    /// Its lease ended while the machine slept: what its backends do before they are gone nobody can keep them from.
+    bool slept_over = false;
     /// Every process of it has been stopped (SIGSTOP), or its disk hangs: no query is answered.
     bool stuck = false;
     Micros stuck_since = 0;
@@ -181,13 +185,18 @@ struct Launcher {
     bool ending = false;
     /// The last exit was the postmaster's own, after a backend's crash.
     bool crashed = false;
+    /// The last exit was its own doing, whose deadline had passed (R8).
+    bool expired = false;
 };
-BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending, crashed))
+BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending, crashed, expired))
 
 struct Machine {
     bool power = false;
     bool frozen = false;
     Micros frozen_since = 0;
+    /// When something of it that had been stopped last went on; when its keeper last stopped, whatever the reason.
+    Micros went_on = 0;
+    Micros keeper_stopped = 0;
     /// fsync takes long, and the state file can't be written.
     bool slow_disk = false;
     /// Its disk was put back to a snapshot, and it has not been reset since: with no monitor in reach nobody finds out

@@ -37,6 +37,7 @@ struct Args {
     bool list_worlds = false;
     exhaustive::Command small;
     bool large = false;
+    bool asynchronous = false;
     bool breaks = false;
     bool twice = false;
     double limit = 0;
@@ -86,6 +87,7 @@ RunOptions options_of(const Args& a, std::uint64_t seed) {
     o.last_act = a.last_act;
     o.only = harms(a.only);
     o.large = a.large;
+    if (a.asynchronous) o.asynchronous = true;
     return o;
 }
 
@@ -108,6 +110,7 @@ void report(const Args& a, const RunOptions& options, const RunResult& found) {
     if (!a.broken.empty()) std::cout << " --break " << a.broken;
     if (!a.only.empty()) std::cout << " --only " << a.only;
     if (a.large) std::cout << " --large";
+    if (a.asynchronous) std::cout << " --asynchronous";
     if (a.rest != 600) std::cout << " --rest " << a.rest;
     if (small.last_act != 0) std::cout << " --last-act " << small.last_act;
     if (!small.without.empty()) std::cout << " --without " << numbers(small.without);
@@ -188,6 +191,7 @@ void add_options(CLI::App& app, Args& a) {
     app.add_flag("--twice", a.twice, "runs each seed twice, and compares");
     app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
     app.add_flag("--large", a.large, "half of the commits are as large as a segment of WAL");
+    app.add_flag("--asynchronous", a.asynchronous, "all clusters are declared asynchronous (R7)");
     app.add_flag("--list-harms", a.list_harms, "what --only knows");
     app.add_flag("--exhaustive", a.exhaustive, "walks every interleaving of small worlds instead");
     app.add_flag("--suite", a.small.suite, "with --exhaustive: small worlds to their end, and each broken rule found");

@@ -5,6 +5,7 @@
 
 #include "common/mutation.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/network_ops.h"
 
 namespace pgaf::sim {
@@ -92,7 +93,9 @@ void heart_step(World& w, const fsm::Input& input) {
         m.store.record = m.heart->record();
         if (m.dies_at_decision == 2) return kill_monitor(w, true);
     }
-    m.wake_at = std::min(out.wake_at ? out.wake_at->v * ms + m.left_out : w.now + longest_sleep, w.now + sec);
+    const Micros wanted = out.wake_at ? when_it_is(w, w.monitor_place(), Millis{out.wake_at->v + m.left_out / ms})
+                                      : w.now + longest_sleep;
+    m.wake_at = std::min(wanted, w.now + sec);
     send(w, out);
     plan_tick(w);
     for (const auto& away : out.turned_away) heart_step(w, fsm::SessionClosed{away.node, away.boot});
@@ -139,14 +142,18 @@ void reset_unknown(World& w, const Session& session) {
 }
 
 void acknowledge(World& w, std::uint32_t id, std::uint64_t seq) {
-    const auto& settings = w.monitor->heart->record().settings;
-    send_down(w, id, AckMessage{seq, settings.heartbeat_ms, settings.node_timeout_ms});
+    const fsm::ClusterRecord& record = w.monitor->heart->record();
+    const NodeIx node = w.network->find(id) ? w.network->find(id)->node : nobody;
+    const auto known = record.nodes.find(node == nobody ? NodeName{} : name_of(node));
+    const bool primary = known != record.nodes.end() && record.primary == known->first &&
+                         record.primary_incarnation == known->second.incarnation;
+    send_down(w, id, AckMessage{seq, record.settings.heartbeat_ms, record.settings.node_timeout_ms, primary});
 }
 
 }  // namespace
 
 Millis monitor_now(const World& w) {
-    return Millis{(w.now - w.monitor->left_out) / ms};
+    return Millis{boot_time(w, w.monitor_place()).v - w.monitor->left_out / ms};
 }
 
 void start_monitor(World& w) {
@@ -216,6 +223,7 @@ void on_up(World& w, NodeIx node, std::uint32_t session) {
     if (!known) return;
     if (const auto* report = std::get_if<Report>(&*message)) {
         heart_step(w, fsm::ReportReceived{*report});
+        note_heard(w, *report);
         if (w.monitor->alive && w.monitor->heart) acknowledge(w, session, report->seq);
         return;
     }

@@ -24,7 +24,7 @@ constexpr Weight weights[] = {
     {Harm::lose_state, 2},    {Harm::old_state, 1},      {Harm::damage_state, 1}, {Harm::bad_state_disk, 2},
     {Harm::slow_disk, 3},     {Harm::hold_replay, 4},    {Harm::impostor, 1},     {Harm::switchover, 8},
     {Harm::failover, 4},      {Harm::maintenance, 3},    {Harm::drop, 2},         {Harm::sync_standbys, 4},
-    {Harm::priority, 2},      {Harm::quorum, 2}};
+    {Harm::priority, 2},      {Harm::quorum, 2},         {Harm::lease, 1},        {Harm::asynchronous, 1}};
 
 Harm pick_harm(Rng& rng, const std::vector<Harm>& only) {
     if (!only.empty()) return only[rng.below(only.size())];
@@ -51,6 +51,21 @@ void settle(const World& w, Act& act) {
     if (act.victim == Victim::primary && primary != nobody) act.node = primary;
     if (act.victim == Victim::standby && any == primary) act.node = static_cast<NodeIx>((any + 1) % w.nodes());
     act.peer = static_cast<NodeIx>((act.node + 1 + act.other % std::max<std::size_t>(w.nodes() - 1, 1)) % w.nodes());
+}
+
+fsm::Command setting(const char* name, std::string value) {
+    fsm::Command c;
+    c.kind = "set-cluster";
+    c.setting = name;
+    c.value = std::move(value);
+    return c;
+}
+
+/// No shorter than the settings permit, and longer than any outage.
+std::string some_lease(const World& w, const Act& act) {
+    const fsm::Settings& s = w.options->settings;
+    const std::uint32_t least = s.node_timeout_ms + 2 * s.heartbeat_ms;
+    return std::to_string(act.other % 3 == 0 ? least : least + act.other % 8000);
 }
 
 fsm::Command command(const char* kind, NodeIx node = nobody) {
@@ -99,10 +114,8 @@ void operate(World& w, const Act& act) {
             c.force = act.other % 4 == 0;
             return give_command(w, c);
         case Harm::sync_standbys:
-            c = command("set-cluster");
-            c.setting = "number-sync-standbys";
-            c.value = act.other % 4 == 3 ? "auto" : std::to_string(act.other % 3);
-            return give_command(w, c);
+            return give_command(
+                w, setting("number-sync-standbys", act.other % 4 == 3 ? "auto" : std::to_string(act.other % 3)));
         case Harm::priority:
             c = command("set-node", act.node);
             c.candidate_priority = act.other % 3 * 50;
@@ -111,17 +124,13 @@ void operate(World& w, const Act& act) {
             c = command("set-node", act.node);
             c.replication_quorum = act.other % 2 == 0;
             return give_command(w, c);
+        case Harm::lease:
+            return give_command(w, setting("lease-ms", some_lease(w, act)));
+        case Harm::asynchronous:
+            return give_command(w, setting("asynchronous", act.other % 2 == 0 ? "on" : "off"));
         default:
             return;
     }
-}
-
-bool has_data_elsewhere(const World& w, NodeIx node) {
-    for (NodeIx other = 0; other < w.nodes(); ++other)
-        if (other != node && !w.machines[other]->put_back && w.machines[other]->disk.has_data &&
-            !w.machines[other]->disk.rebuilding)
-            return true;
-    return false;
 }
 
 /// With no monitor in reach nobody finds out that a disk was put back, and its owner was told to reset the node (R9).
@@ -255,6 +264,10 @@ void begin_act(World& w, Act& act) {
             return;
         case Harm::hold_replay:
             return hold_replay(w, n, true);
+        case Harm::impostor:
+            if (const NodeIx primary = primary_of(w); primary != nobody)
+                add_impostor(w, primary, n == primary ? act.peer : n);
+            return;
         default:
             return operate(w, act);
     }
@@ -297,7 +310,7 @@ void end_act(World& w, Act& act) {
             if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back(w, n, *act.before);
             return;
         case Harm::old_state:
-            if (act.before && monitor_sees(w, n)) put_back_state(w, n, act.before->state);
+            if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back_state(w, n, act.before->state);
             return;
         case Harm::bad_state_disk:
             w.machines[n].edit().bad_state_disk = false;
@@ -309,6 +322,8 @@ void end_act(World& w, Act& act) {
             return hold_replay(w, n, false);
         case Harm::maintenance:
             return give_command(w, command("disable-maintenance", n));
+        case Harm::asynchronous:
+            return give_command(w, setting("asynchronous", w.options->settings.asynchronous ? "on" : "off"));
         default:
             return;
     }

@@ -23,7 +23,7 @@ BOOST_DEFINE_ENUM_CLASS(Harm,
                         // PostgreSQL
                         hold_replay, impostor,
                         // operators
-                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum)
+                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum, lease, asynchronous)
 
 /// Whom an act is meant for; settled when it is carried out.
 BOOST_DEFINE_ENUM_CLASS(Victim, primary, standby, any)

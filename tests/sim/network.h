@@ -20,6 +20,7 @@ struct AckMessage {
     std::uint64_t seq = 0;
     std::uint32_t heartbeat_ms = 0;
     std::uint32_t node_timeout_ms = 0;
+    bool lease = false;
 };
 struct Refusal {
     std::string why;

@@ -15,6 +15,18 @@ constexpr Micros well_limit = 300 * sec;
 constexpr Micros operator_looks = 5 * sec;
 constexpr Micros loss_accepted_after = 60 * sec;
 
+void choose_lease(const RunOptions& run, Rng& rng, Options& o) {
+    fsm::Settings& s = o.settings;
+    // Two clocks differ by at most 5 percent, as the heart takes it.
+    for (std::size_t i = 0; i <= o.nodes; ++i) o.drift_ppm.push_back(rng.between(-24'000, 24'000));
+    const bool shortest = rng.below(3) == 0;
+    if (shortest) s.lease_ms = s.node_timeout_ms + 2 * s.heartbeat_ms;
+    if (rng.below(2) == 0) s.keeper_timeout_ms = s.lease_ms;
+    s.asynchronous = run.asynchronous.value_or(rng.below(5) == 0);
+    const std::uint64_t lags[] = {0, 100'000, 1'048'576, 1ULL << 30U};
+    s.maximum_lag_on_failover = lags[rng.below(4)];
+}
+
 std::shared_ptr<Options> options_of(const RunOptions& run) {
     Rng rng(run.seed * 7919 + 17);
     auto o = std::make_shared<Options>();
@@ -30,6 +42,7 @@ std::shared_ptr<Options> options_of(const RunOptions& run) {
     for (std::size_t i = 0; i < o->nodes; ++i) o->priorities.push_back(rng.below(4) == 0 ? 70 : 50);
     o->large = run.large;
     if (o->nodes > 3 && rng.below(4) == 0) o->without_quorum = static_cast<NodeIx>(o->nodes - 1);
+    choose_lease(run, rng, *o);
     return o;
 }
 
@@ -72,8 +85,7 @@ class Run {
         result_.acts += e.acts.size();
         std::erase_if(e.acts, [&](const Act& a) { return options_.without.contains(a.number); });
         if (e.acts.empty()) return;
-        world_.ghost.edit().only_monitor_away =
-            e.monitor_alone && !somebody_leaves() ? std::max<Micros>(world_.now, 1) : 0;
+        world_.ghost.edit().only_monitor_away = e.monitor_alone && all_there() ? std::max<Micros>(world_.now, 1) : 0;
         harm(e);
         world_.ghost.edit().only_monitor_away = 0;
         repair(world_);
@@ -81,10 +93,15 @@ class Run {
         if (!world_.broken_now()) result_.left_out += e.rest;
     }
 
-    /// An operator has told a launcher to end, which hands over first: that is no machine with which nothing is wrong.
-    [[nodiscard]] bool somebody_leaves() const {
-        return std::any_of(world_.machines.begin(), world_.machines.end(),
-                           [](const Cow<Machine>& m) { return m->launcher.leaving; });
+    /// Nothing is wrong with any machine, whatever the monitor knows of it already. An operator who has told a launcher
+    /// to end makes it hand over first.
+    [[nodiscard]] bool all_there() const {
+        for (NodeIx n = 0; n < world_.nodes(); ++n) {
+            const auto& s = world_.server(n);
+            if (!world_.keeper_runs(n) || !s || !s->postmaster || world_.machines[n]->launcher.leaving) return false;
+            if (s->phase != Server::Phase::primary && !s->receiver) return false;
+        }
+        return true;
     }
 
     void harm(Episode& e) {

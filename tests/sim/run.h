@@ -22,6 +22,8 @@ struct RunOptions {
     Micros mean_rest = 600 * sec;
     /// Half of the commits are as large as a segment, so that many records lie across its boundary.
     bool large = false;
+    /// The cluster is declared asynchronous (R7); unset: by the seed.
+    std::optional<bool> asynchronous;
     /// What may be done to the cluster; empty: everything.
     std::vector<Harm> only;
     Trace* trace = nullptr;

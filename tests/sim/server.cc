@@ -81,6 +81,8 @@ void gone(World& w, NodeIx node, bool told) {
     forget_memory(w, node);
     Machine& m = w.machines[node].edit();
     m.server.reset();
+    // A deadline is for a server that runs; the next one gets its own.
+    w.deadlines[node].until = {};
     w.say(node, [&] { return std::string("PostgreSQL has exited"); });
     if (!by_itself) return;
     ++m.launcher.exits;
@@ -118,7 +120,7 @@ bool start_server(World& w, NodeIx node) {
     s.sync_defined = s.loaded.names.kind != Names::Kind::none;
     if (!m.disk.standby_signal) s.asked_in = epoch_of_keeper(w, node);
     m.server = s;
-    m.launcher.crashed = false;
+    m.launcher.crashed = m.launcher.expired = false;
     const bool clean = m.disk.clean;
     w.say(node,
           [&] { return std::string("PostgreSQL starts ") + (m.disk.standby_signal ? "as a standby" : "read-write"); });

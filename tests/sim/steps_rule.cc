@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "tests/sim/checks.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
 #include "tests/sim/steps.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr Micros proof_limit = 10 * sec;
 constexpr Micros reload_limit = 3 * sec;
+constexpr Micros sessions_limit = 8 * sec;
 constexpr const char* not_running = "PostgreSQL does not run";
 
 enum ApplyPhase : int {
@@ -18,10 +20,20 @@ enum ApplyPhase : int {
     closing,       // the closed rule is put in force
     sees_waiting,  // a commit of the keeper's own is seen waiting
     padding,       // the stricter rule is put in force
-    proving,       // no walsender releases under an older rule
-    opening,       // the rule itself is put in force
-    flushing       // k of S have everything
+    proving,  // no walsender releases under an older rule; the padded one is in force, or with k > 1 the closed one
+    opening,  // the rule itself is put in force
+    flushing  // k of S have everything
 };
+
+/// Whoever waits for a standby is told nothing, and what it has committed is there for all to see from now on.
+void end_sessions(World& w, NodeIx node) {
+    Server& s = w.edit_server(node);
+    if (!s.waiting.empty()) s.unseen = std::max(s.unseen, s.waiting.back().lsn);
+    w.count.unknown += s.waiting.size();
+    s.waiting.clear();
+    // A client that was just authenticating slips in, and is ended a look later.
+    s.has_sessions = s.has_sessions && w.chance(0.05);
+}
 
 Next wait_in_force(const Phase& p) {
     return p.longer_than(reload_limit) ? failed("after a reload the rule is not in force") : again(2 * ms, 50 * ms);
@@ -31,6 +43,16 @@ Next put_final(const Phase& p, const SyncRule& rule) {
     p.run().target = p.server().flushed;
     p.put(names_of(rule, false), {});
     return p.enter(opening, 2 * ms, 6 * ms);
+}
+
+/// Walsenders count each other's standbys, whatever each has loaded: with k > 1 the padded rule would let neither the
+/// old rule nor the new one be satisfied (keeper/postgres/sync_rule.cc).
+bool through_closed(const SyncRule& rule) {
+    return rule.k >= 2;
+}
+
+Names between(const SyncRule& rule) {
+    return through_closed(rule) ? closed_names() : names_of(rule, true);
 }
 
 Next begin_change(const Phase& p, const keeper::ApplyRule& step) {
@@ -46,7 +68,7 @@ Next begin_change(const Phase& p, const keeper::ApplyRule& step) {
         p.put(closed_names(), {});
         return p.enter(closing, 2 * ms, 6 * ms);
     }
-    p.put(names_of(step.rule.rule, true), {});
+    p.put(between(step.rule.rule), {});
     return p.enter(padding, 2 * ms, 6 * ms);
 }
 
@@ -54,9 +76,11 @@ Next begin_change(const Phase& p, const keeper::ApplyRule& step) {
 bool in_doubt(const Phase& p, const Walsender& sender, const SyncRule& rule) {
     // One that has flushed nothing yet shows 0, whatever it has loaded.
     const int shown = sender.flushed > 0 ? sender.priority() : 0;
-    if (rule.contains(id_of(sender.name))) return shown < 2;
     const StepRun& r = p.run();
     const bool old = std::find(r.old_links.begin(), r.old_links.end(), sender.link) != r.old_links.end();
+    const bool member = rule.contains(id_of(sender.name));
+    if (member && through_closed(rule)) return shown != 0 || (sender.flushed == 0 && old);
+    if (member) return shown < 2;
     return shown != 0 || (r.before.lists(sender.name) && old);
 }
 
@@ -94,7 +118,7 @@ Next advance(const Phase& p, const keeper::ApplyRule& step) {
             if (!p.server().sync_defined)
                 return p.longer_than(proof_limit) ? failed("commits still do not wait for standbys")
                                                   : again(2 * ms, 100 * ms);
-            p.put(names_of(rule, true), {});
+            p.put(between(rule), {});
             return p.enter(padding, 2 * ms, 6 * ms);
         case padding:
             if (!p.in_force()) return wait_in_force(p);
@@ -133,9 +157,20 @@ Next advance(const Phase& p, const keeper::OpenToClients& step) {
 
 Next advance(const Phase& p, const keeper::CloseToClients& step) {
     if (!p.running()) return failed(not_running);
-    p.give_access(step.layout);
-    p.disk().conf.open_to_clients = false;
-    reload_server(p.w, p.node);
+    if (!p.server().takes_connections()) return failed("PostgreSQL gives no answer");
+    if (p.run().phase == 0) {
+        p.give_access(step.layout);
+        p.disk().conf.open_to_clients = false;
+        reload_server(p.w, p.node);
+        check_left_alone(p.w, p.node, "is closed to clients");
+        return p.enter(1, 2 * ms, 6 * ms);
+    }
+    const Server& s = p.server();
+    // A backend that is flushing its commit ends after that.
+    const std::uint64_t last = s.waiting.empty() ? 0 : s.waiting.back().lsn;
+    if (s.loaded.open_to_clients || last > s.flushed)
+        return p.longer_than(sessions_limit) ? failed("the clients' sessions do not end") : again(2 * ms, 50 * ms);
+    end_sessions(p.w, p.node);
     return done();
 }
 

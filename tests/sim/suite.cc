@@ -20,6 +20,7 @@ struct Break {
     bool large = false;
     /// How its violations begin; whatever else is found first does not count as found.
     std::vector<const char*> shown_by;
+    std::optional<bool> asynchronous = {};
 };
 
 const std::vector<Break>& breaks() {
@@ -34,7 +35,9 @@ const std::vector<Break>& breaks() {
         {Mutation::r5, 1, 160, {}, 0, false, {"I2", "I5"}},
         {Mutation::r5_timeline, 1, 90, {}, 0, false, {"I10"}},
         {Mutation::r6_closed, 1, 120, {}, 0, false, {"R3", "I2", "I3"}},
-        {Mutation::r6_hole, 1, 120, {H::slow, H::postmaster}, 3, true, {"I10", "I9"}},
+        {Mutation::r6_hole, 1, 600, {H::slow, H::postmaster}, 3, true, {"I10", "I9"}},
+        {Mutation::r7, 1, 60, {H::isolate, H::cut_monitor}, 0, false, {"I3"}, true},
+        {Mutation::r8, 1, 60, {H::isolate}, 0, false, {"I7"}, false},
         {Mutation::r9, 1, 20, {}, 0, false, {"I1", "I2", "I3", "I4"}},
         {Mutation::r9_receiver, 1, 60, {}, 0, false, {"I2", "I3", "I4"}},
         {Mutation::r9_open, 1, 40, {}, 0, false, {"R9"}},
@@ -45,7 +48,7 @@ const std::vector<Break>& breaks() {
          0,
          false,
          {"I2", "I3", "R3"}},
-        {Mutation::r14, 1, 80, {H::cut_pair}, 0, false, {"R3", "I2", "I3", "I5"}},
+        {Mutation::r14, 1, 40, {H::impostor}, 0, false, {"R3", "I2", "I3", "I5"}},
     };
     return all;
 }
@@ -64,6 +67,7 @@ std::uint64_t find(const Break& b, std::string& what) {
         o.nodes = b.nodes;
         o.only = b.only;
         o.large = b.large;
+        o.asynchronous = b.asynchronous;
         const RunResult r = run(o);
         if (!r.violation) continue;
         what = r.violation->what;

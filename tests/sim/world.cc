@@ -6,6 +6,7 @@
 #include "tests/sim/checks.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/replication.h"
@@ -25,7 +26,7 @@ enum class Owner { keeper, server, launcher, monitor, nobody };
 Owner owner_of(Ev kind) {
     if (kind <= Ev::state_again || kind == Ev::down) return Owner::keeper;
     if (kind == Ev::up || kind == Ev::tick) return Owner::monitor;
-    if (kind == Ev::reaped || kind == Ev::handover_over || kind == Ev::launcher_starts || kind == Ev::keeper_starts)
+    if (kind == Ev::reaped || (kind >= Ev::launcher_starts && kind <= Ev::deadline_over && kind != Ev::power_on))
         return Owner::launcher;
     if (kind >= Ev::started && kind <= Ev::receiver_lost) return Owner::server;
     return Owner::nobody;
@@ -78,6 +79,9 @@ bool keeper_event(World& w, const Event& e) {
         case Ev::state_again:
             on_state_again(w, e.node, e.tag);
             break;
+        case Ev::deadline_held:
+            on_deadline_held(w, e.node, e.tag, e.arg);
+            break;
         default:
             return false;
     }
@@ -89,6 +93,7 @@ bool keeper_event(World& w, const Event& e) {
 World::World(std::shared_ptr<const Options> with) : options(std::move(with)), rng(options->seed) {
     machines.resize(options->nodes);
     keepers.resize(options->nodes);
+    deadlines.resize(options->nodes);
     Network& n = network.edit();
     n.machines = options->nodes + 2;
     n.cut.assign(n.machines * n.machines, 0);
@@ -168,6 +173,10 @@ void World::happen(const Event& e) {
             return sim::power_on(*this, e.node);
         case Ev::handover_over:
             return on_handover_over(*this, e.node, e.tag);
+        case Ev::deadline_told:
+            return on_deadline_told(*this, e.node, e.tag, e.arg);
+        case Ev::deadline_over:
+            return on_deadline_over(*this, e.node, e.tag);
         case Ev::tick:
             return on_tick(*this, e.tag);
         case Ev::monitor_starts:

@@ -27,8 +27,18 @@ struct Options {
     NodeIx without_quorum = nobody;
     /// Half of the commits are as large as a segment.
     bool large = false;
+    /// How much faster each machine's clock runs than the world's, the monitor's last, in millionths.
+    std::vector<std::int64_t> drift_ppm;
     /// There is no clock: whatever is planned may come next, and nothing is left to chance.
     bool untimed = false;
+};
+
+/// R8: until when a launcher lets its server run. Apart from its machine, which is looked at anew when it changes.
+struct LauncherDeadline {
+    /// By the machine's clock; 0: none.
+    Millis until;
+    /// When it is looked at next; 0: not planned.
+    Micros timer = 0;
 };
 
 struct World {
@@ -38,6 +48,7 @@ struct World {
     Rng rng;
     std::vector<Cow<Machine>> machines;
     std::vector<Cow<Keeper>> keepers;
+    std::vector<LauncherDeadline> deadlines;
     Cow<Monitor> monitor;
     Cow<Network> network;
     Cow<Archive> archive;

@@ -249,6 +249,8 @@ TEST_CASE_METHOD(LauncherTest, "R8: a deadline that is not renewed stops Postgre
         REQUIRE(keeper->answer(keeper->client->deadline(Millis{2000})));
         REQUIRE(keeper->answer(keeper->client->stop(StopMode::immediate)));
         REQUIRE(keeper->take(Kind::exited));
+        // Nor one that was asked for before the keeper had heard of the exit.
+        CHECK_FALSE(keeper->answer(keeper->client->deadline(Millis{500})));
         start_postgres();
         CHECK_FALSE(keeper->take(Kind::exited, 2500));
     }

@@ -100,10 +100,37 @@ void check_decided(Scene& s, const fsm::ClusterRecord& before, const fsm::Cluste
     if (disk.has_data && disk.id == after.primary_incarnation) reign.commits = commits_of(disk.wal);
     if (promoted) reign.timeline = static_cast<std::uint8_t>(after.history.back().timeline.v);
     const std::uint32_t lost = s.ghost().acknowledged & ~reign.commits;
-    if (lost != 0 && disk.has_data && disk.id == after.primary_incarnation)
+    // What an asynchronous cluster loses by this is what its user allows (R7).
+    const bool allowed = std::any_of(before.rules.begin(), before.rules.end(), [](const NamedRule& named) {
+        return named.rule.asynchronous() && !named.rule.nobody_may_follow();
+    });
+    if (allowed) s.edit_ghost().acknowledged &= reign.commits;
+    if (lost != 0 && !allowed && disk.has_data && disk.id == after.primary_incarnation)
         return s.violated("I2, I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) +
                           " without " + numbers(lost));
     s.edit_ghost().reigns.push_back(reign);
+}
+
+void check_stale(Scene& s) {
+    if (!s.search.spec.leases) return;
+    // The lease is two of them; a third may have begun when the other one was chosen.
+    constexpr std::uint8_t longest = 3;
+    for (NodeIx n = 0; n < s.nodes(); ++n) {
+        const Node& node = s.node(n);
+        const std::uint64_t epoch = epoch_on(s.ghost(), timeline_of(node.disk.wal));
+        const auto& reigns = s.ghost().reigns;
+        const bool replaced = std::any_of(reigns.begin(), reigns.end(), [&](const Reign& r) {
+            return r.epoch > epoch && r.timeline != timeline_of(node.disk.wal);
+        });
+        const bool heard = s.monitor().alive && s.monitor_linked(n) && node.keeper.connected;
+        const bool stale = serves_read_write(node) && replaced && !heard;
+        if (!stale && s.ghost().stale[n] == 0) continue;
+        std::uint8_t& since = s.edit_ghost().stale[n];
+        since = stale ? static_cast<std::uint8_t>(since + 1) : 0;
+        if (since > longest)
+            s.violated("I7: clients read on " + name_of(n).v + " of epoch " + std::to_string(epoch) +
+                       ", which has heard nobody for longer than its lease since another node was chosen");
+    }
 }
 
 void check_rest(Scene& s) {

@@ -117,10 +117,14 @@ void calm(Monitor& monitor) {
     if (r.phase == fsm::Phase::steady || forming) m.phase_since = heart_now;
     cap(m.complete_since, 1);
     cap(m.word_since, 6);
-    // These worlds are synchronous: nobody waits for a lease (R7).
-    m.members_fenced_since.reset();
-    m.primary_answered.reset();
-    m.primary_end = {};
+    // In synchronous worlds nobody waits for a lease (R7).
+    if (!r.settings.asynchronous) {
+        m.members_fenced_since.reset();
+        m.primary_answered.reset();
+        m.primary_end = {};
+    }
+    cap(m.members_fenced_since, 3);
+    cap(m.primary_answered, 3);
     cap(m.chosen_at, 4);
     if (r.phase != fsm::Phase::promoting) m.chosen_at = heart_now;
     cap(m.forward_since, 2);
@@ -140,6 +144,8 @@ void grow_older(fsm::Memory& m, Millis by) {
         older(*t);
     older_if(m.complete_since);
     older_if(m.word_since);
+    older_if(m.members_fenced_since);
+    older_if(m.primary_answered);
     for (Millis& t : m.recent_failovers) older(t);
     // How slowly a server that does not come up is started again: here the next time is far enough.
     m.recent_restarts.clear();

@@ -18,6 +18,10 @@ IncarnationId fresh_id(Node& node, NodeIx n) {
 void note(Scene& s, NodeIx n, const keeper::Facts& facts) {
     Node& node = s.edit(n);
     keeper::note_facts(node.keeper.run, node.disk.promise, facts);
+    // Launcher and keeper live as long as their machine here: the deadline is taken at once.
+    if (const auto until = keeper::launcher_deadline(node.disk.promise, node.keeper.run, facts);
+        until && s.search.spec.leases)
+        node.keeper.run.lease.armed = until;
     node.keeper.looked = true;
 }
 
@@ -92,11 +96,39 @@ void start_keeper(Scene& s, NodeIx n) {
     node.keeper.run.boot = BootId{name_of(n).v + "-" + std::to_string(++node.boots)};
     node.keeper.run.next = fresh_id(node, n);
     node.keeper.run.node_timeout = node_timeout;
+    if (s.search.spec.leases) node.keeper.run.lease.now = node.keeper.run.lease.began = keeper_now;
 }
 
 void kill_keeper(Scene& s, NodeIx n) {
     lose_session(s, n);
     s.edit(n).keeper = {};
+}
+
+void note_answered(Scene& s, NodeIx n) {
+    const fsm::ClusterRecord& record = s.monitor().record;
+    const bool primary = s.monitor().alive && record.primary == name_of(n) &&
+                         record.primary_incarnation == s.node(n).disk.promise.incarnation;
+    if (s.search.spec.leases && primary) s.edit(n).keeper.run.lease.answered = keeper_now;
+}
+
+void age_leases(Scene& s) {
+    if (!s.search.spec.leases) return;
+    // Older than any lease is old.
+    const auto age = [](Millis& when) {
+        when = std::max(Millis{when.v - node_timeout.v}, Millis{keeper_now.v - 2 * node_timeout.v});
+    };
+    for (NodeIx n = 0; n < s.nodes(); ++n) {
+        if (!s.node(n).keeper.alive) continue;
+        Node& node = s.edit(n);
+        keeper::LeaseClock& lease = node.keeper.run.lease;
+        age(lease.began);
+        if (lease.answered) age(*lease.answered);
+        if (lease.armed && lease.armed->v > 0) lease.armed->v -= node_timeout.v;
+        for (auto& [name, when] : lease.confirmed) age(when);
+        if (!keeper::wants_mark(node.disk.promise, node.keeper.run, observe(s, n))) continue;
+        for (const Sender& sender : node.server.senders)
+            if (sender.connected) lease.confirmed[sender.name] = keeper_now;
+    }
 }
 
 bool act(Scene& s, NodeIx n) {

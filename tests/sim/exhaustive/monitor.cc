@@ -79,6 +79,7 @@ void tell(Scene& s, NodeIx n) {
     const std::uint32_t number = s.search.pools.reports.put(look_and_report(s, n));
     s.edit(n).keeper.sent = number;
     heart_hears(s, number);
+    note_answered(s, n);
 }
 
 }  // namespace
@@ -125,8 +126,10 @@ std::uint32_t take_news(Scene& s, NodeIx n) {
 bool report(Scene& s, NodeIx n) {
     if (s.world.up[n] != 0 || !s.monitor().alive || !s.monitor_linked(n)) return false;
     const std::uint32_t number = take_news(s, n);
-    if (number != 0) heart_hears(s, number);
-    return number != 0;
+    if (number == 0) return false;
+    heart_hears(s, number);
+    note_answered(s, n);
+    return true;
 }
 
 bool send_report(Scene& s, NodeIx n) {
@@ -215,7 +218,9 @@ void let_connections_end(Scene& s) {
 
 bool pass_time(Scene& s) {
     if (something_arrives(s) || (s.due && !s.spend(Luck::slow))) return false;
+    if (!s.due) check_stale(s);
     let_connections_end(s);
+    age_leases(s);
     if (!s.monitor().alive) return true;
     Monitor m = s.monitor();
     grow_older(m.memory, Millis{timeout_ms});
@@ -240,6 +245,8 @@ Monitor new_cluster(const Spec& spec) {
     // R15 counts real minutes; here the luck of a world is the limit.
     record.settings.failover_limit = 1'000'000;
     record.settings.number_sync_standbys = spec.number_sync_standbys;
+    record.settings.asynchronous = spec.asynchronous;
+    record.settings.lease_ms = 2 * timeout_ms;
     const fsm::Heart heart(record, Term{1}, id_of(Term{1}), heart_now);
     return {true, heart.record(), heart.memory(), std::nullopt};
 }

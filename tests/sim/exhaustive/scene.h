@@ -113,6 +113,10 @@ void take_goal(Scene& s, NodeIx n, const Goal& goal);
 [[nodiscard]] Report look_and_report(Scene& s, NodeIx n);
 /// The same, when there is news that the monitor has not been told. Its number; 0: there is none.
 [[nodiscard]] std::uint32_t news(Scene& s, NodeIx n);
+/// The monitor has answered a report that was sent just now: a lease counts from there.
+void note_answered(Scene& s, NodeIx n);
+/// node_timeout has passed for the leases, and the standbys that are linked have confirmed WAL of it.
+void age_leases(Scene& s);
 /// The session is over as far as the keeper knows.
 void lose_session(Scene& s, NodeIx n);
 
@@ -143,6 +147,8 @@ void check_begins(Scene& s, NodeIx n, const keeper::Step& step);
 void check_timeline(Scene& s, NodeIx n, std::uint8_t timeline);
 void check_promised(Scene& s, NodeIx n);
 void check_decided(Scene& s, const fsm::ClusterRecord& before, const fsm::ClusterRecord& after);
+/// node_timeout passes, and nobody has anything to do that takes less (I7).
+void check_stale(Scene& s);
 /// Nothing changes any more: somebody has to serve.
 void check_rest(Scene& s);
 

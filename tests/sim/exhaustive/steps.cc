@@ -100,6 +100,7 @@ Progress put_final(Scene& s, NodeIx n, const SyncRule& rule) {
     node.keeper.phase = flushing;
     release(s, n);
     if (rule.k == 0 || broken(Mutation::r3)) return Progress::done;
+    if (broken(Mutation::r9_open) && !node.disk.open_to_clients) return Progress::done;
     return flushed_by_rule(s.node(n).server, rule, s.node(n).keeper.target) ? Progress::done : Progress::begun;
 }
 
@@ -113,7 +114,8 @@ Progress step(Scene& s, NodeIx n, const keeper::ApplyRule& apply) {
         node.server.names = {Names{true, {}}};
         return Progress::begun;
     }
-    const Names wanted{false, rule};
+    // With k > 1 the way goes through the closed rule: no walsender counts both old and new standbys.
+    const Names wanted = rule.k > 1 ? Names{true, {}} : Names{false, rule};
     if (std::find(node.server.names.begin(), node.server.names.end(), wanted) == node.server.names.end())
         node.server.names.push_back(wanted);
     node.keeper.phase = proving;
@@ -121,9 +123,11 @@ Progress step(Scene& s, NodeIx n, const keeper::ApplyRule& apply) {
     return Progress::begun;
 }
 
-/// No clock runs here, so no lease ends: nothing asks for it.
+/// Whoever waits is told nothing any more.
 Progress step(Scene& s, NodeIx n, const keeper::CloseToClients&) {
-    s.edit(n).disk.open_to_clients = false;
+    Node& node = s.edit(n);
+    node.disk.open_to_clients = false;
+    node.server.began = static_cast<std::uint8_t>(node.disk.wal.size());
     return Progress::done;
 }
 

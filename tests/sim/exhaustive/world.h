@@ -13,6 +13,8 @@ namespace pgaf::exhaustive {
 
 /// The heart's clock stands still: as time passes, what it remembers grows older instead.
 inline constexpr Millis heart_now{1'000'000'000};
+/// So does the keepers'.
+inline constexpr Millis keeper_now{1'000'000'000};
 
 struct Monitor {
     bool alive = false;
@@ -42,8 +44,10 @@ struct Ghost {
     std::vector<IncarnationId> told;
     /// I4: the highest that each incarnation has made durable.
     std::map<IncarnationId, Stamp> promised;
+    /// I7: for how many node timeouts a node has served after another one was chosen, and heard nobody.
+    std::array<std::uint8_t, most_nodes> stale{};
 };
-BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promised))
+BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promised, stale))
 
 /// How often something may still happen.
 ///   delays   a report stays on its way while other things happen
@@ -84,6 +88,10 @@ struct Spec {
     std::optional<std::uint32_t> number_sync_standbys;
     /// Backends outlive their postmaster.
     bool orphans = false;
+    /// Leases run (R8): they end after two node timeouts.
+    bool leases = false;
+    /// The cluster is declared asynchronous (R7).
+    bool asynchronous = false;
     /// Candidate priority of each node.
     std::array<std::uint32_t, most_nodes> priorities{50, 50, 50};
     /// Actions, as the trace names them, that have happened when the search begins; they cost no luck.

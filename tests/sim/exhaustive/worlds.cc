@@ -42,6 +42,14 @@ Spec ordered(Spec spec) {
     spec.priorities = {50, 50, 60};
     return spec;
 }
+Spec with_leases(Spec spec) {
+    spec.leases = true;
+    return spec;
+}
+Spec asynchronous(Spec spec) {
+    spec.asynchronous = true;
+    return with_leases(spec);
+}
 Spec after(std::vector<std::string> script, Spec spec) {
     spec.script = std::move(script);
     return spec;
@@ -59,6 +67,9 @@ const std::vector<Spec>& worlds() {
         pair("pair-monitor", "two nodes, a crash, the monitor dies", {{commits, 1}, {crashes, 1}, {monitor_deaths, 1}}),
         with_orphans(
             pair("pair-orphans", "two nodes, backends outlive their postmaster", {{commits, 1}, {crashes, 1}})),
+        with_leases(pair("pair-leases", "two nodes, leases end, one is cut off", {{commits, 1}, {isolations, 1}})),
+        asynchronous(pair("pair-asynchronous", "an asynchronous cluster, one is cut off or a process crashes",
+                          {{commits, 1}, {crashes, 1}, {isolations, 1}})),
         triple("triple-calm", "three nodes, nothing goes wrong", {{commits, 2}}),
     };
     return all;
@@ -68,6 +79,10 @@ const std::vector<Spec>& large_worlds() {
     static const std::vector<Spec> all{
         pair("pair-stale", "two nodes, a crash, a goal that comes again", {{commits, 1}, {crashes, 1}, {stale, 1}}),
         joining(pair("pair-join", "the second node joins meanwhile", {{commits, 2}, {crashes, 1}})),
+        joining(pair("pair-join-delay", "the second node joins, a crash, a report is late",
+                     {{commits, 1}, {crashes, 1}, {delays, 1}})),
+        asynchronous(
+            triple("triple-asynchronous", "an asynchronous cluster, one is cut off", {{commits, 1}, {isolations, 1}})),
         triple("triple-crash", "three nodes, a crash", {{commits, 1}, {crashes, 1}}),
         triple("triple-cuts", "three nodes, two links are cut", {{commits, 1}, {cuts, 2}}),
         triple("triple-isolated", "three nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
@@ -97,8 +112,11 @@ const std::vector<Break>& breaks() {
         {Mutation::r5, ordered(triple("triple-order", "", {{commits, 1}, {crashes, 1}}))},
         {Mutation::r5_timeline, triple("triple", "", {{crashes, 2}})},
         {Mutation::r6_closed, triple("triple", "", {{commits, 1}, {crashes, 2}})},
+        {Mutation::r7, asynchronous(pair("pair-asynchronous", "", {{commits, 1}, {isolations, 1}}))},
+        {Mutation::r8, with_leases(pair("pair-leases", "", {{isolations, 1}}))},
         {Mutation::r9, pair("pair", "", {{outages, 1}})},
         {Mutation::r9_receiver, pair("pair", "", {{outages, 1}})},
+        {Mutation::r9_open, pair("pair", "", {{commits, 1}, {crashes, 2}})},
         {Mutation::r13, with_orphans(triple("triple-orphans", "", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
         {Mutation::r14, on_two(triple("triple-two", "", {{commits, 1}, {crashes, 1}, {impostors, 1}, {slow, 1}}))},
     };

@@ -132,7 +132,9 @@ void FakeControl::carry_out(const Step& step) {
 void FakeLink::send(const Report& report) {
     reports.push_back(report);
     if (!acknowledges) return;
-    to.ack({report.seq, {{NodeName{"node1"}, Lsn{0x9000}}}, heartbeat, node_timeout});
+    Ack ack{report.seq, {{NodeName{"node1"}, Lsn{0x9000}}}, heartbeat, node_timeout};
+    ack.lease = carries_lease;
+    to.ack(ack);
 }
 
 // ---- Bench

@@ -92,6 +92,8 @@ class FakeLink : public Link {
     Receiver to;
     /// Acknowledges each report, as a monitor that is in reach does.
     bool acknowledges = true;
+    /// The monitor names this node as the primary.
+    bool carries_lease = true;
     Millis heartbeat{50};
     Millis node_timeout{250};
     std::vector<Hello> hellos;

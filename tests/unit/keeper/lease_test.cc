@@ -60,6 +60,15 @@ TEST_CASE("R8: with the monitor in reach no WAL message is written, and nothing 
     CHECK(p.bench.control.marks == 0);
 }
 
+TEST_CASE("R8: a monitor that answers and names another primary carries no lease") {
+    Primary p(1);
+    p.fall_silent();
+    // Its new goal is held up: by its own disk, say.
+    p.bench.link.carries_lease = false;
+    REQUIRE(p.bench.until([&] { return !p.open(); }, 4 * static_cast<int>(lease.v)));
+    CHECK(p.bench.did("CloseToClients"));
+}
+
 TEST_CASE("R8: a monitor that is away closes nothing while the standbys confirm") {
     Primary p(1);
     p.confirm();
@@ -201,7 +210,9 @@ TEST_CASE("R8: a keeper that stood still looks at the clock before anything else
     bench.link.acknowledges = false;
     bench.until([&, sent = bench.link.reports.size()] { return bench.link.reports.size() > sent; });
     skipped = Millis{120'000};
-    bench.link.to.ack({bench.link.last().seq, {}, bench.link.heartbeat, bench.link.node_timeout});
+    Ack late{bench.link.last().seq, {}, bench.link.heartbeat, bench.link.node_timeout};
+    late.lease = true;
+    bench.link.to.ack(late);
     REQUIRE(bench.until([&] { return !facts.open_to_clients; }, 1000));
     CHECK(bench.did("CloseToClients"));
 }

@@ -258,6 +258,9 @@ TEST_CASE("what keepers are told beside goals: the settings, and how far the oth
     const AckContent ack = bench.coordinator->ack(bench.sessions.at(NodeName{"node1"}));
     CHECK(ack.heartbeat_ms == 100);
     CHECK(ack.node_timeout_ms == 700);
+    // Only the primary's lease is carried by an answer (R8).
+    CHECK(ack.lease);
+    CHECK_FALSE(bench.coordinator->ack(bench.sessions.at(NodeName{"node2"})).lease);
     REQUIRE(ack.positions.size() == 2);
     CHECK(ack.positions[1].first.v == "node2");
     CHECK(ack.positions[1].second == bench.nodes.last(NodeName{"node2"}).end);
