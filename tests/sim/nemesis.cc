@@ -133,7 +133,13 @@ void operate(World& w, const Act& act) {
     }
 }
 
+void let_impostor_in(World& w, const Act& act) {
+    const NodeIx primary = primary_of(w);
+    if (primary != nobody) add_impostor(w, primary, act.node == primary ? act.peer : act.node);
+}
+
 /// With no monitor in reach nobody finds out that a disk was put back, and its owner was told to reset the node (R9).
+
 bool monitor_sees(const World& w, NodeIx node) {
     const Monitor& m = *w.monitor;
     return m.alive && !m.frozen && m.dies_at_decision == 0 && w.now - m.started >= 5 * sec &&
@@ -265,9 +271,7 @@ void begin_act(World& w, Act& act) {
         case Harm::hold_replay:
             return hold_replay(w, n, true);
         case Harm::impostor:
-            if (const NodeIx primary = primary_of(w); primary != nobody)
-                add_impostor(w, primary, n == primary ? act.peer : n);
-            return;
+            return let_impostor_in(w, act);
         default:
             return operate(w, act);
     }
