@@ -214,7 +214,9 @@ bool apply(Scene& s, const Action& action) {
         case Kind::reap:
             return reap(s, n);
         case Kind::commit:
-            return write_commit(s, n);
+            return write_commit(s, n, false);
+        case Kind::long_commit:
+            return write_commit(s, n, true);
         case Kind::pass_time:
             return pass_time(s);
         case Kind::start_monitor:

@@ -11,9 +11,9 @@ namespace pgaf::exhaustive {
 /// deliver_goal_and_keep: the goal stays on the network, to arrive once more later.
 BOOST_DEFINE_FIXED_ENUM_CLASS(Kind, std::uint8_t, connect, report, send_report, deliver_report, notice_close,
                               deliver_goal, deliver_goal_and_keep, deliver_late_goal, act, finish_step,
-                              connect_receiver, flush, checkpointer, reap, commit, pass_time, start_monitor, power_on,
-                              heal, cut, isolate, crash_postmaster, crash_backend, power_off, restart_keeper,
-                              kill_monitor, wipe, put_back, restore_store, switchover, impostor)
+                              connect_receiver, flush, checkpointer, reap, commit, long_commit, pass_time,
+                              start_monitor, power_on, heal, cut, isolate, crash_postmaster, crash_backend, power_off,
+                              restart_keeper, kill_monitor, wipe, put_back, restore_store, switchover, impostor)
 
 struct Action {
     Kind kind{};

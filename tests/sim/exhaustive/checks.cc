@@ -41,7 +41,7 @@ void check_acknowledged(Scene& s, NodeIx n, const Entry& entry) {
 void check_opened(Scene& s, NodeIx n) {
     const Wal wal = s.node(n).disk.wal;
     for (const Entry& e : wal)
-        if (e.commit != 0) check_acknowledged(s, n, e);
+        if (e.commit != 0 && !e.torn) check_acknowledged(s, n, e);
 }
 
 void check_begins(Scene& s, NodeIx n, const keeper::Step& step) {

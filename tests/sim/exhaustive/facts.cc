@@ -8,16 +8,19 @@ namespace {
 constexpr const char* closed_text = "ANY 1 (\"pgaf closed\")";
 
 void add_wal(const Node& node, keeper::Facts& f) {
-    f.timeline = Timeline{timeline_of(node.disk.wal)};
-    f.forks = forks_of(node.disk.wal);
-    f.end = f.replayed = lsn_of(node.disk.wal.size());
+    const Wal& wal = node.disk.wal;
+    f.timeline = Timeline{timeline_of(wal)};
+    f.forks = forks_of(wal);
+    f.end = lsn_of(wal, wal.size());
+    f.replayed = lsn_of(wal, whole(wal));
+    f.wal_segment_bytes = segment_bytes;
 }
 
 void add_stopped(const Node& node, keeper::Facts& f) {
     f.status = PgStatus::stopped;
     f.in_recovery = node.disk.standby_signal;
     f.clean_shutdown = node.disk.clean;
-    f.complete = lsn_of(node.disk.wal.size());
+    f.complete = f.replayed;
     f.end_exact = true;
 }
 
@@ -28,13 +31,15 @@ void add_running(const Node& node, keeper::Facts& f) {
     if (server.in_recovery) {
         f.following = server.upstream == nobody ? NodeName{} : name_of(server.upstream);
         f.end_exact = server.fenced && !server.streaming;
-        if (f.end_exact) f.complete = f.end;
+        if (f.end_exact) f.complete = f.replayed;
         f.receiver.streaming = server.streaming;
         if (server.streaming) f.receiver.upstream = name_of(server.upstream);
     }
     for (const Sender& sender : server.senders)
-        if (sender.connected)
-            f.standbys.push_back({sender.name, true, lsn_of(sender.flushed), lsn_of(sender.flushed), Millis{}});
+        if (sender.connected) {
+            const Lsn flushed = lsn_of(node.disk.wal, sender.flushed);
+            f.standbys.push_back({sender.name, true, flushed, flushed, Millis{}});
+        }
     const Names& names = server.names.back();
     f.standby_names = names.closed ? closed_text : names.rule.k == 0 ? "" : "ANY";
 }

@@ -22,9 +22,11 @@ inline constexpr NodeIx nobody = 255;
 struct Entry {
     std::uint8_t timeline = 0;
     std::uint8_t commit = 0;
+    /// A long record is two entries: the first ends with its segment, the second is the rest of it.
+    bool torn = false;
     friend bool operator==(const Entry&, const Entry&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Entry, (), (timeline, commit))
+BOOST_DESCRIBE_STRUCT(Entry, (), (timeline, commit, torn))
 
 using Wal = std::vector<Entry>;
 
@@ -84,12 +86,14 @@ struct Disk {
     bool clean = false;
     bool open_to_clients = false;
     std::uint8_t checkpoint_timeline = 0;
+    /// It was sent WAL from the start of a segment on, and lacks what its upstream has before that (R6).
+    bool hole = false;
     /// The state file.
     keeper::Promise promise;
     friend bool operator==(const Disk&, const Disk&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Disk, (),
-                      (has_data, id, wal, standby_signal, clean, open_to_clients, checkpoint_timeline, promise))
+                      (has_data, id, wal, standby_signal, clean, open_to_clients, checkpoint_timeline, hole, promise))
 
 struct Keeper {
     bool alive = false;
@@ -141,12 +145,12 @@ inline NodeIx node_of(const IncarnationId& id) {
 
 // ---- WAL ------------------------------------------------------------------------------------------------------------
 
-/// Positions as the heart and the reconciler see them. All within one segment: torn records are not modelled.
-inline Lsn lsn_of(std::size_t entries) {
-    return Lsn{0x5000100 + 0x100 * static_cast<std::uint64_t>(entries)};
-}
-inline std::uint8_t entries_at(Lsn lsn) {
-    return static_cast<std::uint8_t>((lsn.v - 0x5000100) / 0x100);
+inline constexpr std::uint64_t segment_bytes = 0x100000;
+/// Where the first so many entries end, as the heart and the reconciler see it.
+[[nodiscard]] Lsn lsn_of(const Wal& wal, std::size_t entries);
+/// How many entries are whole records.
+inline std::size_t whole(const Wal& wal) {
+    return wal.size() - (!wal.empty() && wal.back().torn ? 1 : 0);
 }
 inline std::uint8_t timeline_of(const Wal& wal) {
     return wal.empty() ? 1 : wal.back().timeline;

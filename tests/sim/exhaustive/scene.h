@@ -81,7 +81,8 @@ void end_server(Scene& s, NodeIx n, bool crashed);
 void orphan_server(Scene& s, NodeIx n);
 bool connect_receiver(Scene& s, NodeIx standby);
 bool flush_entry(Scene& s, NodeIx standby);
-bool write_commit(Scene& s, NodeIx n);
+/// `is_long`: its record begins in one segment and ends in the next.
+bool write_commit(Scene& s, NodeIx n, bool is_long);
 /// Commits whose rule is satisfied are acknowledged at once: later would ask for less.
 void release(Scene& s, NodeIx n);
 /// k of S have flushed so many entries.

@@ -81,6 +81,26 @@ void orphan_server(Scene& s, NodeIx n) {
     ++node.exits;
 }
 
+namespace {
+
+/// What a receiver asks for begins with the segment in which its WAL ends. Where that is a torn record's end which the
+/// upstream has not, it gets what comes after, and never what lies between (R6).
+bool begins_behind_a_hole(Scene& s, NodeIx standby, const Wal& upstream) {
+    const Wal& own = s.node(standby).disk.wal;
+    if (own.empty() || !own.back().torn || !is_prefix(Wal(own.begin(), own.end() - 1), upstream)) return false;
+    const Lsn asked = lsn_of(own, own.size());
+    for (std::size_t i = own.size(); i <= upstream.size(); ++i) {
+        if (lsn_of(upstream, i) != asked) continue;
+        Disk& disk = s.edit(standby).disk;
+        disk.wal.assign(upstream.begin(), upstream.begin() + static_cast<std::ptrdiff_t>(i));
+        disk.hole = true;
+        return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 bool connect_receiver(Scene& s, NodeIx standby) {
     const Server& server = s.node(standby).server;
     if (server.life != Life::running || !server.in_recovery || server.streaming || server.upstream == nobody)
@@ -88,7 +108,8 @@ bool connect_receiver(Scene& s, NodeIx standby) {
     const NodeIx upstream = server.upstream;
     const Node& up = s.node(upstream);
     if (!up.power || up.server.life != Life::running || !s.linked(standby, upstream)) return false;
-    if (!is_prefix(s.node(standby).disk.wal, up.disk.wal)) return false;
+    if (!is_prefix(s.node(standby).disk.wal, up.disk.wal) && !begins_behind_a_hole(s, standby, up.disk.wal))
+        return false;
     s.edit(standby).server.streaming = true;
     const Node& own = s.node(standby);
     s.edit(upstream).server.senders[standby] = {true, own.server.connects_as,
@@ -105,15 +126,25 @@ bool flush_entry(Scene& s, NodeIx standby) {
     const std::size_t has = own.disk.wal.size();
     if (!lives(s.node(upstream)) || !s.linked(standby, upstream) || has >= wal.size()) return false;
     s.edit(standby).disk.wal.push_back(wal[has]);
+    const auto& names = s.node(upstream).server.names;
+    const bool counts = std::any_of(names.begin(), names.end(), [&](const Names& n) {
+        return n.rule.contains(s.node(upstream).server.senders[standby].name);
+    });
+    if (s.node(standby).disk.hole && counts)
+        s.violated("I10: " + name_of(standby).v + ", which counts for " + name_of(upstream).v +
+                   ", has a hole in its WAL before the segment that it confirms");
     s.edit(upstream).server.senders[standby].flushed = static_cast<std::uint8_t>(has + 1);
     release(s, upstream);
     return true;
 }
 
-bool write_commit(Scene& s, NodeIx n) {
-    if (!serves_read_write(s.node(n)) || !s.spend(Luck::commits)) return false;
+bool write_commit(Scene& s, NodeIx n, bool is_long) {
+    if (!serves_read_write(s.node(n)) || !s.spend(is_long ? Luck::longs : Luck::commits)) return false;
     Node& node = s.edit(n);
-    node.disk.wal.push_back({timeline_of(node.disk.wal), static_cast<std::uint8_t>(++s.world.commits)});
+    const std::uint8_t timeline = timeline_of(node.disk.wal);
+    const auto commit = static_cast<std::uint8_t>(++s.world.commits);
+    if (is_long) node.disk.wal.push_back({timeline, commit, true});
+    node.disk.wal.push_back({timeline, commit, false});
     release(s, n);
     return true;
 }
@@ -123,7 +154,8 @@ void release(Scene& s, NodeIx n) {
     const Server& server = s.node(n).server;
     const Wal& wal = s.node(n).disk.wal;
     for (std::size_t i = server.began; i < wal.size(); ++i)
-        if (wal[i].commit != 0 && satisfied(server, static_cast<std::uint8_t>(i + 1))) check_acknowledged(s, n, wal[i]);
+        if (wal[i].commit != 0 && !wal[i].torn && satisfied(server, static_cast<std::uint8_t>(i + 1)))
+            check_acknowledged(s, n, wal[i]);
 }
 
 }  // namespace pgaf::exhaustive

@@ -85,8 +85,15 @@ Progress step(Scene& s, NodeIx n, const keeper::Promote& promote) {
     node.server.in_recovery = node.disk.standby_signal = false;
     node.server.fenced = false;
     node.server.names = {Names{false, promote.rule.rule}};
+    node.disk.wal.resize(whole(node.disk.wal));
     node.disk.wal.push_back({taken, 0});
     node.server.began = static_cast<std::uint8_t>(node.disk.wal.size());
+    // Whoever has received a part of what was torn here connects anew, behind the fork.
+    for (NodeIx peer = 0; peer < s.nodes(); ++peer) {
+        const Server& server = s.node(peer).server;
+        if (server.streaming && server.upstream == n && !is_prefix(s.node(peer).disk.wal, s.node(n).disk.wal))
+            end_receiver(s, peer);
+    }
     check_timeline(s, n, taken);
     check_opened(s, n);
     return Progress::done;
@@ -175,6 +182,8 @@ Progress take_over(Scene& s, NodeIx n, NodeIx source, const IncarnationId& next)
     disk.clean = false;
     disk.id = next;
     disk.wal = from.wal;
+    disk.wal.resize(whole(disk.wal));
+    disk.hole = false;
     disk.checkpoint_timeline = from.checkpoint_timeline;
     return Progress::done;
 }
@@ -190,7 +199,9 @@ Progress step(Scene& s, NodeIx n, const keeper::Clone& clone) {
     const NodeIx source = node_of(clone.upstream);
     return source_answers(s, n, source) ? take_over(s, n, source, clone.next) : Progress::waits;
 }
-Progress step(Scene&, NodeIx, const keeper::DropTornTail&) {
+Progress step(Scene& s, NodeIx n, const keeper::DropTornTail&) {
+    Wal& wal = s.edit(n).disk.wal;
+    wal.resize(whole(wal));
     return Progress::done;
 }
 Progress step(Scene&, NodeIx, const keeper::UpdatePeers&) {

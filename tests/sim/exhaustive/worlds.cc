@@ -83,6 +83,8 @@ const std::vector<Spec>& large_worlds() {
                      {{commits, 1}, {crashes, 1}, {delays, 1}})),
         asynchronous(
             triple("triple-asynchronous", "an asynchronous cluster, one is cut off", {{commits, 1}, {isolations, 1}})),
+        triple("triple-torn", "three nodes, a crash, records that lie across the end of a segment",
+               {{longs, 2}, {crashes, 1}}),
         triple("triple-crash", "three nodes, a crash", {{commits, 1}, {crashes, 1}}),
         triple("triple-cuts", "three nodes, two links are cut", {{commits, 1}, {cuts, 2}}),
         triple("triple-isolated", "three nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
@@ -112,6 +114,10 @@ const std::vector<Break>& breaks() {
         {Mutation::r5, ordered(triple("triple-order", "", {{commits, 1}, {crashes, 1}}))},
         {Mutation::r5_timeline, triple("triple", "", {{crashes, 2}})},
         {Mutation::r6_closed, triple("triple", "", {{commits, 1}, {crashes, 2}})},
+        // b is about to be promoted; c has the first part of a record that ends with a segment.
+        {Mutation::r6_hole, after({"long_commit a", "flush c", "crash_postmaster a", "report a", "deliver_goal b",
+                                   "act b", "report b", "deliver_goal c", "act c", "report c"},
+                                  triple("triple-torn", "after a crash, with a torn record", {{longs, 1}}))},
         {Mutation::r7, asynchronous(pair("pair-asynchronous", "", {{commits, 1}, {isolations, 1}}))},
         {Mutation::r8, with_leases(pair("pair-leases", "", {{isolations, 1}}))},
         {Mutation::r9, pair("pair", "", {{outages, 1}})},
