@@ -123,7 +123,7 @@ void age_leases(Scene& s) {
         keeper::LeaseClock& lease = node.keeper.run.lease;
         age(lease.began);
         if (lease.answered) age(*lease.answered);
-        if (lease.armed && lease.armed->v > 0) lease.armed->v -= node_timeout.v;
+        if (lease.armed && *lease.armed > Millis{0}) age(*lease.armed);
         for (auto& [name, when] : lease.confirmed) age(when);
         if (!keeper::wants_mark(node.disk.promise, node.keeper.run, observe(s, n))) continue;
         for (const Sender& sender : node.server.senders)
