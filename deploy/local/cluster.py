@@ -20,6 +20,8 @@ from .programs import reachable_folder
 
 # A Unix socket's path has room for 107 bytes; the longest one below a cluster's folder is .s.PGSQL.NNNNN.lock.
 LONGEST_FOLDER = 60
+# Who the test loads connect as.
+LOAD_USER = "pgaf_load"
 
 
 def port_is_free(port):
@@ -118,11 +120,13 @@ class Cluster:
     def make(self, nodes):
         """Folders, secrets and configuration for at least so many nodes. Starts nothing."""
         self.account.make_folder(self.secrets)
-        for secret in ("superuser", "replication"):
+        for secret in ("superuser", "replication", "load"):
             if not (self.secrets / secret).exists():
                 self.account.write(self.secrets / secret, random_source.token_urlsafe(18) + "\n")
         if not self.passfile.exists():
-            self.account.write(self.passfile, f"{self.place.any_host}:*:*:postgres:{self.password()}\n")
+            self.account.write(self.passfile, "".join(
+                f"{self.place.any_host}:*:*:{user}:{self.password(secret)}\n"
+                for user, secret in (("postgres", "superuser"), (LOAD_USER, "load"))))
         self.monitor.make()
         while len(self.nodes) < nodes:
             self.add_node()
@@ -148,8 +152,8 @@ class Cluster:
         self.nodes.remove(node)
         self._save()
 
-    def password(self):
-        return (self.secrets / "superuser").read_text(encoding="utf-8").strip()
+    def password(self, secret="superuser"):
+        return (self.secrets / secret).read_text(encoding="utf-8").strip()
 
     def node(self, name):
         for node in self.nodes:
@@ -211,11 +215,11 @@ class Cluster:
 
     # ---- what is so -----------------------------------------------------------------------------------------------
 
-    def uri(self, nodes=None, password=True):
-        """Finds the primary by itself, with psql or any other libpq client."""
+    def uri(self, nodes=None, password=True, user="postgres"):
+        """Finds the primary by itself, with psql or any other libpq client. `password`: the superuser's is in it."""
         hosts = ",".join(f"{node.address}:{node.port}" for node in (self.nodes if nodes is None else nodes))
         secret = f":{self.password()}" if password else ""
-        return f"postgresql://postgres{secret}@{hosts}/postgres?target_session_attrs=read-write"
+        return f"postgresql://{user}{secret}@{hosts}/postgres?target_session_attrs=read-write"
 
     def state(self):
         return self.ctl.state()

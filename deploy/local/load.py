@@ -1,11 +1,13 @@
 """The write load (pgaf-load) against a local cluster, and its checker."""
 
+import contextlib
 import json
 import os
 import pathlib
 import subprocess
 
 from . import processes
+from .cluster import LOAD_USER
 from .errors import LocalError
 
 
@@ -16,6 +18,27 @@ class Load:
         self.cluster, self.log, self.writers, self.rate = cluster, pathlib.Path(log), writers, rate
         self._process = None
         self._offset = 0
+        self._has_user = False
+
+    def _make_user(self):
+        """No superuser: sessions that pile up must not take the connections that are reserved for the keeper."""
+        if self._has_user:
+            return
+        primary = self.cluster.wait_for(self._primary, 40, "a primary for the load")
+        primary.sql(
+            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{LOAD_USER}') THEN "
+            f"CREATE ROLE {LOAD_USER} LOGIN PASSWORD '{self.cluster.password('load')}'; "
+            f"GRANT CREATE ON SCHEMA public TO {LOAD_USER}; END IF; END $$"
+        )
+        self._has_user = True
+
+    def _primary(self):
+        with contextlib.suppress(LocalError):
+            return self.cluster.primary()
+        return None
+
+    def uri(self, nodes=None):
+        return self.cluster.uri(nodes, password=False, user=LOAD_USER)
 
     def _program(self, *words):
         return [*self.cluster.place.enter("clients"), str(self.cluster.programs / "pgaf-load"), *map(str, words)]
@@ -25,9 +48,10 @@ class Load:
 
     def start(self):
         """Returns when the first rows are acknowledged."""
+        self._make_user()
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         self._process = subprocess.Popen(
-            self._program("write", "--uri", self.cluster.uri(password=False), "--log", self.log,
+            self._program("write", "--uri", self.uri(), "--log", self.log,
                           "--writers", self.writers, "--rate", self.rate),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=self._environment(),
@@ -81,7 +105,7 @@ class Load:
         words = ["check", "--log", self.log, "--limit", limit]
         nodes = self.cluster.nodes if nodes is None else nodes
         if nodes:
-            words += ["--uri", self.cluster.uri(nodes, password=False)]
+            words += ["--uri", self.uri(nodes)]
         if since is not None:
             words += ["--since-ns", int(since * 1e9)]
         if until is not None:

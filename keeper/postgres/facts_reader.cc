@@ -66,6 +66,17 @@ std::string version_warning(std::uint32_t version) {
     return {};
 }
 
+std::vector<std::string> FactsReader::probed_folders(bool rebuilding) const {
+    if (rebuilding || node_.data.version() == 0) return {};
+    const std::string& data = node_.config.data_dir;
+    const std::string wal = node_.data.wal_dir();
+    struct stat data_info {};
+    struct stat wal_info {};
+    const bool apart = ::stat(data.c_str(), &data_info) == 0 && ::stat(wal.c_str(), &wal_info) == 0 &&
+                       data_info.st_dev != wal_info.st_dev;
+    return apart ? std::vector{data, wal} : std::vector{data};
+}
+
 Async<Facts> FactsReader::observe(bool mark) {
     Facts facts;
     const LauncherView& launcher = node_.launcher.view();
@@ -80,6 +91,8 @@ Async<Facts> FactsReader::observe(bool mark) {
     facts.folder_incarnation = node_.data.incarnation();
     facts.rebuilding = node_.data.rebuilding();
     facts.rebuilt = node_.data.rebuilt(facts.folder_incarnation);
+    disk_.watch(probed_folders(facts.rebuilding));
+    facts.disk = disk_.trouble();
     if (!launcher.connected) {
         connection_.close();
         add_trouble(facts, node_.need_launcher().error().message);

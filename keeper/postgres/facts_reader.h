@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "keeper/postgres/control_file.h"
+#include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/node.h"
 #include "keeper/postgres/server_view.h"
 #include "keeper/postgres/upstream_check.h"
@@ -16,7 +17,8 @@ using StoppedWal = boost::system::result<WalEnd, ScanError>;
 
 class FactsReader {
   public:
-    explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
+    explicit FactsReader(Node& node)
+        : node_(node), connection_(node.strand), upstream_(node), disk_(node.config.disk_limit) {}
 
     /// `mark`: a WAL message is written on a primary (R8).
     Async<Facts> observe(bool mark);
@@ -26,6 +28,8 @@ class FactsReader {
   private:
     using Clock = std::chrono::steady_clock;
 
+    /// The folders whose disks are to take writes: those of a server, not of one that is being made.
+    [[nodiscard]] std::vector<std::string> probed_folders(bool rebuilding) const;
     void add_starting(Facts& facts);
     Async<void> add_stopped(Facts& facts);
     /// Where the WAL of a stopped server ends.
@@ -44,6 +48,7 @@ class FactsReader {
     Node& node_;
     Connection connection_;
     UpstreamCheck upstream_;
+    DiskProbe disk_;
     /// When this postmaster last answered anything; reset with each new one.
     pid_t answered_by_ = 0;
     pid_t warned_of_ = 0;

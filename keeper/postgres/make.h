@@ -47,6 +47,9 @@ struct PostgresConfig {
     /// No query answered for this long although the postmaster lives: PgStatus::stuck. Its own, longer limit
     /// (detection, evidence 4): a slow query is never a reason to fail over.
     Millis stuck_limit{10000};
+    /// A write of the disk probe that has not ended after this is one that the disk does not take (detection, evidence
+    /// 5).
+    Millis disk_limit{5000};
     /// A proof (R3) that takes longer is told as an error that names what is missing, and is tried again.
     Millis proof_limit{10000};
     /// Bounds the WAL that is kept aside, over all times it was (R12): the oldest goes first.

@@ -71,6 +71,9 @@ struct Facts {
     /// never.
     std::string rebuilt;
 
+    /// That the disk takes no writes, and how that shows (detection, evidence 5); empty: it takes them, or nobody has
+    /// looked.
+    std::string disk;
     /// What could not be found out, and why; empty when all is known.
     std::string trouble;
 
@@ -81,6 +84,6 @@ BOOST_DESCRIBE_STRUCT(Facts, (),
                        crashed, deadline_expired, clean_shutdown, end_pending, leaving, launcher_connected, system_id,
                        pg_version, timeline, forks, histories, end, replayed, complete, end_exact, wal_damaged,
                        wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline, lease_mark,
-                       standby_names, alien_rule, wal_gone, rebuilt, trouble))
+                       standby_names, alien_rule, wal_gone, rebuilt, disk, trouble))
 
 }  // namespace pgaf::keeper

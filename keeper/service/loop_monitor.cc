@@ -75,9 +75,11 @@ void Loop::Impl::on_ack(const Ack& ack) {
     }
     while (!recent.empty() && recent.front().report.seq <= ack.seq) {
         acknowledged = std::move(recent.front().report);
-        // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
-        // by a disk that can't store it.
-        if (ack.lease) run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
+    if (!ack.mark.life.empty()) run.heard = ack.mark;
+    while (!recent.empty() && recent.front().report.seq <= ack.seq) {
+        told = recent.front().report.promised;
+        acknowledged = std::move(recent.front().report);
+        run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
         recent.pop_front();
     }
     // Told once: the monitor keeps it in its event log.
@@ -222,6 +224,8 @@ std::string Loop::Impl::doing() const {
 
 std::string Loop::Impl::problem() const {
     if (!state_trouble.empty()) return state_trouble;
+    // The cause, before what follows from it.
+    if (!facts.disk.empty()) return facts.disk;
     if (!decision.problem.empty()) return decision.problem;
     if (!run.failure.empty()) return run.failed_step + " has failed: " + run.failure;
     return facts_to_tell().trouble;

@@ -38,6 +38,7 @@ std::vector<Candidate> fenced_candidates(const World& world) {
         if (fenced(world, n) && on_history(world.record, *world.report(name))) all.push_back({&n, world.report(name)});
     }
     std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
+    std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.report->disk.empty(); });
     // A survivor may need WAL that only a slot has kept.
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) {
         return c.report->status != PgStatus::running || peers_without_slot(world, *c.node, *c.report).empty();
@@ -289,12 +290,28 @@ Outcome choose(const World& world, bool data_loss_allowed) {
     return data_loss_allowed ? by_word(world) : Outcome{};
 }
 
+namespace {
+
+bool stands_by(const World& world, const NodeRecord& n) {
+    const Report* r = world.live(n.name);
+    return n.name != world.record.primary && world.can_be_candidate(n) && world.in_reach(n.name) &&
+           r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r) &&
+           within_allowed_loss(world, *r);
+}
+
+}  // namespace
+
 bool somebody_can_take_over(const World& world) {
+    return std::any_of(world.record.nodes.begin(), world.record.nodes.end(),
+                       [&](const auto& entry) { return stands_by(world, entry.second); });
+}
+
+bool somebody_with_a_disk_can_take_over(const World& world) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
+        if (!stands_by(world, entry.second)) return false;
         const Report* r = world.live(entry.first);
-        return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
-               world.in_reach(entry.first) && r->status == PgStatus::running && r->in_recovery &&
-               on_history(world.record, *r) && within_allowed_loss(world, *r);
+        // One that lacks the floor would not be chosen.
+        return r->disk.empty() && contains(world.record, *r, world.record.floor);
     });
 }
 
@@ -358,6 +375,8 @@ SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
             why_not = name.v + " does not run as a standby";
         else if (!r->receiver.streaming || r->receiver.upstream != world.record.primary)
             why_not = name.v + " does not stream from " + world.record.primary.v;
+        else if (!r->disk.empty())
+            why_not = name.v + ": " + r->disk;
         else if (lag > world.record.settings.switchover_max_lag_bytes)
             why_not = name.v + " lags by " + std::to_string(lag) + " bytes (switchover_max_lag_bytes = " +
                       std::to_string(world.record.settings.switchover_max_lag_bytes) + ")";

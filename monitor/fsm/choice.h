@@ -44,6 +44,9 @@ struct Outcome {
 /// A standby runs that may be promoted, is in reach, and has nothing but what the cluster's history has.
 [[nodiscard]] bool somebody_can_take_over(const World& world);
 
+/// The same, and its disk takes writes, and the floor is in its WAL.
+[[nodiscard]] bool somebody_with_a_disk_can_take_over(const World& world);
+
 /// With no candidate on the history, the fenced nodes that are on it and may not be promoted: with them there, nobody
 /// who has left the history is taken (R12).
 [[nodiscard]] std::vector<NodeName> on_history_but_no_candidates(const World& world);

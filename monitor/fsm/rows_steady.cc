@@ -136,6 +136,30 @@ void fail_over_from_stuck(World& world, const Row& row) {
     world.record.exclude_primary = true;
 }
 
+/// One whose disk hangs may tell no more than that its process lives: it takes no connection that writes, and can't
+/// promise either.
+bool server_lives(const Report& r) {
+    return r.status == PgStatus::starting || r.status == PgStatus::running || r.status == PgStatus::stopping ||
+           r.status == PgStatus::stuck;
+}
+
+/// It answers, its walsenders live, and its disk takes no writes (detection, evidence 5). No reason to move when nobody
+/// who may take over is better off. One that has just been chosen gets the time that any trouble gets then.
+bool primary_cannot_write(const World& world) {
+    const Report* r = world.primary_live();
+    if (!has_primary(world) || !r || r->disk.empty() || !server_lives(*r)) return false;
+    const bool just_chosen =
+        world.record.phase == Phase::promoting &&
+        (world.now - world.memory.chosen_at).v < static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    return !just_chosen && failover_can_complete(world) && somebody_with_a_disk_can_take_over(world) &&
+           !world.too_many_failovers();
+}
+void fail_over_from_disk(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " can't write",
+                   world.primary_live()->disk);
+    world.record.exclude_primary = true;
+}
+
 bool another_has(const World& world, const WalPosition& end) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
@@ -339,6 +363,8 @@ constexpr std::array rows{
         "what a primary says after its disk was put back counts for nothing (R4)"},
     Row{"primary-stuck", primary_stuck, fail_over_from_stuck,
         "PostgreSQL lives and answers no query: it is told to stop, and a standby takes over"},
+    Row{"primary-disk", primary_cannot_write, fail_over_from_disk,
+        "it answers and its disk takes no writes: it is told to stop, and a standby whose disk does takes over"},
     Row{"primary-starts", primary_starts_for_ever, fail_over_from_start,
         "promoting a standby beats a recovery of which nobody knows when it ends"},
     Row{"promotion-failed", promotion_failed, choose_another,

@@ -33,7 +33,7 @@ std::optional<Millis> time_lag_of(const World& world, const NodeRecord& n) {
 
 bool is_well(const World& world, const NodeRecord& n) {
     const Report* r = world.live(n.name);
-    if (!r || !world.in_reach(n.name) || !r->problem.empty()) return false;
+    if (!r || !world.in_reach(n.name) || !r->problem.empty() || !r->disk.empty()) return false;
     const NodeState state = reported_state(world, n);
     if (world.told(n))
         return state == NodeState::primary || state == NodeState::single || state == NodeState::wait_primary;
@@ -77,6 +77,7 @@ NodeSummary summarize_node(const World& world, const NodeRecord& n) {
         if (!s.primary) s.lag = time_lag_of(world, n);
         s.doing = r->doing.empty() && !s.primary ? waits_to_join(world, n) : r->doing;
         if (s.problem.empty()) s.problem = r->problem;
+        if (s.problem.empty()) s.problem = r->disk;
         s.pg_version = r->pg_version;
     }
     if (s.problem.empty()) s.problem = refuses_goals(world, n);
@@ -92,7 +93,7 @@ void readiness(const World& world, Summary& s) {
     for (const auto& [name, n] : world.record.nodes) {
         const Report* r = world.live(name);
         if (world.told(n) || !world.may_be_candidate(n) || !world.in_reach(name)) continue;
-        if (r->status == PgStatus::running && r->in_recovery && on_history(world.record, *r) &&
+        if (r->status == PgStatus::running && r->in_recovery && r->disk.empty() && on_history(world.record, *r) &&
             within_allowed_loss(world, *r))
             s.candidates.push_back(name);
     }

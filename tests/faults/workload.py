@@ -40,7 +40,7 @@ class Workload(Load):
         size = self.value_log.stat().st_size if self.value_log.exists() else 0
         with open(self.world.folder / "values.err", "ab") as errors:
             self._values = subprocess.Popen(
-                self._program("values", "--uri", self.cluster.uri(password=False), "--log", self.value_log, "--rate", 10),
+                self._program("values", "--uri", self.uri(), "--log", self.value_log, "--rate", 10),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=self._environment())
 
         def look():
@@ -90,7 +90,7 @@ class Workload(Load):
         (by time.monotonic()); negative: as old as they like."""
         report = super().check(nodes, since, until, limit)
         done = subprocess.run(
-            self._program("check-values", "--log", self.value_log, "--uri", self.cluster.uri(password=False),
+            self._program("check-values", "--log", self.value_log, "--uri", self.uri(),
                           "--stale-limit-ms", stale_limit_ms, "--stale-since-ns", int(stale_since * 1e9), "--limit", limit),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self._environment(), timeout=limit + 120)
         if not done.stdout.strip():

@@ -280,6 +280,7 @@ Report Lab::report_of(Node& n) {
         r.replayed = r.complete = n.folder.complete();
         // A running primary knows what it has flushed, and no more.
         if (n.read_write()) r.replayed = r.end, r.complete = {};
+        if (n.disk_fails) r.disk = "the disk takes no writes: writing a file: Input/output error";
         if (n.unreadable && !n.running) r.end = r.replayed = r.complete = {};
         r.checkpoint_timeline = n.folder.checkpoint_timeline;
     }

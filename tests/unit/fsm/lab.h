@@ -91,6 +91,7 @@ struct Node {
     bool past_fork = false;   ///< shown as streaming with its own end, as PostgreSQL does at the end of an old timeline
     bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
+    bool disk_fails = false;  ///< its disk takes no writes, though all answers
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
     std::optional<PgStatus> unseen;
     std::optional<Link> link;

@@ -54,6 +54,8 @@ bool Script::machine_command(const Words& words) {
         {"newer", [](Lab&, Node& n) { n.folder.fork_to(Timeline{n.folder.timeline.v + 1}); }},
         {"past-fork", [](Lab& lab, Node& n) { n.past_fork = true, n.upstream = lab.heart->record().primary; }},
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
+        {"disk-fails", [](Lab& lab, Node& n) { n.disk_fails = true, lab.report(n); }},
+        {"disk-mended", [](Lab& lab, Node& n) { n.disk_fails = false, lab.report(n); }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
         {"readable", [](Lab& lab, Node& n) { n.unreadable = false, lab.report(n); }},
         {"stuck", [](Lab& lab, Node& n) { n.stuck = true, lab.report(n); }},

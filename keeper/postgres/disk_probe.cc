@@ -1,0 +1,116 @@
+#include "keeper/postgres/disk_probe.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "keeper/postgres/files.h"
+
+namespace pgaf::keeper {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds interval{1000};
+/// As much as the time between two questions may count for: looks at a server that gives no answer take this long, and
+/// what is more may be a freeze of this process, in which no write could end.
+constexpr milliseconds longest_gap{2000};
+constexpr const char* file_name = "/pgaf_disk_probe";
+constexpr const char* what = "the disk takes no writes: ";
+
+}  // namespace
+
+struct DiskProbe::Shared {
+    std::mutex mutex;
+    std::condition_variable woken;
+    bool ended = false;
+    bool running = false;
+    std::vector<std::string> folders;
+    /// Of the last round that has ended.
+    std::string error;
+    /// The folder whose write is under way, and its number; empty between writes.
+    std::string under_way;
+    std::uint64_t number = 0;
+    /// The write that trouble() has seen under way, how long, and when it was last asked.
+    std::uint64_t seen = 0;
+    milliseconds waited{0};
+    Clock::time_point asked;
+
+    void probe_for_ever() {
+        std::unique_lock lock(mutex);
+        while (!ended) {
+            const std::vector<std::string> now = folders;
+            std::string found;
+            for (const std::string& folder : now) {
+                under_way = folder;
+                ++number;
+                lock.unlock();
+                const std::string wrong = write_probe(folder);
+                lock.lock();
+                under_way.clear();
+                if (found.empty()) found = wrong;
+            }
+            // Of folders that nobody asks for any more nothing is told.
+            if (now == folders) error = found;
+            woken.wait_for(lock, interval, [&] { return ended || now != folders; });
+        }
+    }
+};
+
+DiskProbe::DiskProbe(Millis limit) : shared_(std::make_shared<Shared>()), limit_(limit) {}
+
+DiskProbe::~DiskProbe() {
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->ended = true;
+    shared_->woken.notify_all();
+}
+
+void DiskProbe::watch(std::vector<std::string> folders) {
+    const std::scoped_lock lock(shared_->mutex);
+    if (folders == shared_->folders) return;
+    shared_->folders = std::move(folders);
+    shared_->error.clear();
+    shared_->woken.notify_all();
+    if (std::exchange(shared_->running, true)) return;
+    std::thread([shared = shared_] { shared->probe_for_ever(); }).detach();
+}
+
+std::string DiskProbe::trouble() {
+    Shared& s = *shared_;
+    const std::scoped_lock lock(s.mutex);
+    if (s.folders.empty()) return {};
+    const auto now = Clock::now();
+    if (s.under_way.empty() || std::exchange(s.seen, s.number) != s.number)
+        s.waited = milliseconds(0);
+    else
+        s.waited += std::min(std::chrono::duration_cast<milliseconds>(now - s.asked), longest_gap);
+    s.asked = now;
+    if (s.waited < milliseconds(limit_.v)) return s.error;
+    return what + ("a write to " + s.under_way) + file_name +
+           " does not come to an end; look at the disk and at the kernel's log";
+}
+
+std::string write_probe(const std::string& folder) {
+    const std::string path = folder + file_name;
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd) {
+        // The folder is not there: somebody else says so.
+        return errno == ENOENT ? "" : what + file_error("opening", path, errno).message;
+    }
+    static constexpr std::array<char, 4096> page{};
+    if (::pwrite(fd.get(), page.data(), page.size(), 0) != static_cast<ssize_t>(page.size()))
+        return what + file_error("writing", path, errno).message;
+    if (::fsync(fd.get()) != 0) return what + file_error("syncing", path, errno).message;
+    return {};
+}
+
+}  // namespace pgaf::keeper

@@ -1,0 +1,61 @@
+// The probe of the disk: an error is told, a write that does not end is told after the limit, and what is mended is
+// forgotten.
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "keeper/postgres/disk_probe.h"
+#include "tests/support/live.h"
+
+namespace pgaf::keeper {
+namespace {
+
+bool until(const std::function<bool()>& holds) {
+    for (int i = 0; i < 500; ++i) {
+        if (holds()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("disk probe: a folder that takes writes") {
+    const test::TempDir dir;
+    CHECK(write_probe(dir.path()).empty());
+    CHECK(std::filesystem::file_size(dir / "pgaf_disk_probe") == 4096);
+    // One that is not there yet, or not any more, is somebody else's business.
+    CHECK(write_probe(dir / "missing").empty());
+}
+
+TEST_CASE("disk probe: a write that fails is told, and forgotten when it works again") {
+    const test::TempDir dir;
+    std::filesystem::create_directory(dir / "pgaf_disk_probe");
+    DiskProbe probe(Millis{60'000});
+    CHECK(probe.trouble().empty());
+    probe.watch({dir.path()});
+    REQUIRE(until([&] { return !probe.trouble().empty(); }));
+    CHECK(probe.trouble().find("the disk takes no writes: opening " + dir.path()) == 0);
+    std::filesystem::remove(dir / "pgaf_disk_probe");
+    REQUIRE(until([&] { return probe.trouble().empty(); }));
+    CHECK(std::filesystem::file_size(dir / "pgaf_disk_probe") == 4096);
+}
+
+TEST_CASE("disk probe: a write that does not end is told after the limit, and holds nobody up") {
+    const test::TempDir dir;
+    // Opening it for writing waits for a reader, as a hung disk would for itself.
+    REQUIRE(::mkfifo((dir / "pgaf_disk_probe").c_str(), 0600) == 0);
+    DiskProbe probe(Millis{300});
+    probe.watch({dir.path()});
+    REQUIRE(until([&] { return !probe.trouble().empty(); }));
+    CHECK(probe.trouble().find("a write to " + dir.path() + "/pgaf_disk_probe does not come to an end") !=
+          std::string::npos);
+    probe.watch({});
+    CHECK(probe.trouble().empty());
+}
+
+}  // namespace pgaf::keeper
