@@ -110,6 +110,8 @@ struct Report {
     /// When and why this keeper or its launcher last closed or stopped the server for want of a lease (R8), until the
     /// monitor has heard of it and the server is open again; empty: nothing to tell.
     std::string self_fenced;
+    /// That this keeper has resumed replay, which somebody had paused, and why; until the monitor has heard of it.
+    std::string replay_resumed;
     /// That the disk takes no writes, and how that shows; empty when it does (detection, evidence 5).
     std::string disk;
     /// The step under way, with its progress, for people: "cloning from node1, 41 %". Empty when idle.
@@ -123,7 +125,7 @@ BOOST_DESCRIBE_STRUCT(Report, (),
                       (cluster, node, incarnation, boot, seq, promised, status, in_recovery, writable, exits,
                        clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed, complete,
                        rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys, slots,
-                       rebuilt, self_fenced, disk, doing, problem))
+                       rebuilt, self_fenced, replay_resumed, disk, doing, problem))
 
 /// What a keeper introduces itself with when its session opens. The first report follows at once.
 struct Hello {

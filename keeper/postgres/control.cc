@@ -29,6 +29,7 @@ struct Carry {
     Async<Result<>> operator()(const StartPrimary& s) const { return start_primary(node, s, progress); }
     Async<Result<>> operator()(const StartStandby& s) const { return start_standby(node, s, progress); }
     Async<Result<>> operator()(const Follow& s) const { return follow(node, s); }
+    Async<Result<>> operator()(const ResumeReplay&) const { return resume_replay(node); }
     Async<Result<>> operator()(const Fence& s) const { return fence(node, s); }
     Async<Result<>> operator()(const Promote& s) const { return promote(node, s, progress); }
     Async<Result<>> operator()(const ApplyRule& s) const { return apply_rule(node, s, progress); }

@@ -308,8 +308,7 @@ void FactsReader::add_standby(Facts& facts, const ServerView& view) {
     const auto upstream_says = upstream_.look(facts.following, local, view.segment_bytes, streaming);
     facts.wal_gone = upstream_says.gone;
     if (!upstream_says.trouble.empty()) add_trouble(facts, upstream_says.trouble);
-    if (view.replay_paused && !view.conninfo.empty() && !view.receiver)
-        add_trouble(facts, "replay is paused, so no WAL receiver is started: SELECT pg_wal_replay_resume()");
+    facts.replay_paused = view.replay_paused && !view.receiver;
     const auto& fenced = node_.run().fenced;
     if (fenced && view.conninfo.empty() && !view.receiver) {
         facts.timeline = fenced->scanned.timeline;

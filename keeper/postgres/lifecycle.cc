@@ -225,6 +225,14 @@ Async<Result<>> adopt(Node& node, const Adopt& step) {
     co_return Result<>{};
 }
 
+Async<Result<>> resume_replay(Node& node) {
+    auto connection = co_await node.connect();
+    if (!connection) co_return connection.error();
+    const auto resumed = co_await (*connection)->query("SELECT pg_wal_replay_resume()", slot_query_limit);
+    if (!resumed) co_return resumed.error().in("resuming replay");
+    co_return Result<>{};
+}
+
 Async<Result<>> update_peers(Node& node, const UpdatePeers& step) {
     if (auto done = node.need_running(); !done) co_return done;
     if (auto done = co_await node.set_access(step.layout, node.data.open_to_clients()); !done) co_return done;

@@ -14,6 +14,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
 Async<Result<>> follow(Node& node, const Follow& step);
 Async<Result<>> stop(Node& node, const Stop& step, const Progress& progress);
 Async<Result<>> adopt(Node& node, const Adopt& step);
+Async<Result<>> resume_replay(Node& node);
 Async<Result<>> update_peers(Node& node, const UpdatePeers& step);
 Async<Result<>> checkpoint(Node& node);
 

@@ -53,6 +53,8 @@ struct Facts {
 
     /// primary_conninfo in force, as the name of the peer that it points at; empty when none.
     NodeName following;
+    /// Somebody has paused replay, and there is no WAL receiver: none is started before it is resumed.
+    bool replay_paused = false;
     ReceiverView receiver;
     std::vector<WalsenderView> standbys;
     std::vector<std::string> slots;
@@ -83,7 +85,7 @@ BOOST_DESCRIBE_STRUCT(Facts, (),
                       (status, folder_incarnation, rebuilding, in_recovery, open_to_clients, client_sessions, exits,
                        crashed, deadline_expired, clean_shutdown, end_pending, leaving, launcher_connected, system_id,
                        pg_version, timeline, forks, histories, end, replayed, complete, end_exact, wal_damaged,
-                       wal_segment_bytes, following, receiver, standbys, slots, checkpoint_timeline, lease_mark,
-                       standby_names, alien_rule, wal_gone, rebuilt, disk, trouble))
+                       wal_segment_bytes, following, replay_paused, receiver, standbys, slots, checkpoint_timeline,
+                       lease_mark, standby_names, alien_rule, wal_gone, rebuilt, disk, trouble))
 
 }  // namespace pgaf::keeper

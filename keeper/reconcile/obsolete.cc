@@ -55,6 +55,10 @@ std::string check(const Follow& s, const Now& now) {
     const bool follows = now.role == Role::standby || now.role == Role::fast_forward;
     return follows && now.goal().upstream == s.upstream ? none : changed;
 }
+std::string check(const ResumeReplay& s, const Now& now) {
+    if (now.server_gone()) return gone;
+    return now.role == Role::standby && now.goal().upstream == s.upstream ? none : changed;
+}
 std::string check(const Fence&, const Now& now) {
     if (now.server_gone()) return gone;
     const bool fences = now.role == Role::fence || now.role == Role::fast_forward || now.role == Role::primary;

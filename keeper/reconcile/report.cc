@@ -121,6 +121,7 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
     }
     if (facts.folder_incarnation == promise.incarnation) r.rebuilt = facts.rebuilt;
     r.self_fenced = run.self_fenced;
+    r.replay_resumed = run.replay_resumed;
     r.disk = facts.disk;
     r.doing = std::move(doing);
     r.problem = std::move(problem);

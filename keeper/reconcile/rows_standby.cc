@@ -139,6 +139,14 @@ Decision content(const Situation&) {
     return settled();
 }
 
+/// Where it may follow: it has been pointed there, and its place in the history is known.
+bool paused(const Situation& s) {
+    return s.running_standby() && s.facts.replay_paused && s.run.goal_received && s.facts.following == s.goal.upstream;
+}
+Decision resume(const Situation& s) {
+    return take(ResumeReplay{s.goal.upstream});
+}
+
 bool connects(const Situation& s) {
     return s.running_standby();
 }
@@ -243,6 +251,9 @@ constexpr std::array rows{
         "every node keeps slots for its peers, so that survivors find their segments after a promotion",
         peers_to_update, update_peers},
     Row{"streams", "goal standby; streaming from its upstream", "nothing", "the goal is reached", streams, content},
+    Row{"replay-paused", "goal standby; running, not streaming, and somebody has paused replay", "ResumeReplay",
+        "while replay is paused no receiver is started, and the cluster's commits may wait for this node", paused,
+        resume},
     Row{"connects", "goal standby; running, not streaming", "nothing", "PostgreSQL keeps trying by itself", connects,
         wait_for_stream},
     Row{"wal-damaged", "goal standby; down; its WAL was read and lacks what a start needs", "Clone",

@@ -69,6 +69,10 @@ void note_done(Run& run, const Step& step) {
                 run.follow_due = false;
             }
             if constexpr (std::is_same_v<T, Follow>) run.follow_due = false;
+            if constexpr (std::is_same_v<T, ResumeReplay>)
+                run.replay_resumed =
+                    "replay was paused by somebody, so no WAL receiver was started: it was resumed to follow " +
+                    s.upstream.v;
             if constexpr (std::is_same_v<T, Fence>) run.fence_held = true;
             if constexpr (std::is_same_v<T, Promote> || std::is_same_v<T, ApplyRule>) {
                 run.rule_applied = s.rule.id;

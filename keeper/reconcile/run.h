@@ -32,6 +32,8 @@ struct Run {
     LeaseClock lease;
     /// Report::self_fenced.
     std::string self_fenced;
+    /// Report::replay_resumed.
+    std::string replay_resumed;
 
     // ---- the server run that `exits` names ----
     std::uint64_t exits = 0;
@@ -72,9 +74,9 @@ struct Run {
 };
 BOOST_DESCRIBE_STRUCT(Run, (),
                       (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, lease,
-                       self_fenced, exits, rule_applied, rule_kept, fence_held, follow_due, checkpoint_done, served,
-                       served_exits, layout, layout_tried, peers_put_off, without_stream, wal_gone_at, wal_gone,
-                       rewind_failed, failed_step, failure))
+                       self_fenced, replay_resumed, exits, rule_applied, rule_kept, fence_held, follow_due,
+                       checkpoint_done, served, served_exits, layout, layout_tried, peers_put_off, without_stream,
+                       wal_gone_at, wal_gone, rewind_failed, failed_step, failure))
 
 /// Learns from a look at PostgreSQL.
 void note_facts(Run& run, const Promise& promise, const Facts& facts);

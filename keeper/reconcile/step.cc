@@ -28,8 +28,8 @@ std::string step_name(const Step& step) {
                    [](const CloseToClients&) { return "CloseToClients"; },
                    [](const Checkpoint&) { return "Checkpoint"; }, [](const Stop&) { return "Stop"; },
                    [](const Rewind&) { return "Rewind"; }, [](const Clone&) { return "Clone"; },
-                   [](const DropTornTail&) { return "DropTornTail"; },
-                   [](const UpdatePeers&) { return "UpdatePeers"; }},
+                   [](const DropTornTail&) { return "DropTornTail"; }, [](const UpdatePeers&) { return "UpdatePeers"; },
+                   [](const ResumeReplay&) { return "ResumeReplay"; }},
         step);
 }
 
@@ -58,7 +58,8 @@ std::string step_text(const Step& step) {
             [](const Rewind& s) -> std::string { return "rewinding against " + s.upstream.v; },
             [](const Clone& s) -> std::string { return "cloning from " + s.upstream.v; },
             [](const DropTornTail&) -> std::string { return "moving a torn end of WAL aside"; },
-            [](const UpdatePeers&) -> std::string { return "updating access and slots for the cluster's nodes"; }},
+            [](const UpdatePeers&) -> std::string { return "updating access and slots for the cluster's nodes"; },
+            [](const ResumeReplay& s) -> std::string { return "resuming replay, to follow " + s.upstream.v; }},
         step);
 }
 

@@ -53,6 +53,11 @@ struct Follow {
     NodeName upstream;
     friend bool operator==(const Follow&, const Follow&) = default;
 };
+/// Ends a pause of replay that somebody has asked for: without it a running standby starts no receiver for `upstream`.
+struct ResumeReplay {
+    NodeName upstream;
+    friend bool operator==(const ResumeReplay&, const ResumeReplay&) = default;
+};
 /// The protocol's fence: no upstream by reload, seen on a new connection; receiver ended; end of WAL read.
 struct Fence {
     Layout layout;
@@ -125,6 +130,7 @@ BOOST_DESCRIBE_STRUCT(Adopt, (), (layout))
 BOOST_DESCRIBE_STRUCT(StartPrimary, (), (layout))
 BOOST_DESCRIBE_STRUCT(StartStandby, (), (layout, upstream, strays))
 BOOST_DESCRIBE_STRUCT(Follow, (), (layout, upstream))
+BOOST_DESCRIBE_STRUCT(ResumeReplay, (), (upstream))
 BOOST_DESCRIBE_STRUCT(Fence, (), (layout))
 BOOST_DESCRIBE_STRUCT(Promote, (), (layout, timeline, rule))
 BOOST_DESCRIBE_STRUCT(ApplyRule, (), (layout, rule))
@@ -137,8 +143,9 @@ BOOST_DESCRIBE_STRUCT(Clone, (), (layout, upstream, next, why))
 BOOST_DESCRIBE_STRUCT(DropTornTail, (), (timeline, fork))
 BOOST_DESCRIBE_STRUCT(UpdatePeers, (), (layout))
 
-using Step = std::variant<Initialise, Adopt, StartPrimary, StartStandby, Follow, Fence, Promote, ApplyRule,
-                          OpenToClients, CloseToClients, Checkpoint, Stop, Rewind, Clone, DropTornTail, UpdatePeers>;
+using Step =
+    std::variant<Initialise, Adopt, StartPrimary, StartStandby, Follow, Fence, Promote, ApplyRule, OpenToClients,
+                 CloseToClients, Checkpoint, Stop, Rewind, Clone, DropTornTail, UpdatePeers, ResumeReplay>;
 
 /// "StartStandby": stable, for logs and tests.
 [[nodiscard]] std::string step_name(const Step& step);

@@ -75,15 +75,14 @@ void Loop::Impl::on_ack(const Ack& ack) {
     }
     while (!recent.empty() && recent.front().report.seq <= ack.seq) {
         acknowledged = std::move(recent.front().report);
-    if (!ack.mark.life.empty()) run.heard = ack.mark;
-    while (!recent.empty() && recent.front().report.seq <= ack.seq) {
-        told = recent.front().report.promised;
-        acknowledged = std::move(recent.front().report);
-        run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
+        // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
+        // by a disk that can't store it.
+        if (ack.lease) run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
         recent.pop_front();
     }
     // Told once: the monitor keeps it in its event log.
     if (acknowledged && acknowledged->self_fenced == run.self_fenced) run.self_fenced.clear();
+    if (acknowledged && acknowledged->replay_resumed == run.replay_resumed) run.replay_resumed.clear();
     positions = ack.positions;
     control.peers_at(positions);
     consider_let_go();

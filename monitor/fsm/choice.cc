@@ -11,23 +11,24 @@
 #include "monitor/fsm/wanted_rule.h"
 
 namespace pgaf::fsm {
+
+bool better(const World& world, const NodeRecord& a, const NodeRecord& b) {
+    const auto key = [&](const NodeRecord& n) {
+        const Report& r = *world.report(n.name);
+        const Lsn end = complete_end(r).lsn;
+        const std::uint64_t to_replay = end.v - std::min(end.v, r.replayed.v);
+        return std::tuple{place_of(world.record, r.timeline), n.candidate_priority, end, ~to_replay};
+    };
+    if (key(a) != key(b)) return key(a) > key(b);
+    return a.name < b.name;
+}
+
 namespace {
 
 struct Candidate {
     const NodeRecord* node;
     const Report* report;
 };
-
-/// R5's order: latest epoch of its timeline, then priority, then most WAL, then least left to replay, then name.
-bool better(const World& world, const Candidate& a, const Candidate& b) {
-    const auto key = [&](const Candidate& c) {
-        const Lsn end = complete_end(*c.report).lsn;
-        const std::uint64_t to_replay = end.v - std::min(end.v, c.report->replayed.v);
-        return std::tuple{place_of(world.record, c.report->timeline), c.node->candidate_priority, end, ~to_replay};
-    };
-    if (key(a) != key(b)) return key(a) > key(b);
-    return a.node->name < b.node->name;
-}
 
 /// Fenced nodes in reach, on the history, that may be promoted; the best first. The last primary is no candidate: it
 /// goes on, or it doesn't.
@@ -37,8 +38,12 @@ std::vector<Candidate> fenced_candidates(const World& world) {
         if (world.told(n) || !world.can_be_candidate(n) || !world.in_reach(name)) continue;
         if (fenced(world, n) && on_history(world.record, *world.report(name))) all.push_back({&n, world.report(name)});
     }
-    std::sort(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
+    std::sort(all.begin(), all.end(),
+              [&](const Candidate& a, const Candidate& b) { return better(world, *a.node, *b.node); });
+    // Whom nobody could promote a moment ago comes last, and before that whose disk takes no writes.
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) { return c.report->disk.empty(); });
+    std::stable_partition(all.begin(), all.end(),
+                          [&](const Candidate& c) { return !world.view(c.node->name)->promotion_failed; });
     // A survivor may need WAL that only a slot has kept.
     std::stable_partition(all.begin(), all.end(), [&](const Candidate& c) {
         return c.report->status != PgStatus::running || peers_without_slot(world, *c.node, *c.report).empty();
@@ -48,6 +53,17 @@ std::vector<Candidate> fenced_candidates(const World& world) {
     std::stable_partition(all.begin(), all.end(),
                           [&](const Candidate& c) { return c.node->name == world.record.preferred; });
     return all;
+}
+
+/// Its last WAL is nothing that another could stream: it is down, may be past the fork of a timeline that was assigned
+/// and of which nobody has reported the beginning, and so is not started before that is known.
+bool waits_for_fork(const World& world, const Report& r) {
+    if (r.status != PgStatus::stopped) return false;
+    const auto& history = world.record.history;
+    const std::size_t next = place_of(world.record, r.timeline);
+    return next > 0 && next < history.size() && complete_end(r).lsn > history[next].floor &&
+           std::none_of(history.begin() + static_cast<std::ptrdiff_t>(next), history.end(),
+                        [](const HistoryEntry& e) { return e.fork.has_value(); });
 }
 
 /// What a node must have to be promoted.
@@ -103,8 +119,11 @@ Required required(const World& world, const Completeness& complete) {
     const bool at_hand = asynchronous && complete.by_exit && old_primary_may_go_on(world);
     if (complete.by_exit && (!complete.by_fences || in_order || at_hand)) raise(world, need.hard, complete_end(*old));
     need.all = need.hard;
+    // An operator's word gives up nothing that a node in reach has, however long it takes (R12).
+    const bool by_word = !complete.by_fences && !complete.by_exit;
     for (const auto& [name, n] : world.record.nodes)
-        if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name)))
+        if (world.in_reach(name) && fenced(world, n) && on_history(world.record, *world.report(name)) &&
+            (by_word || !waits_for_fork(world, *world.report(name))))
             raise(world, need.all, complete_end(*world.report(name)));
     return need;
 }
@@ -344,51 +363,6 @@ NodeName lacks_only_unacknowledged(const World& world) {
     for (const Candidate& c : fenced_candidates(world))
         if (contains(world.record, *c.report, needed)) return c.node->name;
     return {};
-}
-
-namespace {
-
-/// In flush or in replay, whichever is more. Both sides are taken from one report of the primary where it shows them:
-/// two reports made at different times would show a lag that is none.
-std::uint64_t lag_of(const Report& primary, const NodeRecord& n, const Report& standby) {
-    Lsn has = std::min(standby.end, standby.replayed);
-    for (const WalsenderView& w : primary.standbys)
-        if (w.incarnation == n.incarnation) has = std::max(has, std::min(w.flushed, w.replayed));
-    return primary.end.v - std::min(primary.end.v, has.v);
-}
-
-}  // namespace
-
-SwitchoverTarget switchover_target(const World& world, const NodeName& wanted) {
-    const Report* p = world.primary_live();
-    std::vector<Candidate> ready;
-    std::string why_not = "there is no other node";
-    for (const auto& [name, n] : world.record.nodes) {
-        if (name == world.record.primary || (!wanted.empty() && name != wanted)) continue;
-        const Report* r = world.live(name);
-        const std::uint64_t lag = r && p ? lag_of(*p, n, *r) : 0;
-        if (!world.may_be_candidate(n))
-            why_not = name.v + " may not be promoted (candidate priority 0, maintenance, or leaving)";
-        else if (!world.in_reach(name))
-            why_not = name.v + " is not in reach of the monitor";
-        else if (r->status != PgStatus::running || !r->in_recovery)
-            why_not = name.v + " does not run as a standby";
-        else if (!r->receiver.streaming || r->receiver.upstream != world.record.primary)
-            why_not = name.v + " does not stream from " + world.record.primary.v;
-        else if (!r->disk.empty())
-            why_not = name.v + ": " + r->disk;
-        else if (lag > world.record.settings.switchover_max_lag_bytes)
-            why_not = name.v + " lags by " + std::to_string(lag) + " bytes (switchover_max_lag_bytes = " +
-                      std::to_string(world.record.settings.switchover_max_lag_bytes) + ")";
-        else if (const std::vector<NodeName> missing = peers_without_slot(world, n, *r); !missing.empty())
-            why_not = name.v + " has no replication slots for " + join(missing) + " yet";
-        else
-            ready.push_back({&n, r});
-    }
-    if (ready.empty()) return {{}, why_not};
-    const auto best = std::min_element(ready.begin(), ready.end(),
-                                       [&](const Candidate& a, const Candidate& b) { return better(world, a, b); });
-    return {best->node->name, {}};
 }
 
 }  // namespace pgaf::fsm

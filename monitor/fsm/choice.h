@@ -13,6 +13,10 @@ namespace pgaf::fsm {
 /// How long a switchover's candidate may take to confirm the old primary's last WAL (protocol: "Switchover order").
 constexpr std::int64_t confirm_limit_ms = 1000;
 
+/// R5's order of nodes that have reported: latest epoch of its timeline, then priority, then most WAL, then least left
+/// to replay, then name.
+[[nodiscard]] bool better(const World& world, const NodeRecord& a, const NodeRecord& b);
+
 struct Choice {
     NodeName node;
     /// The old primary goes on: nothing is promoted, rules and floor stay (R4).
@@ -56,12 +60,5 @@ struct Outcome {
 
 /// A fenced candidate that lacks nothing but what no commit was acknowledged with (R5, R12); empty when there is none.
 [[nodiscard]] NodeName lacks_only_unacknowledged(const World& world);
-
-/// The best candidate for a planned switchover, or why there is none.
-struct SwitchoverTarget {
-    NodeName node;
-    std::string why_not;
-};
-[[nodiscard]] SwitchoverTarget switchover_target(const World& world, const NodeName& wanted);
 
 }  // namespace pgaf::fsm

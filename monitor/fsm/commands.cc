@@ -4,6 +4,7 @@
 
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/settings.h"
+#include "monitor/fsm/switchover.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
 

@@ -10,6 +10,8 @@ namespace {
 
 /// How long the best candidate may stream what it lacks before one that has everything is taken instead.
 constexpr std::int64_t forward_limit_ms = 5000;
+/// How long its fence may take when that is over: until then nobody is chosen for want of it.
+constexpr std::int64_t fence_again_ms = 1000;
 
 /// A fenced node that has what the candidate lacks, one that runs rather than one that has to be started for it.
 std::optional<FastForward> forward_for(const World& world, const NodeRecord& candidate, const WalPosition& point) {
@@ -46,11 +48,13 @@ std::optional<FastForward> new_forward(const World& world, const NodeRecord& can
 
 bool forward_under_way(const World& world) {
     const std::optional<FastForward>& forward = world.record.forward;
-    if (!forward || (world.now - world.memory.forward_since).v >= forward_limit_ms) return false;
+    if (!forward) return false;
+    const std::int64_t since = (world.now - world.memory.forward_since).v;
     const NodeRecord* n = world.node(forward->node);
     if (!n || n->incarnation != forward->incarnation || !world.in_reach(forward->node) ||
         !world.in_reach(forward->source))
         return false;
+    if (since >= forward_limit_ms) return since < forward_limit_ms + fence_again_ms && !fenced(world, *n);
     return !fenced(world, *n) || complete_end(*world.report(forward->node)).lsn < forward->until;
 }
 

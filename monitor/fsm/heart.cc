@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "monitor/fsm/commands.h"
+#include "monitor/fsm/cut_off.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/forming.h"
 #include "monitor/fsm/goals.h"
@@ -86,6 +87,7 @@ Output Heart::step(const Input& input, Millis now) {
         }
         update_goals(world);
         look_at_primary(world);
+        look_at_survivors(world);
     }
     say_why_it_waits(world);
     plan_wake_up(world);

@@ -151,13 +151,18 @@ struct NodeView {
     std::uint64_t first_probe = 0;
     Millis probe_asked;
     Millis probe_answered;
+    /// Which other nodes' PostgreSQL it has found to answer, and when; when it was last asked to look.
+    std::map<NodeName, Millis> reaches;
+    Millis peers_asked;
+    /// It was chosen and could not be promoted, and nobody has been since.
+    bool promotion_failed = false;
     /// Why its reports count for nothing (R4: amnesia); empty when they count.
     std::string distrust;
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
                       (connected, boot, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
                        not_streaming_since, starting_since, seq, probe, first_probe, probe_asked, probe_answered,
-                       distrust))
+                       reaches, peers_asked, promotion_failed, distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.
 struct Memory {

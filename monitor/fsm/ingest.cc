@@ -103,6 +103,7 @@ void ingest(World& world, const SessionOpened& input) {
         n.said = {};
         n.put_back.clear();
         v.high = {};
+        v.promotion_failed = false;
     }
     if (!is_new && (n.host != hello.host || n.port != hello.port))
         world.log("node_moved", hello.node,
@@ -210,6 +211,8 @@ void ingest(World& world, const ReportReceived& input) {
     }
     if (!r.self_fenced.empty() && !(v.report && v.report->self_fenced == r.self_fenced))
         world.log("self_fenced", r.node, r.node.v + " has fenced itself: " + r.self_fenced, {}, "R8");
+    if (!r.replay_resumed.empty() && !(v.report && v.report->replay_resumed == r.replay_resumed))
+        world.log("replay_resumed", r.node, r.node.v + ": " + r.replay_resumed);
     v.distrust = amnesia(world.record, n, v, r);
     v.report = r;
     if (r.status != PgStatus::starting)
@@ -237,6 +240,10 @@ void ingest(World& world, const ReportReceived& input) {
 void ingest(World& world, const ProbeAnswered& input) {
     const auto found = world.memory.views.find(input.by);
     if (found == world.memory.views.end() || !found->second.connected) return;
+    if (input.result.target != world.record.primary) {
+        if (input.result.port == PortState::answers) found->second.reaches[input.result.target] = world.now;
+        return;
+    }
     // A late answer to an earlier look says nothing of what the primary does now.
     if (input.result.probe < found->second.first_probe) return;
     found->second.probe = input.result;

@@ -93,6 +93,11 @@ Outcome outcome(const World& world) {
     const bool runs_on = choice.goes_on && !world.primary_exited();
     if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice))
         return {};
+    // One that could not be promoted a moment ago is taken again only when nobody else can be fenced in time.
+    const NodeView* v = world.view(choice.node);
+    if (choice.goes_on && v && v->promotion_failed && !survivors_fenced(world) &&
+        waited < static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
+        return {};
     // Whoever is to go on, or opens alone, or is taken by an operator's word, does so only when those that can do
     // better have had time to come back.
     if (!runs_on && reconnecting(world) && (by_word || !enough_for_opening(world, choice))) return {};
@@ -294,6 +299,7 @@ void finish_takeover(World& world, const Row& row) {
     const bool undone = same && (record.planned || record.exclude_primary);
     const Memory& m = world.memory;
     const Millis pause = world.now - m.epoch_began;
+    for (auto& [name, v] : world.memory.views) v.promotion_failed = false;
     if (!same)
         world.out.takeovers.push_back({record.planned ? "switchover" : "failover", record.reason,
                                        m.epoch_began - m.triggered, m.chosen_at - m.epoch_began,

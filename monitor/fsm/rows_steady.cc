@@ -5,9 +5,11 @@
 
 #include "monitor/fsm/amnesia.h"
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/cut_off.h"
 #include "monitor/fsm/detection.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/history.h"
+#include "monitor/fsm/switchover.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/wanted_rule.h"
 
@@ -160,6 +162,16 @@ void fail_over_from_disk(World& world, const Row& row) {
     world.record.exclude_primary = true;
 }
 
+/// It lives and can't be reached by its standbys: no reason to wait with them, and none to let it go on (R4).
+bool primary_cut_off(const World& world) {
+    return cut_off_verdict(world).lost && failover_can_complete(world) && !world.too_many_failovers();
+}
+void fail_over_from_cut_off(World& world, const Row& row) {
+    begin_election(world, row, Trigger::loss, world.record.primary.v + " is cut off from its standbys",
+                   cut_off_verdict(world).evidence);
+    world.record.exclude_primary = true;
+}
+
 bool another_has(const World& world, const WalPosition& end) {
     return std::any_of(world.record.nodes.begin(), world.record.nodes.end(), [&](const auto& entry) {
         return entry.first != world.record.primary && world.can_be_candidate(entry.second) &&
@@ -219,6 +231,7 @@ bool promotion_failed(const World& world) {
 }
 void choose_another(World& world, const Row& row) {
     const Report* r = world.primary_live();
+    world.memory.views[world.record.primary].promotion_failed = true;
     begin_election(
         world, row, Trigger::loss, world.record.primary.v + " can't be promoted",
         r->problem.empty() ? "its PostgreSQL does not come up: " + std::string(word(r->status)) : r->problem);
@@ -226,43 +239,6 @@ void choose_another(World& world, const Row& row) {
 }
 
 // ---- R3 ----
-
-std::string shown(const ClusterRecord& record, const SyncRule& rule) {
-    if (!rule.asynchronous()) return standby_names(record, rule);
-    std::vector<NodeName> names;
-    for (const auto& [name, n] : record.nodes)
-        if (rule.contains(n.incarnation)) names.push_back(name);
-    return names.empty() ? "asynchronous" : "asynchronous, candidates " + join(names);
-}
-
-bool rule_applied(const World& world) {
-    const Report* r = world.primary_live();
-    return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 &&
-           r->promised.epoch == world.record.epoch && r->rule_applied == world.newest_rule().id;
-}
-void drop_older_rules(World& world, const Row& row) {
-    world.record.rules.erase(world.record.rules.begin(), world.record.rules.end() - 1);
-    world.log("sync_rule_applied", world.record.primary,
-              "sync rule " + shown(world.record, world.newest_rule().rule) + " is in force",
-              "the primary has proved it (R3)", row.name);
-}
-
-/// Two rules of the same content that the primary has both promised are one: the older adds nothing to R4.
-std::optional<std::size_t> rule_said_again(const World& world) {
-    const Report* r = world.primary_live();
-    if (!r) return std::nullopt;
-    const std::vector<NamedRule>& rules = world.record.rules;
-    for (std::size_t i = 0; i < rules.size(); ++i)
-        for (std::size_t j = i + 1; j < rules.size() && rules[j].id <= r->rule_promised; ++j)
-            if (rules[i].rule == rules[j].rule) return i;
-    return std::nullopt;
-}
-bool has_rule_said_again(const World& world) {
-    return world.record.phase != Phase::electing && rule_said_again(world);
-}
-void drop_rule_said_again(World& world, const Row&) {
-    world.record.rules.erase(world.record.rules.begin() + static_cast<std::ptrdiff_t>(*rule_said_again(world)));
-}
 
 bool rule_should_change(const World& world) {
     // It need not be open to clients: a rule whose members are gone may be what keeps it closed (R9). But it must be
@@ -280,7 +256,8 @@ void change_rule(World& world, const Row& row) {
     world.record.last_rule = RuleId{world.record.last_rule.v + 1};
     world.record.rules.push_back({world.record.last_rule, wanted});
     world.log(wanted.nobody_may_follow() ? "replication_degraded" : "sync_rule_changing", world.record.primary,
-              "sync rule changes to " + shown(world.record, wanted), "was " + shown(world.record, before), row.name);
+              "sync rule changes to " + shown_rule(world.record, wanted), "was " + shown_rule(world.record, before),
+              row.name);
 }
 
 // ---- switchover ----
@@ -347,10 +324,6 @@ void give_up_draining(World& world, const Row& row) {
 }
 
 constexpr std::array rows{
-    Row{"rule-proved", rule_applied, drop_older_rules,
-        "the older rules leave the record once the primary has proved the newest (R3)"},
-    Row{"rule-said-again", has_rule_said_again, drop_rule_said_again,
-        "changes that supersede each other without a proof don't pile up (R3)"},
     Row{"primary-folder-gone", primary_folder_gone, fail_over_from_lost_folder,
         "a primary whose data folder was lost or replaced can never go on"},
     Row{"primary-exited", primary_exited_with_candidates, fail_over_from_exit,
@@ -365,6 +338,8 @@ constexpr std::array rows{
         "PostgreSQL lives and answers no query: it is told to stop, and a standby takes over"},
     Row{"primary-disk", primary_cannot_write, fail_over_from_disk,
         "it answers and its disk takes no writes: it is told to stop, and a standby whose disk does takes over"},
+    Row{"primary-cut-off", primary_cut_off, fail_over_from_cut_off,
+        "writes wait while too few standbys reach it, and another node would have its standbys"},
     Row{"primary-starts", primary_starts_for_ever, fail_over_from_start,
         "promoting a standby beats a recovery of which nobody knows when it ends"},
     Row{"promotion-failed", promotion_failed, choose_another,

@@ -17,7 +17,7 @@ void decide(World& world) {
     // Each row changes the record so that it no longer matches; far fewer than this are ever applied in one step.
     for (int round = 0; round < 64; ++round) {
         bool matched = false;
-        for (const auto rows : {member_rows(), steady_rows(), election_rows()}) {
+        for (const auto rows : {member_rows(), rule_rows(), steady_rows(), election_rows()}) {
             for (const Row& row : rows) {
                 if (!row.when(world)) continue;
                 row.then(world, row);
@@ -34,7 +34,7 @@ void decide(World& world) {
 
 std::string table_text() {
     std::string text;
-    for (const auto rows : {member_rows(), steady_rows(), election_rows()})
+    for (const auto rows : {member_rows(), rule_rows(), steady_rows(), election_rows()})
         for (const Row& row : rows) text += std::string(row.name) + ": " + row.why + "\n";
     return text;
 }

@@ -18,9 +18,10 @@ struct Row {
 };
 
 /// All rows, in the order in which they are tried.
+[[nodiscard]] std::span<const Row> member_rows();
+[[nodiscard]] std::span<const Row> rule_rows();
 [[nodiscard]] std::span<const Row> steady_rows();
 [[nodiscard]] std::span<const Row> election_rows();
-[[nodiscard]] std::span<const Row> member_rows();
 
 /// Applies rows until none matches. Bounded: a table that never comes to rest is a broken program.
 void decide(World& world);

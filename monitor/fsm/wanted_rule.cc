@@ -48,6 +48,8 @@ bool healthy_member(const World& world, const NodeRecord& node) {
     // R7: an asynchronous cluster's rule names those that may take over.
     const bool may = world.record.settings.asynchronous ? world.may_be_candidate(node) : world.may_be_member(node);
     if (!v || !p || !may) return false;
+    // It confirms nothing more, and could neither be promoted nor fenced (R4).
+    if (r && v->connected && !r->disk.empty()) return false;
     const auto patience = static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
     const bool member = world.newest_rule().rule.contains(node.incarnation);
     if (!member)
@@ -111,6 +113,14 @@ std::string standby_names(const ClusterRecord& record, const SyncRule& rule) {
         names += (names.empty() ? "\"" : ", \"") + application_name(record.name, node, member) + "\"";
     }
     return "ANY " + std::to_string(rule.k) + " (" + names + ")";
+}
+
+std::string shown_rule(const ClusterRecord& record, const SyncRule& rule) {
+    if (!rule.asynchronous()) return standby_names(record, rule);
+    std::vector<NodeName> names;
+    for (const auto& [name, n] : record.nodes)
+        if (rule.contains(n.incarnation)) names.push_back(name);
+    return names.empty() ? "asynchronous" : "asynchronous, candidates " + join(names);
 }
 
 }  // namespace pgaf::fsm

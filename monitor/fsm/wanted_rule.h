@@ -24,4 +24,7 @@ namespace pgaf::fsm {
 /// synchronous_standby_names as PostgreSQL would show it; the closed rule where nobody can satisfy it.
 [[nodiscard]] std::string standby_names(const ClusterRecord& record, const SyncRule& rule);
 
+/// The rule in words, for the event log.
+[[nodiscard]] std::string shown_rule(const ClusterRecord& record, const SyncRule& rule);
+
 }  // namespace pgaf::fsm

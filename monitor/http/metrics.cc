@@ -126,6 +126,10 @@ std::string reason_label(const std::string& reason) {
     static constexpr std::array words{
         Word{"PostgreSQL exited", "postgres_exited"},
         Word{" is lost", "node_lost"},
+        Word{" can't write", "disk"},
+        Word{" cut off from its standbys", "cut_off"},
+        Word{" can't be promoted", "promotion_failed"},
+        Word{" answers no query", "postgres_stuck"},
         Word{"data folder", "data_folder_lost"},
         Word{"shutting down", "machine_shutdown"},
         Word{"maintenance", "maintenance"},

@@ -9,9 +9,6 @@ from local import LocalError, processes
 from harm_processes import any_node
 from nemesis import ends, nemesis
 
-# Until a disk that hangs is found out by the keeper's probe (protocol.md, Detection 5).
-NO_PROBE = "the disk probe is not built yet: a primary whose disk hangs answers everything but commits"
-
 
 def repaired(world, node, disk):
     """A file system that has given up is repaired while nobody uses it, as after a restart of the machine."""
@@ -31,7 +28,7 @@ def full_disk(world, chance):
 
 
 # When a table has no room before WAL has none, the server lives on, and only the disk probe would tell.
-@nemesis("full_primary", "the primary's disk is full, and WAL is written until there is no room for it", defect=NO_PROBE)
+@nemesis("full_primary", "the primary's disk is full, and WAL is written until there is no room for it")
 def full_primary(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -71,7 +68,7 @@ def read_only_standby(world, chance):
             world.wait_acknowledged(60, "with a standby's disk read-only")
 
 
-@nemesis("hung_disk", "the primary's disk hangs: writes have no end, everything else is answered", defect=NO_PROBE)
+@nemesis("hung_disk", "the primary's disk hangs: writes have no end, everything else is answered")
 def hung_disk(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -109,9 +106,7 @@ def emptied_disk(world, chance):
         world.pause(chance.uniform(0, 5))
 
 
-@nemesis("promotion_without_room", "the best candidate has no room to be promoted, and the old primary a tail of its own",
-         defect="the chosen node is chosen again for ever: the other one is to stream the tail from the old primary, which "
-                "is not started before the fork is known")
+@nemesis("promotion_without_room", "the best candidate has no room to be promoted, and the old primary a tail of its own")
 def promotion_without_room(world, chance):
     # By their priority, the old primary is the last that would be chosen.
     best, other, *_, old = sorted(world.cluster.nodes, key=lambda node: -node.priority)

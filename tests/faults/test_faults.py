@@ -14,7 +14,7 @@ from world import Failed
 SEED = 1
 # Those that the live tests can't have on 127.0.0.1, and those that found most.
 NAMES = ["stale_reads", "cut_monitor", "cut_off_monitor", "thaw_at_promotion", "new_primary_killed", "large_records",
-         "read_only_disk", "hung_disk", "replay_paused", "rule_walsender", "promoted_standby",
+         "read_only_disk", "full_primary", "hung_disk", "replay_paused", "rule_walsender", "promoted_standby",
          "switchover_killed"]
 MIX_SECONDS = 90
 

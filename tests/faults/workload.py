@@ -78,10 +78,10 @@ class Workload(Load):
                     last = at if words[0] == "A" else last
         return found
 
-    def check(self, nodes=None, since=None, until=None, limit=180):
+    def check(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1):
         """Ends the loads, looks, and begins them again. The set's report, with that of the values in it."""
         self.stop()
-        report = self.look(nodes, since, until, limit)
+        report = self.look(nodes, since, until, limit, stale_limit_ms)
         self.start()
         return report
 

@@ -69,5 +69,6 @@ Next advance(const Phase& p, const keeper::Rewind& step);
 Next advance(const Phase& p, const keeper::Clone& step);
 Next advance(const Phase& p, const keeper::DropTornTail& step);
 Next advance(const Phase& p, const keeper::UpdatePeers& step);
+Next advance(const Phase& p, const keeper::ResumeReplay& step);
 
 }  // namespace pgaf::sim

@@ -181,6 +181,10 @@ Next advance(const Phase& p, const keeper::Checkpoint&) {
     return done();
 }
 
+Next advance(const Phase&, const keeper::ResumeReplay&) {
+    return done();  // Nobody pauses replay in this model.
+}
+
 Next advance(const Phase& p, const keeper::UpdatePeers& step) {
     if (!p.running()) return failed(not_running);
     p.give_access(step.layout);

@@ -29,14 +29,14 @@ constexpr bool described_with =
     boost::mp11::mp_size<boost::describe::describe_members<T, boost::describe::mod_any_access>>::value == members;
 [[maybe_unused]] void names_all_members(const fsm::NodeView& view, const fsm::Memory& memory, const keeper::Run& run) {
     [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
-                                  a20] = view;
-    static_assert(described_with<fsm::NodeView, 20>);
+                                  a20, a21, a22, a23] = view;
+    static_assert(described_with<fsm::NodeView, 23>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
                                   b20, b21, b22, b23, b24, b25] = memory;
     static_assert(described_with<fsm::Memory, 25>);
     [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
-                                  c20, c21, c22, c23, c24, c25, c26] = run;
-    static_assert(described_with<keeper::Run, 26>);
+                                  c20, c21, c22, c23, c24, c25, c26, c27] = run;
+    static_assert(described_with<keeper::Run, 27>);
 }
 
 /// How many node timeouts a time of this kind can matter.
@@ -65,6 +65,8 @@ void calm(fsm::NodeView& v) {
     // Older than what was last heard stays older.
     if (v.probe_asked.v != 0) cap(v.probe_asked, 2);
     if (v.probe_answered.v != 0) cap(v.probe_answered, 2);
+    if (v.peers_asked.v != 0) cap(v.peers_asked, 1);
+    std::erase_if(v.reaches, [](const auto& seen) { return seen.second.v <= heart_now.v - timeout_ms; });
 }
 
 /// Within one instant only the order counts: whether a report came after the start of some run of a keeper.
@@ -159,6 +161,8 @@ void grow_older(fsm::Memory& m, Millis by) {
         older(v.reported);
         if (v.probe_asked.v != 0) older(v.probe_asked);
         if (v.probe_answered.v != 0) older(v.probe_answered);
+        if (v.peers_asked.v != 0) older(v.peers_asked);
+        for (auto& [peer, when] : v.reaches) older(when);
     }
 }
 

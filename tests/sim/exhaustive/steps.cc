@@ -204,6 +204,9 @@ Progress step(Scene& s, NodeIx n, const keeper::DropTornTail&) {
     wal.resize(whole(wal));
     return Progress::done;
 }
+Progress step(Scene&, NodeIx, const keeper::ResumeReplay&) {
+    return Progress::done;
+}
 Progress step(Scene&, NodeIx, const keeper::UpdatePeers&) {
     return Progress::done;
 }

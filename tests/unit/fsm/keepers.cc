@@ -24,7 +24,7 @@ bool takes_timeline(const Node& n, const Goal& goal) {
 }  // namespace
 
 void Lab::receive_goals(Node& n) {
-    if (!n.keeper || !reaches_monitor(n)) return;
+    if (!n.keeper || !reaches_monitor(n) || n.disk_hangs) return;
     for (; !n.inbox.empty(); n.inbox.pop_front()) {
         const Goal& goal = n.inbox.front();
         if (goal.incarnation != n.state.incarnation || !may_follow(n.state.promised, goal.stamp)) {
@@ -42,7 +42,7 @@ void Lab::receive_goals(Node& n) {
 }
 
 bool Lab::act(Node& n) {
-    if (!n.keeper || !n.responsive() || !n.state.goal || n.blind) return false;
+    if (!n.keeper || !n.responsive() || !n.state.goal || n.blind || n.disk_hangs) return false;
     if (std::exchange(n.unseen, std::nullopt)) return true;
     const std::string before = std::exchange(n.problem, {});
     const bool changed = carry_out(n);
@@ -281,6 +281,8 @@ Report Lab::report_of(Node& n) {
         // A running primary knows what it has flushed, and no more.
         if (n.read_write()) r.replayed = r.end, r.complete = {};
         if (n.disk_fails) r.disk = "the disk takes no writes: writing a file: Input/output error";
+        if (n.disk_hangs) r.disk = "the disk takes no writes: a write does not come to an end";
+        if (n.disk_hangs && n.running) r.timeline = {}, r.forks = {}, r.end = r.replayed = r.complete = {};
         if (n.unreadable && !n.running) r.end = r.replayed = r.complete = {};
         r.checkpoint_timeline = n.folder.checkpoint_timeline;
     }
@@ -318,7 +320,7 @@ void Lab::report(Node& n) {
 
 bool Lab::obey(Node& n) {
     if (!n.keeper || !n.responsive()) return false;
-    const bool had_goals = !n.inbox.empty() && reaches_monitor(n);
+    const bool had_goals = !n.inbox.empty() && reaches_monitor(n) && !n.disk_hangs;
     receive_goals(n);
     const bool changed = act(n);
     if (!n.session || !reaches_monitor(n)) return changed;

@@ -92,6 +92,7 @@ struct Node {
     bool slotless = false;    ///< makes no replication slots
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     bool disk_fails = false;  ///< its disk takes no writes, though all answers
+    bool disk_hangs = false;  ///< nor does its state file, and no connection is to be had: it can't promise
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
     std::optional<PgStatus> unseen;
     std::optional<Link> link;

@@ -55,7 +55,8 @@ bool Script::machine_command(const Words& words) {
         {"past-fork", [](Lab& lab, Node& n) { n.past_fork = true, n.upstream = lab.heart->record().primary; }},
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"disk-fails", [](Lab& lab, Node& n) { n.disk_fails = true, lab.report(n); }},
-        {"disk-mended", [](Lab& lab, Node& n) { n.disk_fails = false, lab.report(n); }},
+        {"disk-hangs", [](Lab& lab, Node& n) { n.disk_hangs = true, lab.report(n); }},
+        {"disk-mended", [](Lab& lab, Node& n) { n.disk_fails = n.disk_hangs = false, lab.report(n); }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
         {"readable", [](Lab& lab, Node& n) { n.unreadable = false, lab.report(n); }},
         {"stuck", [](Lab& lab, Node& n) { n.stuck = true, lab.report(n); }},
@@ -126,10 +127,10 @@ bool Script::report_command(const Words& words) {
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
         lab_->step(fsm::ReportReceived{r});
-    } else if (verb == "rebuilt" || verb == "self-fenced") {
+    } else if (verb == "rebuilt" || verb == "self-fenced" || verb == "resumed") {
         Report r = lab_->report_of(node(words.at(1)));
         r.seq = ++node(words[1]).seq;
-        std::string& text = verb == "rebuilt" ? r.rebuilt : r.self_fenced;
+        std::string& text = verb == "rebuilt" ? r.rebuilt : verb == "resumed" ? r.replay_resumed : r.self_fenced;
         for (std::size_t i = 2; i < words.size(); ++i) text += (i > 2 ? " " : "") + words[i];
         lab_->step(fsm::ReportReceived{r});
     } else if (verb == "snapshot")

@@ -110,6 +110,7 @@ void FakeControl::carry_out(const Step& step) {
             if constexpr (std::same_as<T, StartPrimary>) server(false);
             if constexpr (std::same_as<T, StartStandby>) server(true), follow(s.upstream);
             if constexpr (std::same_as<T, Follow>) follow(s.upstream);
+            if constexpr (std::same_as<T, ResumeReplay>) facts.replay_paused = false, follow(s.upstream);
             if constexpr (std::same_as<T, Fence>) follow({}), facts.complete = facts.end, facts.end_exact = true;
             if constexpr (std::same_as<T, Promote>)
                 server(false), facts.open_to_clients = true, facts.timeline = s.timeline;

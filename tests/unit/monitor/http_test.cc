@@ -113,6 +113,10 @@ TEST_CASE("a main loop that does not answer is a failed health check, not a requ
 TEST_CASE("reasons become few labels") {
     CHECK(monitor::reason_label("PostgreSQL exited on node7") == "postgres_exited");
     CHECK(monitor::reason_label("node7 is lost") == "node_lost");
+    CHECK(monitor::reason_label("PostgreSQL on node7 can't write") == "disk");
+    CHECK(monitor::reason_label("node7 is cut off from its standbys") == "cut_off");
+    CHECK(monitor::reason_label("node7 can't be promoted") == "promotion_failed");
+    CHECK(monitor::reason_label("PostgreSQL on node7 answers no query") == "postgres_stuck");
     CHECK(monitor::reason_label("switchover asked for by an operator") == "operator");
     CHECK(monitor::reason_label("the machine of node7 is shutting down") == "machine_shutdown");
     CHECK(monitor::reason_label("anything else about node7") == "other");

@@ -85,6 +85,7 @@ Facts any_facts(Dice& dice) {
     if (dice.one_in(2)) f.receiver = {true, f.following, Millis{1}};
     if (dice.one_in(2)) f.slots = {slot_name(NodeName{"peer"})};
     if (dice.one_in(8)) f.trouble = "something";
+    f.replay_paused = !f.receiver.streaming && dice.one_in(4);
     return f;
 }
 
@@ -116,6 +117,8 @@ World any_world(std::uint64_t seed) {
     if (dice.one_in(4)) w.run.rewind_failed = "failed";
     if (dice.one_in(4)) w.run.wal_gone = "it has no more WAL", w.run.wal_gone_at = NodeName{"peer"};
     note_facts(w.run, w.promise, w.facts);
+    if (w.promise.goal && dice.one_in(2))
+        w.run.layout = Layout{w.promise.cluster, w.promise.node, w.promise.incarnation, w.promise.goal->peers};
     return w;
 }
 
@@ -165,6 +168,12 @@ void check_step(const World& w, const StartPrimary& s) {
 void check_step(const World& w, const Follow& s) {
     check_receiver(w, s.upstream);
     REQUIRE((w.run.goal_received || w.run.on_its_own()));
+}
+void check_step(const World& w, const ResumeReplay& s) {
+    // The receiver that PostgreSQL starts then is one that the goal of this run wants (R9).
+    check_receiver(w, s.upstream);
+    REQUIRE((w.promise.goal->role == Role::standby && w.run.goal_received && w.facts.in_recovery));
+    REQUIRE((w.facts.following == s.upstream && !s.upstream.empty()));
 }
 void check_step(const World& w, const Promote& s) {
     const Goal& g = *w.promise.goal;

@@ -46,6 +46,7 @@ std::string Script::show() {
         text += wants_mark(promise_, run_, facts_) ? ", wants a mark\n" : "\n";
     }
     if (!run_.self_fenced.empty()) text += "tells the monitor: " + run_.self_fenced + "\n";
+    if (!run_.replay_resumed.empty()) text += "tells the monitor: " + run_.replay_resumed + "\n";
     if (facts_.leaving)
         text +=
             may_let_go(promise_, run_, facts_, acknowledged_ ? &*acknowledged_ : nullptr) ? "lets go\n" : "holds on\n";
