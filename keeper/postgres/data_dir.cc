@@ -193,9 +193,12 @@ bool DataDir::open_to_clients() const {
     return text && hba_is_open(*text);
 }
 
-Result<> DataDir::remove_placeholders_above(Timeline timeline) const {
+Result<> DataDir::remove_placeholders_beyond(Timeline timeline, Lsn at) const {
+    const auto histories = read_histories(wal_dir());
+    if (!histories) return histories.error();
+    const Timeline newest = newest_way(*histories, timeline, at).back().timeline;
     for (const Timeline placeholder : placeholders(wal_dir())) {
-        if (placeholder <= timeline) continue;
+        if (placeholder <= newest) continue;
         if (auto done = remove_file(wal_dir() + "/" + history_file_name(placeholder)); !done) return done;
     }
     return {};

@@ -68,9 +68,9 @@ class DataDir {
     [[nodiscard]] Result<> write_access(const Layout& layout, bool open_to_clients) const;
     [[nodiscard]] bool open_to_clients() const;
 
-    /// Empty history files of ids above `timeline`: left by a promotion that did not happen. Each promotion makes its
-    /// own.
-    [[nodiscard]] Result<> remove_placeholders_above(Timeline timeline) const;
+    /// Empty history files of ids above the newest timeline that the WAL at `at` on `timeline` leads to: left by a
+    /// promotion that did not happen. Each promotion makes its own.
+    [[nodiscard]] Result<> remove_placeholders_beyond(Timeline timeline, Lsn at) const;
     /// Tablespaces outside the folder: a clone can neither empty nor map them.
     [[nodiscard]] Result<> refuse_tablespaces() const;
 

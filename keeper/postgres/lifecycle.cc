@@ -65,12 +65,15 @@ Result<> prepare(Node& node, const Layout& layout, const Variable& variable, boo
     if (auto done = node.know(layout); !done) return done;
     if (auto done = node.data.write_settings(variable); !done) return done;
     if (auto done = node.data.write_access(layout, open_to_clients); !done) return done;
-    if (auto done = node.data.set_standby(standby); !done) return done;
+    return node.data.set_standby(standby);
+}
+
+/// What a promotion that was broken off has left would be taken for the newest timeline. The last checkpoint may be
+/// several timelines back.
+Result<> drop_placeholders(const Node& node) {
     const auto control = read_control_file(node.config.data_dir);
     if (!control) return control.error();
-    const auto own = timeline_at({node.data.wal_dir(), control->timeline, control->checkpoint, control->checkpoint, {}},
-                                 control->checkpoint);
-    return node.data.remove_placeholders_above(own ? std::max(*own, control->timeline) : control->timeline);
+    return node.data.remove_placeholders_beyond(control->timeline, control->checkpoint);
 }
 
 /// PostgreSQL takes the password of its upstream from here.
@@ -117,6 +120,7 @@ Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progre
     Variable variable;  // the closed rule, no upstream (R6)
     if (auto done = write_passfile(node); !done) co_return done;
     if (auto done = prepare(node, step.layout, variable, false, false); !done) co_return done;
+    if (auto done = drop_placeholders(node); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
     node.run().standby_names = closed_rule;
@@ -133,6 +137,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
     if (auto done = write_passfile(node); !done) co_return done;
     if (auto done = prepare(node, step.layout, *variable, true, true); !done) co_return done;
     if (auto done = move_strays(node, step.strays); !done) co_return done;
+    if (auto done = drop_placeholders(node); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
     node.run().standby_names = closed_rule;

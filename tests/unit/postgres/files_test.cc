@@ -100,12 +100,17 @@ TEST_CASE("identity, signals and settings of a folder") {
     CHECK(f.data.settings() == variable);
 }
 
-TEST_CASE("placeholders above a timeline go before a start; tablespaces are refused") {
+TEST_CASE("placeholders beyond the newest timeline of a folder go before a start; tablespaces are refused") {
     Folder f;
     for (const char* name : {"00000002.history", "00000003.history"})
         test::write_text(f.data.wal_dir() + "/" + name, "");
     test::write_text(f.data.wal_dir() + "/00000004.history", "1\t0/3000000\tx\n");
-    REQUIRE(f.data.remove_placeholders_above(Timeline{2}));
+    // Recovery looks for the ids one after the other, and standbys fetch each: those below a timeline that this
+    // folder's WAL leads to stay, however old the last checkpoint is.
+    REQUIRE(f.data.remove_placeholders_beyond(Timeline{1}, Lsn{0x2000000}));
+    CHECK(file_exists(f.data.wal_dir() + "/00000003.history"));
+    // One that is on timeline 2 is not on the way to it.
+    REQUIRE(f.data.remove_placeholders_beyond(Timeline{2}, Lsn{0x2000000}));
     CHECK(file_exists(f.data.wal_dir() + "/00000002.history"));
     CHECK_FALSE(file_exists(f.data.wal_dir() + "/00000003.history"));
     CHECK(file_exists(f.data.wal_dir() + "/00000004.history"));
