@@ -5,6 +5,7 @@ import contextlib
 import signal
 import subprocess
 import threading
+import time
 
 import paths  # noqa: F401
 from local import LocalError, processes
@@ -12,6 +13,9 @@ from local import LocalError, processes
 from harm_network import both_ways, names, others
 from harm_processes import any_time
 from nemesis import ends, nemesis
+
+# A server that somebody has promoted is brought back into line much sooner, in seconds.
+BY_HAND = 20
 
 
 def quietly(node, statements, timeout=20):
@@ -158,6 +162,8 @@ def quorum_changes(world, chance):
 @nemesis("promoted_standby", "somebody promotes a standby with psql, and it is brought back into line", weight=1)
 def promoted_standby(world, chance):
     node, primary, epoch = chance.choice(world.standbys()), world.primary(), world.epoch()
+    began = time.monotonic()
+    world.by_hand.append((node, began, began + BY_HAND))
     with ends():
         quietly(node, "SELECT pg_promote(false)")
         world.pause(chance.uniform(0.5, 4))

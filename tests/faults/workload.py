@@ -89,9 +89,12 @@ class Workload(Load):
         """As check(), while no load runs. `stale_...`: how old reads from a replaced server may be, that were sent since
         (by time.monotonic()); negative: as old as they like."""
         report = super().check(nodes, since, until, limit)
+        by_hand = [f"--by-hand={node.address}:{node.port},{int(first * 1e9)},{int(last * 1e9)}"
+                   for node, first, last in self.world.by_hand]
         done = subprocess.run(
             self._program("check-values", "--log", self.value_log, "--uri", self.uri(),
-                          "--stale-limit-ms", stale_limit_ms, "--stale-since-ns", int(stale_since * 1e9), "--limit", limit),
+                          "--stale-limit-ms", stale_limit_ms, "--stale-since-ns", int(stale_since * 1e9), "--limit", limit,
+                          *by_hand),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self._environment(), timeout=limit + 120)
         if not done.stdout.strip():
             raise LocalError(f"the checker of values could not find out: {done.stderr.strip()}")

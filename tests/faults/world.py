@@ -49,6 +49,8 @@ class World:
         # (name, from, to) of each injection, by time.monotonic().
         self.harms = []
         self.notes = []
+        # (node, from, to): somebody has promoted it past the cluster, and whoever reads there is told anything.
+        self.by_hand = []
         # Whether only one harm is done at a time, to a cluster that was well (see nemesis.py).
         self.alone = False
         self._primary = None

@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/load/log.h"
 #include "tests/load/servers.h"
@@ -42,11 +43,27 @@ Result<> judge_log(const std::string& path, ValueJudge& judge) {
     }
 }
 
+Result<std::vector<ByHand>> parse_by_hand(const std::vector<std::string>& words) {
+    std::vector<ByHand> all;
+    for (const std::string& word : words) {
+        std::istringstream in(word);
+        ByHand one;
+        char comma = 0;
+        if (!std::getline(in, one.server, ',') || !(in >> one.from_ns >> comma >> one.to_ns) || comma != ',')
+            return error("--by-hand " + word + ": write it as host:port,from,to with two times in nanoseconds");
+        all.push_back(one);
+    }
+    return all;
+}
+
 }  // namespace
 
 Result<bool> check_values(const ValueCheckOptions& options, const StopSwitch& stop) {
     ValueJudge judge(account_sum, options.stale_limit_ms < 0 ? -1 : options.stale_limit_ms * 1'000'000,
                      options.stale_since_ns);
+    auto by_hand = parse_by_hand(options.by_hand);
+    if (by_hand.has_error()) return by_hand.error();
+    judge.leave_out(std::move(by_hand.value()));
     if (auto judged = judge_log(options.log, judge); judged.has_error()) return judged.error();
     json report{{"acknowledged", judge.acknowledged()},
                 {"unknown", judge.unknown()},

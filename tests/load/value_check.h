@@ -2,6 +2,9 @@
 // has what the log says that it must have.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "common/result.h"
 #include "tests/load/check.h"
 
@@ -15,6 +18,8 @@ struct ValueCheckOptions {
     std::int64_t stale_limit_ms = -1;
     /// CLOCK_MONOTONIC; earlier reads may be as old as they like.
     std::int64_t stale_since_ns = 0;
+    /// "host:port,from,to" (CLOCK_MONOTONIC, ns): somebody promoted this server past the cluster then.
+    std::vector<std::string> by_hand;
     std::int64_t limit_s = 30;
 };
 

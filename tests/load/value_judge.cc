@@ -12,6 +12,7 @@ void ValueJudge::take(const Line& line) {
             break;
         case 'R':
             ++reads_;
+            if (is_by_hand(line)) break;
             read(line);
             learn(line);
             break;
@@ -33,6 +34,12 @@ void ValueJudge::take(const Line& line) {
         default:
             break;
     }
+}
+
+bool ValueJudge::is_by_hand(const Line& line) const {
+    return std::any_of(by_hand_.begin(), by_hand_.end(), [&](const ByHand& each) {
+        return each.server == line.server && line.at_ns >= each.from_ns && line.sent_ns <= each.to_ns;
+    });
 }
 
 void ValueJudge::learn(const Line& line) {

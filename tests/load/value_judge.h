@@ -4,11 +4,20 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/load/log.h"
 
 namespace pgaf::load {
+
+/// In this time somebody has promoted this server ("host:port") past the cluster: whoever asks it then is told what a
+/// standby had, on a timeline that is none of the cluster's. Times of CLOCK_MONOTONIC.
+struct ByHand {
+    std::string server;
+    std::int64_t from_ns = 0;
+    std::int64_t to_ns = 0;
+};
 
 class ValueJudge {
   public:
@@ -16,6 +25,9 @@ class ValueJudge {
     /// negative: for any time. Only reads that were sent after `stale_since_ns` count as stale.
     explicit ValueJudge(std::uint64_t sum, std::int64_t stale_limit_ns = -1, std::int64_t stale_since_ns = 0)
         : sum_(sum), stale_limit_(stale_limit_ns), stale_since_(stale_since_ns) {}
+
+    /// Reads of these servers in these times say nothing of the cluster.
+    void leave_out(std::vector<ByHand> by_hand) { by_hand_ = std::move(by_hand); }
 
     void take(const Line& line);
 
@@ -48,7 +60,9 @@ class ValueJudge {
     void learn(const Line& line);
     void read(const Line& line);
     void violate(std::string what);
+    [[nodiscard]] bool is_by_hand(const Line& line) const;
 
+    std::vector<ByHand> by_hand_;
     std::uint64_t sum_;
     std::int64_t stale_limit_;
     std::int64_t stale_since_;

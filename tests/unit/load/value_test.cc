@@ -58,6 +58,22 @@ TEST_CASE("a replaced server that shows what was so before is stale, and has a l
     CHECK(later.violation_count() == 0);
 }
 
+TEST_CASE("what a server shows that somebody has promoted past the cluster says nothing of it") {
+    const std::vector<Line> lines{line('A', 10, 5, 1), line('A', 20, 15, 3), line('R', 30, 25, 2, 7),
+                                  line('R', 31, 26, 9, 7), line('R', 40, 35, 3)};
+    CHECK(judged(lines).violation_count() == 1);
+    ValueJudge judge(sum);
+    judge.leave_out({{"b:1", 22 * ms, 40 * ms}});
+    for (const Line& each : lines) judge.take(each);
+    CHECK(judge.violation_count() == 0);
+    CHECK(judge.known().at(1) == 3);
+    // Not before and not after.
+    ValueJudge other(sum);
+    other.leave_out({{"b:1", 31 * ms, 40 * ms}, {"b:1", 0, 24 * ms}, {"a:1", 0, 50 * ms}});
+    for (const Line& each : lines) other.take(each);
+    CHECK(other.violation_count() == 1);
+}
+
 TEST_CASE("the age of a stale read counts from the first value that superseded it") {
     CHECK(judged({line('A', 10, 5, 1), line('A', 20, 15, 2, 2), line('A', 500, 490, 3, 2), line('R', 530, 520, 1, 1)})
               .oldest_stale_ns() == 500 * ms);
