@@ -25,10 +25,12 @@ namespace pgaf {
 ///   r9_receiver    a receiver is started on what the state file says
 ///   r9_open        clients are let in before the standbys have what they will see: neither the rule's proof on the
 ///                  closed server nor its opening looks for that
+///   r10            the monitor's term is not looked at: goals of an earlier monitor process are followed
+///   r11            a record that is older than what keepers have heard decides all the same
 ///   r13            the exit is told before what the postmaster left is gone
 ///   r14            a second connection of a member counts as another one
 BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5, r5_timeline, r6_closed, r6_hole, r7,
-                        r8, r9, r9_receiver, r9_open, r13, r14)
+                        r8, r9, r9_receiver, r9_open, r10, r11, r13, r14)
 
 #ifdef PGAF_MUTATIONS
 /// Set once, before anything is simulated.

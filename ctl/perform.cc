@@ -1,4 +1,5 @@
-// perform switchover|failover|promotion, and how any long operation is run: its events as they come, then the result.
+// perform switchover|failover|promotion|rebuild, and how any long operation is run: its events as they come, then the
+// result.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -86,7 +87,7 @@ int perform(Session& session, const Operation& operation) {
 }
 
 void add_perform(CLI::App& app, Action& action) {
-    auto* group = app.add_subcommand("perform", "switchover, failover, promotion");
+    auto* group = app.add_subcommand("perform", "switchover, failover, promotion, rebuild");
     group->require_subcommand(1);
     auto wanted = std::make_shared<Operation>();
     const auto go = [wanted, &action](const std::string& kind) {
@@ -106,6 +107,16 @@ void add_perform(CLI::App& app, Action& action) {
     auto* promotion = group->add_subcommand("promotion", "make a certain node the primary");
     promotion->add_option("name,--name", wanted->node, "the node to become primary")->required();
     promotion->callback(go("promotion"));
+    auto* rebuild = group->add_subcommand(
+        "rebuild", "after the monitor's store was lost: rebuild the cluster's record without waiting for more nodes");
+    rebuild->callback([wanted, &action] {
+        wanted->kind = "rebuild";
+        wanted->confirmation =
+            "The record of the cluster is rebuilt from what the nodes in reach have promised. A node that is left out "
+            "may know of a newer primary, and then commits that were acknowledged may be lost: first make sure that it "
+            "is down, and that it is gone for good.";
+        action = [wanted](Session& session) { return perform(session, *wanted); };
+    });
 }
 
 }  // namespace pgaf::ctl

@@ -8,6 +8,7 @@
 
 #include "common/ids.h"
 #include "common/lsn.h"
+#include "common/model/digest.h"
 #include "common/model/stamp.h"
 #include "common/model/sync_rule.h"
 #include "common/reflect.h"
@@ -31,15 +32,18 @@ BOOST_DEFINE_ENUM_CLASS(Role, wait, primary, standby, fence, fast_forward, stop,
 
 BOOST_DEFINE_ENUM_CLASS(StopMode, fast, immediate)
 
-/// Another node, or this one, as far as replication between nodes needs to know it.
+/// Another node, or this one: what replication between nodes needs to know of it, and what operators have set (R11).
 struct Peer {
     NodeName node;
     IncarnationId incarnation;
     std::string host;
     std::uint16_t port = 0;
+    std::uint32_t candidate_priority = 50;
+    bool replication_quorum = true;
+    bool maintenance = false;
     friend bool operator==(const Peer&, const Peer&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Peer, (), (node, incarnation, host, port))
+BOOST_DESCRIBE_STRUCT(Peer, (), (node, incarnation, host, port, candidate_priority, replication_quorum, maintenance))
 
 /// A timeline of the cluster's history: it begins where its parent ends.
 struct HistoryEntry {
@@ -106,13 +110,17 @@ struct Goal {
     std::vector<HistoryEntry> history;
     /// system identifier of the cluster; empty before it is known.
     SystemId system_id;
+    /// Why nothing that this incarnation says counts (R4); empty when it counts.
+    std::string put_back;
+    std::vector<SettingValue> settings;
+    RecordDigest digest;
 
     friend bool operator==(const Goal&, const Goal&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Goal, (),
                       (stamp, node, incarnation, role, assigned, initialise, timeline, rule, permit, irreplaceable,
                        lease, keeper_timeout, asynchronous, checkpoint_request, upstream, stream_until, rewind_allowed,
-                       stop_mode, peers, history, system_id))
+                       stop_mode, peers, history, system_id, put_back, settings, digest))
 
 /// The member of `peers` with that name; null when there is none.
 [[nodiscard]] inline const Peer* find_peer(const std::vector<Peer>& peers, const NodeName& node) {

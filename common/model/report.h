@@ -1,6 +1,7 @@
 // What a keeper tells the monitor about its node. A plain value: facts, no wishes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,11 @@ struct Report {
     std::uint64_t seq = 0;
     /// The stamp promised when the report was made.
     Stamp promised;
+    /// The promised goal itself: in the first report of a session and when the promise is none of this session's goals
+    /// (R11). Of an incarnation before when this one has not accepted any.
+    std::optional<Goal> goal;
+    /// The furthest that this node has heard of the record (R11).
+    StoreMark heard;
 
     PgStatus status = PgStatus::unknown;
     /// Running as a standby (pg_is_in_recovery), or the folder says it would (standby.signal).
@@ -122,10 +128,10 @@ struct Report {
     friend bool operator==(const Report&, const Report&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Report, (),
-                      (cluster, node, incarnation, boot, seq, promised, status, in_recovery, writable, exits,
-                       clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed, complete,
-                       rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys, slots,
-                       rebuilt, self_fenced, replay_resumed, disk, doing, problem))
+                      (cluster, node, incarnation, boot, seq, promised, goal, heard, status, in_recovery, writable,
+                       exits, clean_shutdown, leaving, system_id, pg_version, timeline, forks, fenced, end, replayed,
+                       complete, rule_applied, rule_promised, checkpoint_timeline, checkpoint_done, receiver, standbys,
+                       slots, rebuilt, self_fenced, replay_resumed, disk, doing, problem))
 
 /// What a keeper introduces itself with when its session opens. The first report follows at once.
 struct Hello {

@@ -22,6 +22,7 @@ BOOST_DESCRIBE_STRUCT(Stamp, (), (epoch, term, version, monitor))
 [[nodiscard]] inline bool may_follow(const Stamp& promised, const Stamp& offered) {
     if (broken(Mutation::r2_epoch)) return true;
     if (offered.epoch != promised.epoch) return offered.epoch > promised.epoch;
+    if (broken(Mutation::r10)) return offered.version >= promised.version;
     if (offered.term != promised.term) return offered.term > promised.term;
     if (offered.monitor != promised.monitor) return false;
     return offered.version >= promised.version || broken(Mutation::r2);

@@ -42,6 +42,7 @@ Verdict judge(const Promise& promise, const Goal& goal) {
 Promise accept(Promise promise, const Goal& goal) {
     promise.promised = goal.stamp;
     promise.goal = goal;
+    promise.before.reset();
     if (promise.system_id.empty()) promise.system_id = goal.system_id;
     if (goal.role == Role::primary) promise.rule_promised = std::max(promise.rule_promised, goal.rule.id);
     return promise;
@@ -51,7 +52,7 @@ Promise new_incarnation(Promise promise, IncarnationId incarnation) {
     promise.incarnation = std::move(incarnation);
     promise.has_folder = false;
     promise.promised = Stamp{.epoch = promise.promised.epoch, .term = {}, .version = {}, .monitor = {}};
-    promise.goal.reset();
+    if (promise.goal) promise.before = std::exchange(promise.goal, std::nullopt);
     promise.rule_promised = {};
     return promise;
 }

@@ -27,11 +27,15 @@ struct Promise {
     Stamp promised;
     /// The newest goal accepted, under `promised`.
     std::optional<Goal> goal;
+    /// The last goal of the incarnation before, as long as this one has none: for a monitor that has lost its store
+    /// (R11). Nothing is done on it.
+    std::optional<Goal> before;
     /// The newest sync rule that this incarnation has promised to apply (R3).
     RuleId rule_promised;
     friend bool operator==(const Promise&, const Promise&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Promise, (), (cluster, node, system_id, incarnation, has_folder, promised, goal, rule_promised))
+BOOST_DESCRIBE_STRUCT(Promise, (),
+                      (cluster, node, system_id, incarnation, has_folder, promised, goal, before, rule_promised))
 
 /// Whether a goal may be acted on.
 struct Verdict {

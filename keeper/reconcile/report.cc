@@ -12,12 +12,21 @@ constexpr const char* closed_name = "pgaf closed";
 /// A standby streams from where a reconnection is expected to be seen within a heartbeat; these change all the time.
 Report without_positions(Report r) {
     r.seq = 0;
+    r.heard = {};
     if (!r.fenced && r.status == PgStatus::running) r.end = r.replayed = r.complete = {};
     r.receiver.last_message_age = {};
     for (WalsenderView& sender : r.standbys) sender.flushed = sender.replayed = {}, sender.replay_lag = {};
     // "cloning from node1, 41 %": the percentage can wait.
     r.doing.resize(std::min(r.doing.size(), r.doing.find_first_of(":,")));
     return r;
+}
+
+/// The furthest that was heard of the record: with the promised goal, which is durable, or since.
+StoreMark furthest(const Promise& promise, const StoreMark& since) {
+    const std::optional<Goal>& goal = promise.goal ? promise.goal : promise.before;
+    if (!goal) return {};
+    const StoreMark& durable = goal->digest.mark;
+    return since.life == durable.life && since.commits > durable.commits ? since : durable;
 }
 
 /// What is left of facts when there is no data folder, or none that counts.
@@ -91,6 +100,7 @@ Report make_report(const Promise& promise, const Run& run, const Facts& seen, st
     r.incarnation = promise.incarnation;
     r.boot = run.boot;
     r.promised = promise.promised;
+    r.heard = furthest(promise, run.heard);
     r.status = facts.rebuilding && facts.status == PgStatus::stopped ? PgStatus::absent : facts.status;
     // R4: that the primary of an earlier epoch has exited counts together with where its WAL ends, so not before.
     const bool serves = promise.goal && promise.goal->role == Role::primary;

@@ -27,6 +27,9 @@ struct Run {
     /// It answers, and wants nothing of this node: it was dropped, or belongs elsewhere.
     bool monitor_refuses = false;
     Millis node_timeout{2500};
+    /// How far the monitor said that its record had come. Not on disk: each goal carries it too, and a commit that no
+    /// goal tells of is missed by nobody (R11).
+    StoreMark heard;
 
     // ---- the lease (R8) ----
     LeaseClock lease;
@@ -73,8 +76,8 @@ struct Run {
     friend bool operator==(const Run&, const Run&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Run, (),
-                      (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, lease,
-                       self_fenced, replay_resumed, exits, rule_applied, rule_kept, fence_held, follow_due,
+                      (boot, next, goal_received, monitor_in_reach, monitor_away, monitor_refuses, node_timeout, heard,
+                       lease, self_fenced, replay_resumed, exits, rule_applied, rule_kept, fence_held, follow_due,
                        checkpoint_done, served, served_exits, layout, layout_tried, peers_put_off, without_stream,
                        wal_gone_at, wal_gone, rewind_failed, failed_step, failure))
 

@@ -180,8 +180,9 @@ void Loop::Impl::pass_time() {
     const Millis passed = std::min(now - time_passed_at, Millis{2 * heartbeat.v});
     time_passed_at = run.lease.now = now;
     since_heard = since_heard + passed;
-    run.monitor_in_reach = session_alive && since_heard < run.node_timeout;
-    run.monitor_away = run.monitor_in_reach ? Millis{0} : since_heard;
+    since_decided = since_decided + passed;
+    run.monitor_in_reach = session_alive && !in_doubt && since_heard < run.node_timeout;
+    run.monitor_away = run.monitor_in_reach ? Millis{0} : in_doubt ? since_decided : since_heard;
 }
 
 // ---- deciding and stepping

@@ -58,6 +58,7 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     void consider_let_go();
     void report_if_news();
     void send_report();
+    [[nodiscard]] bool must_tell_promise() const;
     [[nodiscard]] Report report_now() const;
     [[nodiscard]] std::string doing() const;
     [[nodiscard]] std::string problem() const;
@@ -118,6 +119,9 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     /// Time since the monitor was last heard, without the time in which this process itself was kept from running:
     /// after a freeze what the monitor said meanwhile waits unread.
     Millis since_heard;
+    /// The monitor that answers decides nothing (R11): for what a node may do by itself it is away, since this time.
+    bool in_doubt = false;
+    Millis since_decided;
     Millis time_passed_at;
     /// The next look writes a WAL message for the lease (R8): one with each heartbeat.
     bool mark_due = false;
@@ -125,6 +129,9 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     Millis heartbeat;
     std::uint64_t seq = 0;
     std::optional<Report> sent;
+    /// In this session: the newest goal that came, and the promise that the monitor has acknowledged to have been told.
+    std::optional<Stamp> given;
+    std::optional<Stamp> told;
     bool report_due = false;
     /// Reports not acknowledged yet, oldest first; bounded.
     struct Sent {

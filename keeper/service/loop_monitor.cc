@@ -42,7 +42,12 @@ void Loop::Impl::heard() {
 
 void Loop::Impl::on_opened() {
     session_alive = false;
+    // What an earlier session brought and is not promised yet is not taken any more: the report that follows says what
+    // is promised, and a monitor that rebuilds its record relies on it (R11). Whatever still holds is sent again.
+    inbox.reset();
     sent.reset();
+    given.reset();
+    told.reset();
     recent.clear();
     send_report();
 }
@@ -67,13 +72,19 @@ void Loop::Impl::on_refused(const std::string& why) {
 
 void Loop::Impl::on_ack(const Ack& ack) {
     heard();
+    in_doubt = ack.in_doubt;
+    if (!in_doubt) since_decided = {};
+    run.monitor_in_reach = !in_doubt;
+    run.monitor_away = since_decided;
     last_loss.clear();
     if (ack.heartbeat > Millis{0}) heartbeat = ack.heartbeat;
     if (ack.node_timeout > Millis{0}) {
         run.node_timeout = ack.node_timeout;
         control.follow_node_timeout(ack.node_timeout);
     }
+    if (!ack.mark.life.empty()) run.heard = ack.mark;
     while (!recent.empty() && recent.front().report.seq <= ack.seq) {
+        told = recent.front().report.promised;
         acknowledged = std::move(recent.front().report);
         // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
         // by a disk that can't store it.
@@ -95,6 +106,9 @@ void Loop::Impl::on_goal(const Goal& goal) {
                     {{"epoch", goal.stamp.epoch}, {"term", goal.stamp.term}, {"version", goal.stamp.version}});
         return send_report();
     }
+    given = goal.stamp;
+    in_doubt = false;
+    since_decided = {};
     // Goals are levels: one that was not made durable yet means nothing any more, unless it is the newer one (R2).
     if (!inbox || inbox->incarnation != goal.incarnation || may_follow(inbox->stamp, goal.stamp)) inbox = goal;
     goal_bell.ring();
@@ -242,6 +256,13 @@ void Loop::Impl::report_if_news() {
     if (!sent || is_news(*sent, report_now())) send_report();
 }
 
+/// R11: the monitor knows the goals that it gives. Whatever else is promised it has to be told, until it has said that
+/// it heard so.
+bool Loop::Impl::must_tell_promise() const {
+    const Stamp& promised = promise().promised;
+    return !session_alive || (promised != given && promised != told);
+}
+
 void Loop::Impl::send_report() {
     report_due = false;
     if (!session_asked || session_incarnation != promise().incarnation) return;
@@ -250,6 +271,7 @@ void Loop::Impl::send_report() {
     recent.push_back({report, options.clock()});
     if (recent.size() > max_recent) recent.pop_front();
     sent = report;
+    if (must_tell_promise()) report.goal = promise().goal ? promise().goal : promise().before;
     link.send(report);
 }
 

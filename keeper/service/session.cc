@@ -54,6 +54,8 @@ Ack read_ack(const v1::Ack& from) {
     ack.heartbeat = Millis{from.heartbeat_ms()};
     ack.node_timeout = Millis{from.node_timeout_ms()};
     ack.lease = from.lease();
+    ack.mark = {MonitorId{from.mark().life()}, from.mark().commits()};
+    ack.in_doubt = ack.mark.life.empty();
     return ack;
 }
 

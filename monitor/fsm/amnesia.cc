@@ -150,7 +150,7 @@ void distrust_put_back_primary(World& world) {
     const Report* r = world.primary_live();
     if (!r || world.record.history.empty() || complete_end(*r).lsn.empty()) return;
     // A record that is older than the nodes has nothing to accuse them of (R11).
-    if (!world.memory.store_behind.empty() || !find_timeline(world.record, r->timeline)) return;
+    if (!world.record.doubt.empty() || !find_timeline(world.record, r->timeline)) return;
     if (!world.in_reach(world.record.primary) || !comparable(world, *r)) return;
     const std::string why = lost_wal(world, *r);
     if (why.empty()) return;

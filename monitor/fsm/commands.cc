@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/doubt.h"
 #include "monitor/fsm/settings.h"
 #include "monitor/fsm/switchover.h"
 #include "monitor/fsm/table.h"
@@ -231,9 +232,28 @@ std::optional<Verdict> change(World& world, const Command& c) {
     if (c.kind == "set-node") return set_node(world, c);
     if (c.kind == "disable-maintenance") return disable_maintenance(world, c);
     if (c.kind != "set-cluster") return std::nullopt;
+    const Settings before = world.record.settings;
     const Verdict v = set_cluster(world, c);
+    // Goals carry the settings, for a monitor that has lost its store (R11).
+    if (world.record.settings != before)
+        for (auto& [name, n] : world.record.nodes) n.goal.settings.clear();
     if (v.ok && !c.dry_run) world.log("setting_changed", {}, v.message);
     return v;
+}
+
+/// R11: the operator says that those who have not been heard will not be. In the same step the record is rebuilt.
+Verdict rebuild_record(World& world, const Command& c) {
+    if (world.record.doubt.empty())
+        return refused(
+            "there is nothing to rebuild: the record of the cluster is as new as what keepers have promised");
+    if (heard_for_rebuild(world) == 0)
+        return refused("no keeper has been heard yet that could say what it has promised");
+    const std::vector<NodeName> awaited = awaited_for_rebuild(world);
+    const std::string what =
+        "the record of the cluster" + (awaited.empty() ? "" : ", without what " + join(awaited) + " may know of it");
+    if (c.dry_run) return done("would rebuild " + what);
+    world.memory.rebuild_now = true;
+    return done("rebuilt " + what);
 }
 
 /// May this command go ahead of the operation under way?
@@ -246,7 +266,8 @@ bool overtakes(const World& world, const Command& c) {
 }
 
 Verdict carry_out(World& world, const Command& c) {
-    if (!world.memory.store_behind.empty()) return refused(world.memory.store_behind);
+    if (c.kind == "rebuild") return rebuild_record(world, c);
+    if (!world.record.doubt.empty()) return refused(doubt_text(world));
     const bool may_lack_node = c.kind == "set-cluster" || c.kind == "switchover" || c.kind == "failover";
     if (c.node.empty() && !may_lack_node) return refused("'" + c.kind + "' needs the name of a node");
     if (!c.node.empty() && !world.node(c.node)) return refused("no node is called '" + c.node.v + "'");

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "monitor/fsm/carried.h"
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/forward.h"
 #include "monitor/fsm/history.h"
@@ -20,9 +22,11 @@ Goal common_part(const World& world, const NodeRecord& n) {
     goal.node = n.name;
     goal.incarnation = n.incarnation;
     for (const auto& [name, peer] : world.record.nodes)
-        goal.peers.push_back({name, peer.incarnation, peer.host, peer.port});
+        goal.peers.push_back({name, peer.incarnation, peer.host, peer.port, peer.candidate_priority,
+                              peer.replication_quorum, peer.maintenance});
     goal.history = world.record.history;
     goal.system_id = world.record.system_id;
+    goal.put_back = n.put_back;
     return goal;
 }
 
@@ -240,17 +244,35 @@ NodeState primary_word(const ClusterRecord& record) {
     return record.rules.back().rule.nobody_may_follow() ? NodeState::wait_primary : NodeState::primary;
 }
 
+namespace {
+
+/// A goal that is being made has no digest and no settings yet (R11). The digest goes with whatever is new next, but
+/// the primary's state file says which rules are in force; the settings are cleared where they have changed.
+bool asks_the_same(const ClusterRecord& record, const Goal& goal, Goal& before) {
+    if (goal.role == Role::primary && before.digest.rules != record.rules) return false;
+    RecordDigest digest = std::exchange(before.digest, {});
+    std::vector<SettingValue> settings = std::exchange(before.settings, {});
+    const bool same = goal == before && !settings.empty();
+    before.digest = std::move(digest);
+    before.settings = std::move(settings);
+    return same;
+}
+
+}  // namespace
+
 void update_goals(World& world) {
     for (auto& [name, n] : world.record.nodes) {
         NodeView& v = world.memory.views[name];
         std::optional<Goal> goal = goal_for(world, n);
         const bool current = goal && goal->role == n.goal.role && n.goal.incarnation == n.incarnation;
-        if (goal && (*goal != n.goal || (current && n.goal.stamp.epoch != world.record.epoch) ||
-                     n.goal.stamp.term != world.record.term)) {
+        if (goal && (!asks_the_same(world.record, *goal, n.goal) ||
+                     (current && n.goal.stamp.epoch != world.record.epoch) || n.goal.stamp.term != world.record.term)) {
             goal->stamp = {world.record.epoch, world.record.term, Version{n.goal.stamp.version.v + 1},
                            world.record.monitor};
-            n.goal = *goal;
-            if (world.told(n)) world.record.lease_told = std::max(world.record.lease_told, n.goal.lease);
+            if (world.told(n)) world.record.lease_told = std::max(world.record.lease_told, goal->lease);
+            goal->settings = carried(world.record.settings);
+            goal->digest = digest_of(world.record);
+            n.goal = std::move(*goal);
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.
         }

@@ -2,9 +2,11 @@
 
 #include <stdexcept>
 
+#include "common/mutation.h"
 #include "monitor/fsm/commands.h"
 #include "monitor/fsm/cut_off.h"
 #include "monitor/fsm/detection.h"
+#include "monitor/fsm/doubt.h"
 #include "monitor/fsm/forming.h"
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/ingest.h"
@@ -50,6 +52,7 @@ void plan_wake_up(World& world) {
 Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : record_(std::move(record)) {
     record_.term = term;
     record_.monitor = std::move(monitor);
+    if (record_.mark.life.empty()) record_.mark.life = record_.monitor;
     memory_.started = memory_.first_came = memory_.last_came = now;
     memory_.phase_since = now;
     memory_.primary_end = record_.primary_end;
@@ -67,7 +70,7 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
 
 Output Heart::step(const Input& input, Millis now) {
     Output out;
-    const ClusterRecord before = record_;
+    ClusterRecord before = record_;
     World world{record_, memory_, now, out};
     std::visit(
         [&](const auto& in) {
@@ -79,7 +82,10 @@ Output Heart::step(const Input& input, Millis now) {
         },
         input);
     // R11: whoever is behind what a node has heard guesses nothing.
-    if (memory_.store_behind.empty()) {
+    const bool in_doubt = !record_.doubt.empty() && !broken(Mutation::r11);
+    const bool settled = in_doubt && settle_doubt(world);
+    if (settled) before = record_;
+    if (!in_doubt || settled) {
         decide(world);
         if (record_.permit && record_.permit != memory_.last_permit) {
             memory_.last_permit = record_.permit;
@@ -92,7 +98,8 @@ Output Heart::step(const Input& input, Millis now) {
     say_why_it_waits(world);
     plan_wake_up(world);
     check(before, record_);
-    out.persist = record_ != before || !out.log.empty();
+    out.persist = settled || record_ != before || !out.log.empty();
+    if (out.persist) ++record_.mark.commits;
     return out;
 }
 

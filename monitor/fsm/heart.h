@@ -39,7 +39,7 @@ struct ProbeAnswered {
     ProbeResult result;
 };
 /// A command of an operator. `kind`: switchover, failover, promotion, enable-maintenance, disable-maintenance,
-/// drop-node, set-node, set-cluster.
+/// drop-node, set-node, set-cluster, rebuild.
 struct Command {
     std::uint64_t id = 0;
     std::string kind;
@@ -145,6 +145,8 @@ struct NodeView {
     std::optional<Millis> starting_since;
     /// Number of its newest report of this boot.
     std::uint64_t seq = 0;
+    /// The goal that it has promised, as it told itself; unset when that is the record's (R11).
+    std::optional<Goal> promise;
     /// Its newest look at the primary, and when that was asked for and answered; the first look since the primary was
     /// last heard.
     std::optional<ProbeResult> probe;
@@ -161,8 +163,8 @@ struct NodeView {
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
                       (connected, boot, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
-                       not_streaming_since, starting_since, seq, probe, first_probe, probe_asked, probe_answered,
-                       reaches, peers_asked, promotion_failed, distrust))
+                       not_streaming_since, starting_since, seq, promise, probe, first_probe, probe_asked,
+                       probe_answered, reaches, peers_asked, promotion_failed, distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.
 struct Memory {
@@ -204,8 +206,9 @@ struct Memory {
     /// The last permit that was given, also when it is not the record's any more, and when, or first seen.
     std::optional<StartPermit> last_permit;
     Millis permitted_at;
-    /// How a node showed that this record is older than what it has promised; then nothing is decided (R11).
-    std::string store_behind;
+    /// The record was rebuilt in this monitor's life; the operator's word to do so without waiting any longer (R11).
+    bool rebuilt = false;
+    bool rebuild_now = false;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.
     std::string last_waiting;
     std::map<NodeName, std::string> last_refusals;
@@ -214,7 +217,7 @@ BOOST_DESCRIBE_STRUCT(Memory, (),
                       (started, first_came, last_came, views, last_probe, found_running, phase_since, triggered,
                        epoch_began, complete_since, members_fenced_since, primary_answered, primary_end, word_since,
                        chosen_at, further_ids, forward_since, forwards_given_up, recent_failovers, recent_restarts,
-                       last_permit, permitted_at, store_behind, last_waiting, last_refusals))
+                       last_permit, permitted_at, rebuilt, rebuild_now, last_waiting, last_refusals))
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {

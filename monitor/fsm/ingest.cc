@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "monitor/fsm/amnesia.h"
+#include "monitor/fsm/doubt.h"
 #include "monitor/fsm/history.h"
 
 namespace pgaf::fsm {
@@ -32,7 +33,8 @@ std::string refusal(const World& world, const Hello& hello) {
         return foreign_folder(record, hello.node, hello.system_id);
     for (const auto& [name, n] : record.nodes) {
         if (name == hello.node) continue;
-        if (n.host == hello.host && n.port == hello.port)
+        // A record that is behind may know the place by the name of a node that is gone.
+        if (n.host == hello.host && n.port == hello.port && record.doubt.empty())
             return "node " + name.v + " already uses " + hello.host + ":" + std::to_string(hello.port) + "; give " +
                    hello.node.v + " its own host and port";
         if (n.incarnation == hello.incarnation)
@@ -46,24 +48,6 @@ std::string refusal(const World& world, const Hello& hello) {
     if (!record.nodes.contains(hello.node) && record.nodes.size() >= nodes_at_most)
         return "cluster " + record.name.v + " has its limit of " + std::to_string(nodes_at_most) + " nodes";
     return {};
-}
-
-/// R11: the node has heard of more than the record knows, so the record is not the newest; empty when all is well.
-std::string promised_more(const ClusterRecord& record, const Report& r) {
-    const Stamp& p = r.promised;
-    const bool epoch = p.epoch > record.epoch;
-    const bool term = p.epoch == record.epoch && p.term > record.term;
-    const bool monitor =
-        p.epoch == record.epoch && p.term == record.term && !p.monitor.empty() && p.monitor != record.monitor;
-    if (!epoch && !term && !monitor) return {};
-    const auto said = [](Epoch e, Term t) {
-        return "epoch " + std::to_string(e.v) + ", monitor term " + std::to_string(t.v);
-    };
-    return "node " + r.node.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " +
-           record.name.v + " knows of " + said(record.epoch, record.term) + (monitor ? " by another monitor" : "") +
-           ": the store is older than the cluster, or another one. Nothing is decided and no goal is sent. Restore the "
-           "newest store; or, to set the cluster up"
-           " anew, stop all keepers, remove their state folders, and start the node with the newest data first";
 }
 
 /// A keeper that is turned away tries again every second: the event log hears of it once.
@@ -123,6 +107,7 @@ void ingest(World& world, const SessionOpened& input) {
     v.heard = world.now;
     v.closed.reset();
     v.report.reset();
+    v.promise.reset();
     v.sent.reset();
     v.probe.reset();
     v.distrust = n.put_back;
@@ -180,6 +165,18 @@ void learn(World& world, NodeRecord& n, const Report& r) {
     if (told) note_primary(world, n, r);
 }
 
+void forget_dropped(World& world, const NodeRecord& n) {
+    const NodeName name = n.name;
+    turn_away(world, name, world.view(name)->boot,
+              "node " + name.v + " was dropped from cluster " + world.record.name.v +
+                  "; to add it again, remove its state folder and restart the keeper");
+    std::vector<IncarnationId>& dropped = world.record.dropped;
+    dropped.push_back(n.incarnation);
+    if (dropped.size() > dropped_kept) dropped.erase(dropped.begin());
+    world.record.nodes.erase(name);
+    world.memory.views.erase(name);
+}
+
 }  // namespace
 
 void ingest(World& world, const ReportReceived& input) {
@@ -201,12 +198,14 @@ void ingest(World& world, const ReportReceived& input) {
         return turn_away(world, r.node, r.boot, foreign_folder(world.record, r.node, r.system_id));
     }
     v.heard = world.now;
-    // A keeper whose data folder is not this cluster's may have promised anything, to anybody.
-    const bool of_this_cluster =
-        !r.system_id.empty() && (world.record.system_id.empty() || r.system_id == world.record.system_id);
-    if (const std::string why = promised_more(world.record, r);
-        of_this_cluster && !why.empty() && world.memory.store_behind.empty()) {
-        world.memory.store_behind = why;
+    // Dropped by a record that this one does not remember.
+    if (r.goal && r.goal->role == Role::dropped && r.goal->incarnation == n.incarnation && !n.drop_wanted &&
+        world.record.doubt.empty())
+        return forget_dropped(world, n);
+    if (r.goal) v.promise = r.goal;
+    if (r.promised == n.goal.stamp) v.promise.reset();
+    if (const std::string why = ahead_of_record(world, n, r); !why.empty() && world.record.doubt.empty()) {
+        world.record.doubt = why;
         world.log("store_behind", r.node, why, {}, "R11");
     }
     if (!r.self_fenced.empty() && !(v.report && v.report->self_fenced == r.self_fenced))
@@ -215,6 +214,7 @@ void ingest(World& world, const ReportReceived& input) {
         world.log("replay_resumed", r.node, r.node.v + ": " + r.replay_resumed);
     v.distrust = amnesia(world.record, n, v, r);
     v.report = r;
+    v.report->goal.reset();
     if (r.status != PgStatus::starting)
         v.starting_since.reset();
     else if (!v.starting_since)
@@ -232,6 +232,7 @@ void ingest(World& world, const ReportReceived& input) {
     if (!r.rebuilt.empty() && std::exchange(n.said.rebuilt, r.rebuilt) != r.rebuilt)
         world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
+    if (!world.record.doubt.empty()) return;
     learn(world, n, r);
     if (world.told(n) && r.status == PgStatus::running && !r.in_recovery) note_streams(world, r);
     distrust_put_back_primary(world);

@@ -9,6 +9,7 @@
 
 #include "common/ids.h"
 #include "common/lsn.h"
+#include "common/model/digest.h"
 #include "common/model/goal.h"
 #include "common/model/report.h"
 #include "common/model/stamp.h"
@@ -45,6 +46,9 @@ BOOST_DESCRIBE_STRUCT(Settings, (),
                       (heartbeat_ms, node_timeout_ms, number_sync_standbys, boot_wait_ms, switchover_max_lag_bytes,
                        switchover_timeout_ms, failover_limit, lease_ms, keeper_timeout_ms, asynchronous,
                        maximum_lag_on_failover))
+
+/// Incarnations that were dropped, and are remembered.
+inline constexpr std::size_t dropped_kept = 64;
 
 /// Where a cluster stands as a whole.
 ///   forming    no primary has been told yet
@@ -154,14 +158,18 @@ struct ClusterRecord {
     /// Incarnations that were dropped, newest last, bounded: they are turned away.
     std::vector<IncarnationId> dropped;
 
+    /// This life of the record, and the commits it has seen; how far earlier lives had come that it was rebuilt from.
+    StoreMark mark;
+    std::vector<StoreMark> earlier;
+    /// Why this record may not be the newest that keepers have heard of (R11): then nothing is decided, and no goal is
+    /// sent. Empty when there is no doubt.
+    std::string doubt;
+
     friend bool operator==(const ClusterRecord&, const ClusterRecord&) = default;
 };
 
 }  // namespace pgaf::fsm
 
-namespace pgaf {
-BOOST_DESCRIBE_STRUCT(WalPosition, (), (timeline, lsn))
-}
 namespace pgaf::fsm {
 BOOST_DESCRIBE_STRUCT(HighWater, (), (promised, end, rebuilt))
 BOOST_DESCRIBE_STRUCT(NodeRecord, (),
@@ -173,5 +181,5 @@ BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, lease_told, primary_end, rules, last_rule, history, highest_timeline, floor,
                        highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
-                       checkpoint_request, operation, failovers, dropped))
+                       checkpoint_request, operation, failovers, dropped, mark, earlier, doubt))
 }  // namespace pgaf::fsm

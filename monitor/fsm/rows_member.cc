@@ -8,8 +8,6 @@
 namespace pgaf::fsm {
 namespace {
 
-constexpr std::size_t dropped_kept = 64;
-
 // ---- first-primary ----
 
 bool needs_first_primary(const World& world) {
@@ -20,7 +18,7 @@ void make_first_primary(World& world, const Row& row) {
     const NodeRecord* n = first_primary(world);
     const Report* r = world.live(n->name);
     ClusterRecord& record = world.record;
-    record.epoch = Epoch{1};
+    record.epoch = Epoch{record.epoch.v + 1};
     record.primary = n->name;
     record.primary_incarnation = n->incarnation;
     record.primary_epoch = record.epoch;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "monitor/fsm/choice.h"
+#include "monitor/fsm/doubt.h"
 #include "monitor/fsm/forming.h"
 #include "monitor/fsm/forward.h"
 #include "monitor/fsm/goals.h"
@@ -296,7 +297,7 @@ std::string waiting_for_standbys(const World& world) {
 
 std::string waiting_text(const World& world, bool counts_down) {
     const ClusterRecord& record = world.record;
-    if (!world.memory.store_behind.empty()) return world.memory.store_behind;
+    if (!record.doubt.empty()) return doubt_text(world);
     if (record.phase == Phase::forming) return waiting_to_form(world);
     if (record.phase == Phase::electing) return waiting_in_election(world, counts_down);
     if (const std::string trouble = trouble_with_primary(world); !trouble.empty()) {

@@ -28,6 +28,7 @@ Coordinator::Coordinator(World world, CoordinatorOptions options, MonitorId moni
 Coordinator::~Coordinator() = default;
 
 Result<void> Coordinator::start() {
+    const std::string doubt = world_.store.doubt();
     const auto term = world_.store.begin_term(monitor_);
     if (!term) return term.error();
     term_ = *term;
@@ -44,6 +45,7 @@ Result<void> Coordinator::start() {
     deciding_ = true;
     for (auto& [name, cluster] : clusters_) step(name, *cluster, fsm::Tick{});
     plan_wake_up();
+    if (!doubt.empty()) log_.warning("store_doubted", doubt);
     log_.info("term_began", "this monitor decides",
               {{"term", term_}, {"monitor", monitor_}, {"clusters", clusters_.size()}});
     return {};
@@ -67,8 +69,22 @@ void Coordinator::give_up(const std::string& why) {
 
 // ---- steps ----------------------------------------------------------------------------------------------------------
 
+/// R10: whoever has stood still for a while may have been replaced meanwhile. Before it takes in or says anything it
+/// looks whether it still leads. Ticks come often, so a look is never older than a few tenths of a second.
+bool Coordinator::leads() {
+    if (!deciding_) return false;
+    const Millis now = world_.boot_time();
+    if (now.v - led_at_.v < longest_sleep.v) return true;
+    if (const auto mine = world_.store.still_leads(); !mine) {
+        give_up(mine.error().message);
+        return false;
+    }
+    led_at_ = now;
+    return true;
+}
+
 void Coordinator::step(const ClusterName& name, Cluster& cluster, const fsm::Input& input) {
-    if (!deciding_) return;
+    if (!leads()) return;
     fsm::Output out;
     try {
         const Stopwatch watch;
@@ -97,6 +113,7 @@ bool Coordinator::make_durable(const ClusterName& name, Cluster& cluster, const 
         give_up(saved.error().message);
         return false;
     }
+    term_ = std::max(term_, cluster.heart.record().term);
     if (!saved->empty()) cluster.last_event = saved->back().seq;
     show(name, *saved);
     return true;
@@ -170,6 +187,7 @@ Result<Coordinator::Cluster*> Coordinator::cluster_for(const Hello& hello) {
     fsm::ClusterRecord record;
     record.name = hello.cluster;
     record.settings = options_.settings;
+    record.doubt = world_.store.doubt();
     auto cluster = std::make_unique<Cluster>(
         Cluster{fsm::Heart(std::move(record), term_, monitor_, world_.now()), 0, std::nullopt});
     return clusters_.emplace(hello.cluster, std::move(cluster)).first->second.get();
@@ -258,8 +276,9 @@ AckContent Coordinator::ack(SessionId id) const {
     content.heartbeat_ms = record.settings.heartbeat_ms;
     content.node_timeout_ms = record.settings.node_timeout_ms;
     const auto node = record.nodes.find(session->second.node);
-    content.lease = node != record.nodes.end() && record.primary == node->first &&
+    content.lease = record.doubt.empty() && node != record.nodes.end() && record.primary == node->first &&
                     record.primary_incarnation == node->second.incarnation;
+    if (record.doubt.empty()) content.mark = record.mark;
     if (record.history.empty()) return content;
     for (const auto& [name, view] : heart.views()) {
         // A node on an older timeline may have diverged, and then needs WAL from before the fork, wherever its own

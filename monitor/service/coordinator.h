@@ -45,6 +45,8 @@ struct AckContent {
     bool lease = false;
     /// Where the flushed WAL of the nodes on the newest timeline ends.
     std::vector<std::pair<NodeName, Lsn>> positions;
+    /// How far the durable record has come; without a life while that is in doubt (R11).
+    StoreMark mark;
 };
 
 struct CoordinatorOptions {
@@ -68,6 +70,8 @@ class Coordinator {
         std::function<void(Millis)> wake_at;
         /// The process has to end, because of this: nothing is decided or sent any more.
         std::function<void(const std::string&)> fatal;
+        /// Runs on while this process is kept from running, other than now().
+        std::function<Millis()> boot_time = monitor::boot_time;
     };
     Coordinator(World world, CoordinatorOptions options, MonitorId monitor);
     ~Coordinator();
@@ -116,6 +120,7 @@ class Coordinator {
 
     Result<Cluster*> cluster_for(const Hello& hello);
     void step(const ClusterName& name, Cluster& cluster, const fsm::Input& input);
+    bool leads();
     bool make_durable(const ClusterName& name, Cluster& cluster, const fsm::Output& out);
     void send(const ClusterName& name, const fsm::Output& out);
     void show(const ClusterName& name, const std::vector<Event>& events);
@@ -130,6 +135,8 @@ class Coordinator {
     MonitorId monitor_;
     Term term_;
     bool deciding_ = false;
+    /// When the store was last seen to be led by this process.
+    Millis led_at_;
     std::map<ClusterName, std::unique_ptr<Cluster>> clusters_;
     std::map<SessionId, Session> sessions_;
     std::map<std::pair<ClusterName, NodeName>, SessionId> session_of_;

@@ -152,6 +152,8 @@ void KeeperSession::take_report(const v1::Report& message) {
     if (!report) return refuse(StatusCode::INVALID_ARGUMENT, report.error().message);
     const auto taken = coordinator_.report(*session_, *report);
     if (!taken) return refuse(StatusCode::INVALID_ARGUMENT, taken.error().message);
+    // Its silence counts too (R8): one that no longer leads acknowledges nothing.
+    if (!coordinator_.deciding()) return;
     ack_ = report->seq;
     pump();
 }
@@ -215,6 +217,10 @@ void KeeperSession::fill_ack() {
     to.set_heartbeat_ms(content.heartbeat_ms);
     to.set_node_timeout_ms(content.node_timeout_ms);
     to.set_lease(content.lease);
+    if (!content.mark.life.empty()) {
+        to.mutable_mark()->set_life(content.mark.life.v);
+        to.mutable_mark()->set_commits(content.mark.commits);
+    }
     for (const auto& [node, lsn] : content.positions) {
         auto& position = *to.add_positions();
         position.set_node(node.v);

@@ -19,9 +19,13 @@ struct Kind {
     std::string_view word;
     bool needs_node;
 };
-constexpr std::array kinds{Kind{"switchover", false},         Kind{"failover", false},
-                           Kind{"promotion", true},           Kind{"enable-maintenance", true},
-                           Kind{"disable-maintenance", true}, Kind{"drop-node", true}};
+constexpr std::array kinds{Kind{"switchover", false},
+                           Kind{"failover", false},
+                           Kind{"promotion", true},
+                           Kind{"enable-maintenance", true},
+                           Kind{"disable-maintenance", true},
+                           Kind{"drop-node", true},
+                           Kind{"rebuild", false}};
 
 Status invalid(const std::string& why) {
     return {StatusCode::INVALID_ARGUMENT, wire::wire_text(why)};

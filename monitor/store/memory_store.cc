@@ -6,6 +6,8 @@ namespace pgaf::monitor {
 
 Result<Term> MemoryStore::begin_term(const MonitorId&) {
     ++term_.v;
+    for (auto& [name, record] : records_)
+        if (record.doubt.empty()) record.doubt = doubt_;
     return term_;
 }
 
@@ -18,7 +20,10 @@ Result<std::vector<fsm::ClusterRecord>> MemoryStore::load() {
 Result<std::vector<Event>> MemoryStore::save(const fsm::ClusterRecord& record, const std::vector<fsm::LogEntry>& log,
                                              std::int64_t unix_ms) {
     if (!failure_.empty()) return error(failure_);
+    if (!overtaken_.empty()) return error(overtaken_);
     records_[record.name] = record;
+    term_ = std::max(term_, record.term);
+    if (record.doubt.empty()) doubt_.clear();
     auto& kept = events_[record.name];
     std::vector<Event> added;
     for (const auto& entry : log) added.push_back({++last_seq_, unix_ms, record.name, entry});

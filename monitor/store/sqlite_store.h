@@ -1,5 +1,6 @@
-// The embedded store: one SQLite file (WAL mode, synchronous FULL, so a commit survives a power loss), and beside it a
-// lock file, so that two monitors never decide over one store.
+// The embedded store: one SQLite file (WAL mode, synchronous FULL, so a commit survives a power loss), beside it a lock
+// file, so that two monitors never decide over one store, and the file that tells when the store was put back or lost
+// (life_file.h).
 #pragma once
 
 #include <memory>

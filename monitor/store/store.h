@@ -42,11 +42,19 @@ class Store {
     /// The term of a monitor process that begins to decide, durable on return: one more than any before. From now on
     /// save() succeeds only while this term is the store's newest (R10).
     virtual Result<Term> begin_term(const MonitorId& monitor) = 0;
+    /// An error: another process has begun a later term, or another store lies in this one's place (R10). Cheap:
+    /// nothing is written, and nothing read from the disk.
+    virtual Result<void> still_leads() = 0;
+    /// Why what load() gives may not be the newest (R11); empty when there is no doubt. Known before begin_term(),
+    /// which makes the doubt durable: from then on it is in the records. Later it holds for clusters that have no
+    /// record yet, until a record without doubt is saved.
+    [[nodiscard]] virtual const std::string& doubt() const = 0;
 
     virtual Result<std::vector<fsm::ClusterRecord>> load() = 0;
 
-    /// Replaces the cluster's record and appends events in one transaction, durable on return (R1). Returns the events
-    /// as stored. After an error nobody can say what is on the disk: open the store again before deciding anything.
+    /// Replaces the cluster's record, whose term may be higher than the process's (then that is its term), and appends
+    /// events in one transaction, durable on return (R1). Returns the events as stored. After an error nobody can say
+    /// what is on the disk: open the store again before deciding anything.
     virtual Result<std::vector<Event>> save(const fsm::ClusterRecord& record, const std::vector<fsm::LogEntry>& log,
                                             std::int64_t unix_ms) = 0;
 

@@ -51,6 +51,7 @@ struct SentReport {
     /// By the machine's clock.
     Millis boot_at;
     std::string self_fenced;
+    Stamp promised;
 };
 
 /// The way to the monitor (keeper/service/session).
@@ -136,6 +137,8 @@ struct Keeper {
     bool changing_folder = false;
     bool let_go = false;
     Micros since_heard = 0;
+    bool in_doubt = false;
+    Micros since_decided = 0;
     Micros time_passed_at = 0;
     Micros heartbeat = 500 * ms;
     bool second_half = false;
@@ -144,6 +147,8 @@ struct Keeper {
     bool report_due = false;
     std::deque<SentReport> recent;
     std::optional<SentReport> acknowledged;
+    std::optional<Stamp> given;
+    std::optional<Stamp> told;
     SessionEnd session;
     /// The monitor turns it away.
     bool refused = false;

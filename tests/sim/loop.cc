@@ -270,9 +270,10 @@ void pass_time(World& w, NodeIx node) {
     k.time_passed_at = w.now;
     k.run.lease.now = boot_time(w, node);
     k.since_heard += passed;
+    k.since_decided += passed;
     const Millis since{k.since_heard / ms};
-    k.run.monitor_in_reach = k.session_alive && since < k.run.node_timeout;
-    k.run.monitor_away = k.run.monitor_in_reach ? Millis{0} : since;
+    k.run.monitor_in_reach = k.session_alive && !k.in_doubt && since < k.run.node_timeout;
+    k.run.monitor_away = k.run.monitor_in_reach ? Millis{0} : k.in_doubt ? Millis{k.since_decided / ms} : since;
 }
 
 // ---- deciding and stepping ------------------------------------------------------------------------------------------

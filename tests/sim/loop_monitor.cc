@@ -55,13 +55,19 @@ Micros silence_limit(const Keeper& k) {
 void on_ack(World& w, NodeIx node, const AckMessage& ack) {
     heard(w, node);
     Keeper& k = w.keepers[node].edit();
+    k.in_doubt = ack.mark.life.empty();
+    if (!k.in_doubt) k.since_decided = 0;
+    k.run.monitor_in_reach = !k.in_doubt;
+    k.run.monitor_away = Millis{k.since_decided / ms};
     if (ack.heartbeat_ms > 0) k.heartbeat = static_cast<Micros>(ack.heartbeat_ms) * ms;
     if (ack.node_timeout_ms > 0) k.run.node_timeout = Millis{ack.node_timeout_ms};
+    if (!ack.mark.life.empty()) k.run.heard = ack.mark;
     while (!k.recent.empty() && k.recent.front().seq <= ack.seq) {
         if (k.recent.front().end) k.end_heard = k.recent.front().at;
         if (ack.lease) k.answered_for = std::max(k.answered_for, k.recent.front().at);
         if (ack.lease)
             k.run.lease.answered = std::max(k.run.lease.answered.value_or(Millis{}), k.recent.front().boot_at);
+        k.told = k.recent.front().promised;
         k.acknowledged = std::move(k.recent.front());
         k.recent.pop_front();
     }
@@ -133,7 +139,11 @@ void on_connect(World& w, NodeIx node, std::uint32_t boot) {
     send_up(w, k.session.id, hello);
     w.after(silence_limit(k), silence_limit(k), {Ev::silence, node, k.session.id});
     k.session_alive = false;
+    k.inbox.reset();
+    k.taking_goals = k.taking.has_value();
     k.sent.reset();
+    k.given.reset();
+    k.told.reset();
     k.recent.clear();
     send_report(w, node);
 }
@@ -194,6 +204,9 @@ void on_goal(World& w, NodeIx node, const Goal& goal) {
         w.say(node, [&] { return "refuses a goal: " + verdict.why; });
         return send_report(w, node);
     }
+    k.given = goal.stamp;
+    k.in_doubt = false;
+    k.since_decided = 0;
     if (!k.inbox || k.inbox->incarnation != goal.incarnation || may_follow(k.inbox->stamp, goal.stamp)) k.inbox = goal;
     if (!std::exchange(k.taking_goals, true)) take_inbox(w, node);
 }
@@ -261,9 +274,11 @@ void send_report(World& w, NodeIx node) {
     const bool whole = report.status == PgStatus::stopped ? !report.complete.empty()
                                                           : report.in_recovery && report.replayed >= report.end;
     k.recent.push_back({report.seq, report.leaving, report.incarnation, report.status, w.now, whole, boot_time(w, node),
-                        report.self_fenced});
+                        report.self_fenced, report.promised});
     if (k.recent.size() > max_recent) k.recent.pop_front();
     k.sent = report;
+    if (!k.session_alive || (report.promised != k.given && report.promised != k.told))
+        report.goal = k.promise.goal ? k.promise.goal : k.promise.before;
     send_up(w, k.session.id, std::move(report));
 }
 

@@ -91,6 +91,7 @@ void heart_step(World& w, const fsm::Input& input) {
         static const fsm::ClusterRecord nothing;
         check_decided(w, m.store.record ? *m.store.record : nothing, m.heart->record());
         m.store.record = m.heart->record();
+        m.store.term = std::max(m.store.term, m.store.record->term);
         if (m.dies_at_decision == 2) return kill_monitor(w, true);
     }
     const Micros wanted = out.wake_at ? when_it_is(w, w.monitor_place(), Millis{out.wake_at->v + m.left_out / ms})
@@ -145,9 +146,10 @@ void acknowledge(World& w, std::uint32_t id, std::uint64_t seq) {
     const fsm::ClusterRecord& record = w.monitor->heart->record();
     const NodeIx node = w.network->find(id) ? w.network->find(id)->node : nobody;
     const auto known = record.nodes.find(node == nobody ? NodeName{} : name_of(node));
-    const bool primary = known != record.nodes.end() && record.primary == known->first &&
+    const bool primary = record.doubt.empty() && known != record.nodes.end() && record.primary == known->first &&
                          record.primary_incarnation == known->second.incarnation;
-    send_down(w, id, AckMessage{seq, record.settings.heartbeat_ms, record.settings.node_timeout_ms, primary});
+    const StoreMark mark = record.doubt.empty() ? record.mark : StoreMark{};
+    send_down(w, id, AckMessage{seq, record.settings.heartbeat_ms, record.settings.node_timeout_ms, primary, mark});
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct AckMessage {
     std::uint32_t heartbeat_ms = 0;
     std::uint32_t node_timeout_ms = 0;
     bool lease = false;
+    StoreMark mark;
 };
 struct Refusal {
     std::string why;

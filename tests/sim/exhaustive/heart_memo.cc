@@ -29,14 +29,14 @@ constexpr bool described_with =
     boost::mp11::mp_size<boost::describe::describe_members<T, boost::describe::mod_any_access>>::value == members;
 [[maybe_unused]] void names_all_members(const fsm::NodeView& view, const fsm::Memory& memory, const keeper::Run& run) {
     [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
-                                  a20, a21, a22, a23] = view;
-    static_assert(described_with<fsm::NodeView, 23>);
+                                  a20, a21, a22, a23, a24] = view;
+    static_assert(described_with<fsm::NodeView, 24>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
-                                  b20, b21, b22, b23, b24, b25] = memory;
-    static_assert(described_with<fsm::Memory, 25>);
+                                  b20, b21, b22, b23, b24, b25, b26] = memory;
+    static_assert(described_with<fsm::Memory, 26>);
     [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
-                                  c20, c21, c22, c23, c24, c25, c26, c27] = run;
-    static_assert(described_with<keeper::Run, 27>);
+                                  c20, c21, c22, c23, c24, c25, c26, c27, c28] = run;
+    static_assert(described_with<keeper::Run, 28>);
 }
 
 /// How many node timeouts a time of this kind can matter.
@@ -100,14 +100,19 @@ void calm(Monitor& monitor) {
     if (!r.reason.empty()) r.reason = "a reason";
     for (auto& [name, n] : r.nodes) {
         n.said.rebuilt.clear();
-        if (!n.put_back.empty()) n.put_back = "forgot";
+        if (!n.put_back.empty()) n.put_back = n.goal.put_back = "forgot";
+        RecordDigest rules;
+        if (n.goal.role == Role::primary) rules.rules = std::move(n.goal.digest.rules);
+        n.goal.digest = std::move(rules);
     }
+    // No store is lost here, so nobody needs to know how far it had come (R11).
+    r.mark.commits = 0;
     for (auto& [name, v] : m.views) calm(v);
     calm_order(m.views);
     m.last_probe = 0;
     m.last_waiting.clear();
     m.last_refusals.clear();
-    if (!m.store_behind.empty()) m.store_behind = "behind";
+    if (!r.doubt.empty()) r.doubt = "behind";
     m.recent_failovers.clear();
     m.triggered = m.epoch_began = heart_now;
     cap(m.started, 1);
@@ -220,7 +225,12 @@ const HeartMove& HeartMemo::know(Pools& pools, const Fingerprint& question, std:
     };
     move.decides = said(before.record) != said(after.record);
     if (broken(Mutation::r1)) after.stored = out.persist ? before.record : before.stored;
-    for (const Goal& goal : out.goals) move.goals.emplace_back(node_of(goal.node), pools.goals.put(goal));
+    for (Goal goal : out.goals) {
+        goal.digest = {};
+        goal.settings.clear();
+        if (!goal.put_back.empty()) goal.put_back = "forgot";
+        move.goals.emplace_back(node_of(goal.node), pools.goals.put(std::move(goal)));
+    }
     move.probes = out.probes;
     for (const fsm::TurnAway& away : out.turned_away) move.turned_away.push_back(node_of(away.node));
     move.after = pools.monitors.put(std::move(after));

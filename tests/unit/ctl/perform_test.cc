@@ -78,6 +78,7 @@ TEST_CASE("Each command becomes its request") {
           "Perform cluster: \"default\" kind: \"drop-node\" node: \"node3\" force: true");
     CHECK(request({"--dry-run", "drop", "node", "node3"}) ==
           "Perform cluster: \"default\" kind: \"drop-node\" node: \"node3\" dry_run: true");
+    CHECK(request({"perform", "rebuild", "--yes"}) == "Perform cluster: \"default\" kind: \"rebuild\"");
     // A node may be called like a command.
     CHECK(request({"drop", "node", "drop", "--yes"}) ==
           "Perform cluster: \"default\" kind: \"drop-node\" node: \"drop\"");
@@ -109,8 +110,9 @@ TEST_CASE("Usage errors end in 2 and ask nothing of the monitor") {
 
 TEST_CASE("Without a terminal, what must be confirmed needs --yes") {
     const FakeMonitor monitor;
-    for (const std::vector<std::string>& args :
-         {std::vector<std::string>{"drop", "node", "node3"}, {"perform", "failover", "--allow-data-loss"}}) {
+    for (const std::vector<std::string>& args : {std::vector<std::string>{"drop", "node", "node3"},
+                                                 {"perform", "failover", "--allow-data-loss"},
+                                                 {"perform", "rebuild"}}) {
         const auto ran = Run{monitor.address()}(args);
         CHECK(ran.code == 5);
         CHECK_THAT(ran.err, Contains("--yes"));

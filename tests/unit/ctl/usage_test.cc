@@ -27,7 +27,7 @@ TEST_CASE("A command that does not exist, or is missing, is answered with those 
 
     CHECK(usage_error({"perform"}) ==
           "pgafctl: a command is missing after 'pgafctl perform'; "
-          "there are: switchover, failover, promotion\n"
+          "there are: switchover, failover, promotion, rebuild\n"
           "Try: pgafctl perform --help\n");
     CHECK(usage_error({"get", "node", "colour"}) ==
           "pgafctl: there is no 'colour' after 'pgafctl get node'; there are: candidate-priority, replication-quorum\n"

@@ -10,6 +10,7 @@ namespace {
 /// News for the monitor; positions of a running server wait for the heartbeat.
 Report without_positions(Report r) {
     r.seq = 0;
+    r.heard = {};
     if (!r.fenced && r.status == PgStatus::running) r.end = r.replayed = r.complete = {};
     r.receiver.last_message_age = {};
     for (WalsenderView& w : r.standbys) w.flushed = w.replayed = {};
@@ -36,6 +37,7 @@ void Lab::receive_goals(Node& n) {
         }
         n.state.promised = goal.stamp;
         n.state.goal = goal;
+        n.state.before.reset();
         if (goal.role == Role::primary) n.state.rule_promised = std::max(n.state.rule_promised, goal.rule.id);
         n.goal_received = true;
     }
@@ -257,6 +259,10 @@ Report Lab::report_of(Node& n) {
     r.incarnation = n.state.incarnation;
     r.boot = n.boot;
     r.promised = n.state.promised;
+    if (const auto& goal = n.state.goal ? n.state.goal : n.state.before) {
+        r.heard = goal->digest.mark;
+        if (n.heard.life == r.heard.life && n.heard.commits > r.heard.commits) r.heard = n.heard;
+    }
     r.status = n.running          ? n.stuck ? PgStatus::stuck : PgStatus::running
                : n.folder.present ? PgStatus::stopped
                                   : PgStatus::absent;
@@ -314,6 +320,7 @@ void Lab::report(Node& n) {
     Report r = report_of(n);
     n.said = r;
     r.seq = ++n.seq;
+    if (!std::exchange(n.told, true)) r.goal = n.state.goal ? n.state.goal : n.state.before;
     n.outbox.push_back(r);
     if (!slow_reports) deliver(n);
 }

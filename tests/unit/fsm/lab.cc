@@ -11,14 +11,29 @@ constexpr int settle_rounds_at_most = 300;
 }  // namespace
 
 Lab::Lab(fsm::Settings settings) : settings_(settings) {
-    stored.name = ClusterName{"test"};
-    stored.settings = settings;
+    stored = new_record();
+}
+
+ClusterRecord Lab::new_record() const {
+    ClusterRecord record;
+    record.name = ClusterName{"test"};
+    record.settings = settings_;
+    return record;
+}
+
+void Lab::replace_store(const ClusterRecord& record, Term term, const std::string& doubt) {
+    stop_monitor();
+    stored = record;
+    stored.doubt = doubt;
+    term_ = term.v;
+    watch.epoch = record.epoch;
+    start_monitor();
 }
 
 void Lab::start_monitor() {
     if (heart) stop_monitor();
     ++term_;
-    heart.emplace(stored, Term{term_}, MonitorId{"m" + std::to_string(term_)}, now);
+    heart.emplace(stored, Term{term_}, MonitorId{"m" + std::to_string(++monitors_)}, now);
     wake_ = now;
 }
 
@@ -40,6 +55,7 @@ void Lab::step(const fsm::Input& input) {
     const bool changed = heart->record() != stored;
     if (changed && !out.persist) violation("R1: the record changed and is not to be stored");
     if (out.persist) stored = heart->record();
+    term_ = std::max(term_, stored.term.v);
     watch_output(out);
     if (on_output) on_output(out);
     route(out);
@@ -77,6 +93,7 @@ std::vector<fsm::Reply> Lab::command(fsm::Command c) {
 void Lab::connect(Node& n) {
     if (!n.keeper || n.session || n.held || !n.turned_away.empty() || !reaches_monitor(n)) return;
     n.session = true;
+    n.told = false;
     n.inbox.clear();
     n.outbox.clear();
     Hello hello;
@@ -113,6 +130,7 @@ void Lab::deliver(Node& n) {
         n.outbox.pop_front();
         step(fsm::ReportReceived{r});
         n.answered = now;
+        if (heart && heart->record().doubt.empty() && n.session) n.heard = heart->record().mark;
         if (slow_reports) return;
     }
 }

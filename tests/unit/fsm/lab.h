@@ -40,6 +40,8 @@ struct StateFile {
     Stamp promised;
     std::optional<Goal> goal;
     RuleId rule_promised;
+    /// The last goal of the incarnation before (R11).
+    std::optional<Goal> before;
 };
 
 struct Node {
@@ -70,6 +72,9 @@ struct Node {
     std::deque<Goal> inbox;
     std::deque<Report> outbox;
     std::optional<Report> said;
+    /// The monitor has been told in this session what is promised.
+    bool told = false;
+    StoreMark heard;
     Millis next_heartbeat;
     bool goal_received = false;
     /// When the newest report was made that the monitor has answered, and when all members last confirmed what was
@@ -167,6 +172,10 @@ class Lab {
     // ---- lab.cc: the monitor ----
     void start_monitor();
     void stop_monitor();
+    /// The store as it was, or an empty one. `doubt`: what the file beside it shows; empty when that went with it.
+    void replace_store(const ClusterRecord& record, Term term, const std::string& doubt);
+    [[nodiscard]] ClusterRecord new_record() const;
+    [[nodiscard]] Term term() const { return Term{term_}; }
     std::vector<fsm::Reply> command(fsm::Command c);
     void step(const fsm::Input& input);
     void connect(Node& n);
@@ -263,6 +272,7 @@ class Lab {
     std::optional<Millis> wake_;
     std::uint64_t last_record_ = 0;
     std::uint64_t term_ = 0;
+    std::uint64_t monitors_ = 0;
 };
 
 }  // namespace pgaf::lab

@@ -30,9 +30,23 @@ std::string history_text(const std::vector<HistoryEntry>& history) {
     return text.empty() ? "none" : text;
 }
 
+namespace {
+
+/// It says anew only what the state file keeps for a rebuild (R11).
+bool only_carries(Goal goal, const Goal& before) {
+    if (goal.stamp.version == before.stamp.version) return false;
+    goal.stamp.version = before.stamp.version;
+    goal.digest = before.digest;
+    goal.settings = before.settings;
+    return goal == before;
+}
+
+}  // namespace
+
 std::string Printer::goal_text(const Goal& goal, const ClusterRecord& record) {
     const Goal before = last_[goal.node];
     last_[goal.node] = goal;
+    if (only_carries(goal, before)) return {};
     std::string text = "-> " + goal.node.v + ": " + std::string(word(goal.role));
     switch (goal.role) {
         case Role::primary:
@@ -70,7 +84,10 @@ std::vector<std::string> Printer::lines(const fsm::Output& out, const ClusterRec
                       (entry.rule.empty() ? "" : "  (" + entry.rule + ")"));
         if (!entry.evidence.empty()) all.push_back("     because " + entry.evidence);
     }
-    for (const Goal& goal : out.goals) all.push_back(goal_text(goal, record));
+    for (const Goal& goal : out.goals) {
+        std::string text = goal_text(goal, record);
+        if (!text.empty()) all.push_back(std::move(text));
+    }
     // Looks are repeated each heartbeat as long as nothing comes of them.
     if (!out.log.empty() || !out.goals.empty()) looking_.clear();
     for (const fsm::ProbeRequest& probe : out.probes)

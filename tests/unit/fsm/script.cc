@@ -170,8 +170,14 @@ bool Script::cluster_command(const Words& words) {
     } else if (verb == "add") {
         Node& n = lab_->add(NodeName{words.at(1)}, static_cast<std::uint32_t>(number(option(words, "priority", "50"))),
                             option(words, "quorum", "yes") == "yes", SystemId{option(words, "system", "")});
-        if (const std::string epoch = option(words, "promised", ""); !epoch.empty())
+        if (const std::string epoch = option(words, "promised", ""); !epoch.empty()) {
             n.state.promised = Stamp{Epoch{number(epoch)}, Term{9}, Version{5}, MonitorId{"another"}};
+            Goal goal;
+            goal.stamp = n.state.promised;
+            goal.incarnation = IncarnationId{"another"};
+            goal.system_id = SystemId{"9"};
+            n.state.goal = goal;
+        }
     } else if (verb == "show")
         show(words);
     else if (verb == "command")

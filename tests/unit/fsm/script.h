@@ -62,7 +62,9 @@ class Script {
     Millis began_;
     std::map<NodeName, Node> snapshots_;
     std::map<NodeName, Report> kept_reports_;
+    std::map<NodeName, Goal> kept_goals_;
     std::optional<ClusterRecord> backup_;
+    Term backup_term_;
     std::map<NodeName, std::vector<std::uint64_t>> written_;
     std::uint64_t commands_ = 0;
 };

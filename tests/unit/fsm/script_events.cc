@@ -114,7 +114,15 @@ bool Script::report_command(const Words& words) {
     const std::string& verb = words.front();
     if (verb == "keep")
         kept_reports_[NodeName{words.at(1)}] = lab_->report_of(node(words[1]));
-    else if (verb == "half-promoted")
+    else if (verb == "keep-goal")
+        kept_goals_[NodeName{words.at(1)}] = node(words[1]).inbox.back();
+    else if (verb == "late-goal") {
+        Node& n = node(words.at(1));
+        const std::deque<Goal> waiting = std::exchange(n.inbox, {kept_goals_.at(n.name)});
+        n.told = false;
+        lab_->obey(n);
+        n.inbox.insert(n.inbox.begin(), waiting.begin(), waiting.end());
+    } else if (verb == "half-promoted")
         node(words.at(1)).histories.insert(Timeline{static_cast<std::uint32_t>(std::stoul(words.at(2)))});
     else if (verb == "copy") {
         // A machine is cloned, with everything on its disk.
@@ -153,13 +161,16 @@ bool Script::monitor_command(const Words& words) {
         lab_->start_monitor();
     else if (verb == "stop-monitor")
         lab_->stop_monitor();
-    else if (verb == "backup-store")
+    else if (verb == "backup-store") {
         backup_ = lab_->stored;
-    else if (verb == "restore-store") {
-        lab_->stop_monitor();
-        lab_->stored = backup_.value();
-        lab_->watch.epoch = backup_->epoch;
-        lab_->start_monitor();
+        backup_term_ = lab_->term();
+    } else if (verb == "restore-store" || verb == "lose-store") {
+        const bool lost = verb == "lose-store";
+        const bool unnoticed = words.size() > 1 && words[1] == "unnoticed";
+        const char* doubt = lost ? "the store is empty, and there was another one before"
+                                 : "the store is older than the file beside it";
+        lab_->replace_store(lost ? lab_->new_record() : backup_.value(), lost ? Term{} : backup_term_,
+                            unnoticed ? "" : doubt);
     } else
         return false;
     return true;

@@ -26,8 +26,12 @@ Node& Lab::add(const NodeName& name, std::uint32_t priority, bool quorum, const 
 
 void Lab::new_incarnation(Node& n) {
     // The epoch that was promised stays, over incarnations too, as long as the state file does (R2).
-    n.state = StateFile{
-        IncarnationId{n.name.v + std::to_string(++n.incarnations)}, Stamp{n.state.promised.epoch, {}, {}, {}}, {}, {}};
+    const std::optional<Goal> before = n.state.goal ? n.state.goal : n.state.before;
+    n.state = StateFile{IncarnationId{n.name.v + std::to_string(++n.incarnations)},
+                        Stamp{n.state.promised.epoch, {}, {}, {}},
+                        {},
+                        {},
+                        before};
     n.goal_received = false;
 }
 

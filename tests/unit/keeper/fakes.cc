@@ -134,7 +134,8 @@ void FakeLink::send(const Report& report) {
     reports.push_back(report);
     if (!acknowledges) return;
     Ack ack{report.seq, {{NodeName{"node1"}, Lsn{0x9000}}}, heartbeat, node_timeout};
-    ack.lease = carries_lease;
+    ack.lease = carries_lease && !in_doubt;
+    ack.in_doubt = in_doubt;
     to.ack(ack);
 }
 

@@ -94,6 +94,7 @@ class FakeLink : public Link {
     bool acknowledges = true;
     /// The monitor names this node as the primary.
     bool carries_lease = true;
+    bool in_doubt = false;
     Millis heartbeat{50};
     Millis node_timeout{250};
     std::vector<Hello> hellos;

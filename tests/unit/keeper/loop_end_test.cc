@@ -137,4 +137,53 @@ TEST_CASE("a session that is lost and opened again begins with a report") {
     CHECK(bench.loop->view().run.monitor_refuses);
 }
 
+TEST_CASE("what is promised is told when a session begins, until it was heard, and how far the record had come (R11)") {
+    Bench bench(Millis{60'000});
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    Goal goal = bench.goal(Role::standby);
+    goal.digest.mark = {MonitorId{"m"}, 7};
+    bench.say(goal);
+    REQUIRE(bench.until([&] { return bench.link.last().promised == goal.stamp; }));
+    bench.pass(50);
+    // The monitor gave it in this session.
+    CHECK_FALSE(bench.link.last().goal);
+    CHECK(bench.link.last().heard == StoreMark{MonitorId{"m"}, 7});
+    bench.link.to.ack({1, {}, Millis{0}, Millis{0}, {MonitorId{"m"}, 9}});
+
+    bench.link.acknowledges = false;
+    bench.link.to.lost("gone");
+    bench.link.to.opened();
+    CHECK(bench.link.last().goal == goal);
+    CHECK(bench.link.last().heard == StoreMark{MonitorId{"m"}, 9});
+    bench.control.exit_now();
+    REQUIRE(bench.until([&] { return bench.link.last().exits == 1; }));
+    CHECK(bench.link.last().goal == goal);  // it has not said that it heard so
+    bench.link.to.ack({bench.link.last().seq, {}, Millis{0}, Millis{0}, {}});
+    const std::size_t before = bench.link.reports.size();
+    REQUIRE(bench.until([&] { return bench.link.reports.size() > before; }));
+    CHECK_FALSE(bench.link.last().goal);
+}
+
+TEST_CASE("a new data folder keeps what the one before had promised, as a witness only (R11)") {
+    Promise promise;
+    promise.incarnation = IncarnationId{"a"};
+    Goal goal;
+    goal.stamp = {Epoch{3}, Term{2}, Version{4}, MonitorId{"m"}};
+    goal.incarnation = promise.incarnation;
+    goal.digest.mark = {MonitorId{"m"}, 8};
+    promise = accept(promise, goal);
+    Promise next = new_incarnation(promise, IncarnationId{"b"});
+    CHECK_FALSE(next.goal);
+    CHECK(next.before == goal);
+    CHECK(next.promised == Stamp{Epoch{3}, {}, {}, {}});
+    CHECK(make_report(next, Run{}, Facts{}, {}, {}).heard == goal.digest.mark);
+    // One after the other: it is the last goal that counts.
+    next = new_incarnation(next, IncarnationId{"c"});
+    CHECK(next.before == goal);
+    goal.incarnation = next.incarnation;
+    CHECK_FALSE(accept(next, goal).before);
+}
+
 }  // namespace pgaf::keeper::test

@@ -306,6 +306,29 @@ TEST_CASE("with the monitor away a standby starts on the promised goal after nod
     CHECK(std::chrono::steady_clock::now() - began >= std::chrono::milliseconds(200));
 }
 
+TEST_CASE("a monitor that decides nothing is away, for what a node may do by itself (R9, R11)") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    Goal goal;
+    goal.stamp = promise.promised = {Epoch{1}, Term{1}, Version{3}, MonitorId{"m"}};
+    goal.node = promise.node;
+    goal.incarnation = promise.incarnation;
+    goal.role = Role::standby;
+    goal.upstream = NodeName{"node1"};
+    goal.peers = {{NodeName{"node1"}, IncarnationId{"a"}, "127.0.0.1", 5431}};
+    goal.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}}};
+    promise.goal = goal;
+    bench.link.in_doubt = true;
+    bench.start(promise);
+    bench.pass(100);
+    CHECK_FALSE(bench.did("StartStandby"));
+    CHECK(bench.until([&] { return bench.did("StartStandby"); }, 2000));
+    CHECK_FALSE(bench.loop->view().run.monitor_in_reach);
+    bench.link.in_doubt = false;
+    CHECK(bench.until([&] { return bench.loop->view().run.monitor_in_reach; }, 1000));
+}
+
 TEST_CASE("with the monitor in reach it waits for the goal of this run (R9)") {
     Bench bench;
     Promise promise;

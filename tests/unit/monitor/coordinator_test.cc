@@ -49,8 +49,9 @@ struct Bench {
     void start() {
         coordinator = std::make_unique<Coordinator>(
             Coordinator::World{store, meter, [this] { return now; }, [this](Millis at) { wake = at; },
-                               [this](const std::string& why) { fatal.push_back(why); }},
-            options_, MonitorId{"0000000000000001"});
+                               [this](const std::string& why) { fatal.push_back(why); },
+                               [this] { return Millis{now.v + stood_still.v}; }},
+            options_, MonitorId{"000000000000000" + std::to_string(++monitors)});
         must(coordinator->start());
     }
     FakeLink& connect(const Hello& hello) {
@@ -86,6 +87,9 @@ struct Bench {
     CountingMeter meter;
     Millis now{1'000'000};
     Millis wake;
+    /// Time in which the process was kept from running.
+    Millis stood_still;
+    int monitors = 0;
     std::vector<std::string> fatal;
     test::FakeNodes nodes;
     std::map<NodeName, std::unique_ptr<FakeLink>> links;
@@ -337,4 +341,53 @@ TEST_CASE("stopping ends all sessions and decides nothing more") {
     CHECK_THAT(link.away, Catch::Contains("stopping"));
     CHECK_FALSE(bench.coordinator->deciding());
     CHECK(bench.fatal.empty());
+}
+
+TEST_CASE("a store that was lost: nothing is said until all have been heard, then the cluster goes on (R11)") {
+    Bench bench;
+    for (const char* name : {"node1", "node2", "node3"}) bench.add(name);
+    bench.settle();
+    const Term before = bench.summary().term;
+    bench.coordinator.reset();
+    bench.store = MemoryStore{};
+    bench.store.be_doubtful("the store is empty, and there was another one before");
+    bench.start();
+    for (const char* name : {"node1", "node2"}) {
+        bench.connect(bench.nodes.new_boot(NodeName{name}));
+        bench.report(name);
+    }
+    CHECK_THAT(bench.summary().waiting, Catch::Contains("node3"));
+    CHECK(bench.links.at(NodeName{"node1"})->goals.empty());
+    CHECK(bench.coordinator->ack(bench.sessions.at(NodeName{"node1"})).mark.life.empty());
+    bench.connect(bench.nodes.new_boot(NodeName{"node3"}));
+    bench.report("node3");
+    CHECK(bench.links.at(NodeName{"node1"})->goals.size() == 1);
+    bench.settle();
+    CHECK(bench.summary().healthy);
+    CHECK(bench.summary().primary.v == "node1");
+    CHECK(bench.summary().epoch == Epoch{1});
+    CHECK(bench.summary().term > before);
+    CHECK(bench.store.doubt().empty());
+    CHECK(bench.coordinator->ack(bench.sessions.at(NodeName{"node1"})).mark.commits > 0);
+    CHECK(must(bench.store.begin_term(MonitorId{"m"})) > before);
+    CHECK(bench.durable == bench.told);
+}
+
+TEST_CASE("a process that stood still looks whether it still leads before it takes anything in (R10)") {
+    Bench bench;
+    FakeLink& link = bench.add("node1");
+    bench.settle();
+    bench.stood_still = Millis{60'000};
+    bench.report("node1");
+    CHECK(bench.coordinator->deciding());
+    bench.store.be_overtaken("another monitor has begun term 2");
+    bench.report("node1");  // a moment ago it did
+    CHECK(bench.coordinator->deciding());
+    bench.stood_still = Millis{120'000};
+    link.goals.clear();
+    bench.nodes.kill_postgres(NodeName{"node1"});
+    bench.report("node1");
+    CHECK_FALSE(bench.coordinator->deciding());
+    CHECK(bench.fatal == std::vector<std::string>{"another monitor has begun term 2"});
+    CHECK(link.goals.empty());
 }

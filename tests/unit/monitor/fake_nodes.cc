@@ -111,6 +111,7 @@ void FakeNodes::obey(const Goal& goal) {
     Report& r = node.report;
     if (goal.incarnation != r.incarnation || !may_follow(r.promised, goal.stamp)) return;
     r.promised = goal.stamp;
+    r.goal = goal;  // said in every report, not only when it is asked for (R11)
     switch (goal.role) {
         case Role::primary:
             be_primary(node, goal);

@@ -126,7 +126,7 @@ TEST_CASE("files that are no store are refused and left alone") {
     SECTION("a newer schema") {
         must(open_sqlite_store({path}));
         run_sql(path, "PRAGMA user_version = 9");
-        check_refused(path, "schema 9, this program knows 1");
+        check_refused(path, "schema 9, this program knows 2");
     }
 }
 

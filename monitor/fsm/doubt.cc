@@ -1,0 +1,166 @@
+#include "monitor/fsm/doubt.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "monitor/fsm/rebuild.h"
+
+namespace pgaf::fsm {
+namespace {
+
+std::string number(std::uint64_t value) {
+    return std::to_string(value);
+}
+
+bool of_another_cluster(const ClusterRecord& record, const Goal& goal) {
+    return !record.system_id.empty() && !goal.system_id.empty() && goal.system_id != record.system_id;
+}
+
+/// What the node has promised: as it told it, or the record's goal when it has promised that. Null: not known.
+const Goal* promised_goal(const NodeRecord& n, const NodeView& v, const Report& r) {
+    if (v.promise && (v.promise->stamp == r.promised || r.promised.version.empty())) return &*v.promise;
+    return n.goal.stamp == r.promised && !r.promised.version.empty() ? &n.goal : nullptr;
+}
+
+/// Nothing as long as the node has not said what it has promised.
+std::optional<Testimony> testimony(const World& world, const NodeRecord& n) {
+    const NodeView* v = world.view(n.name);
+    if (!v || !v->report || v->report->incarnation != n.incarnation || v->report->boot != v->boot) return std::nullopt;
+    const Report& r = *v->report;
+    const Goal* goal = promised_goal(n, *v, r);
+    if (!goal && !r.promised.version.empty()) return std::nullopt;
+    Testimony t{n.name,  n.incarnation, r.promised, r.rule_promised,
+                r.heard, std::nullopt,  r.timeline, r.status == PgStatus::running && !r.in_recovery};
+    if (goal && of_another_cluster(world.record, *goal))
+        return Testimony{n.name, n.incarnation, {}, {}, {}, {}, {}, false};
+    if (goal) t.goal = *goal;
+    return t;
+}
+
+std::vector<Testimony> testimonies(const World& world) {
+    std::vector<Testimony> all;
+    for (const auto& [name, n] : world.record.nodes)
+        if (auto t = testimony(world, n)) all.push_back(std::move(*t));
+    return all;
+}
+
+}  // namespace
+
+std::string ahead_of_record(const World& world, const NodeRecord& n, const Report& r) {
+    const ClusterRecord& record = world.record;
+    // A keeper whose data folder is not this cluster's may have promised anything, to anybody.
+    const SystemId& system = r.goal && !r.goal->system_id.empty() ? r.goal->system_id : r.system_id;
+    if (system.empty() || (!record.system_id.empty() && system != record.system_id)) return {};
+    const Stamp& p = r.promised;
+    const bool same = p.epoch == record.epoch && p.term == record.term;
+    const bool another = same && !p.monitor.empty() && p.monitor != record.monitor;
+    const bool version = same && !another && p.version > n.goal.stamp.version;
+    // After a rebuild nobody takes an earlier monitor's goals any more; one that was on its way was not known of.
+    const bool late = world.memory.rebuilt && p.term < record.term && !p.version.empty() &&
+                      !n.said.promised.version.empty() && p != n.said.promised;
+    const auto said = [](Epoch e, Term t) { return "epoch " + number(e.v) + ", monitor term " + number(t.v); };
+    if (p.epoch > record.epoch || p.term > record.term || another)
+        return "node " + n.name.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " +
+               record.name.v + " knows of " + said(record.epoch, record.term) + (another ? " by another monitor" : "");
+    if (version || late)
+        return "node " + n.name.v + " has promised a goal of " + said(p.epoch, p.term) +
+               " that this monitor's record of cluster " + record.name.v + " does not know of";
+    if (knows(record, r.heard)) return {};
+    const std::uint64_t known = commits_known(record, r.heard.life);
+    return "node " + n.name.v + " has heard of commit " + number(r.heard.commits) +
+           (known == 0 ? " of a record that this monitor does not know"
+                       : ", this monitor's record of cluster " + record.name.v + " ends with commit " + number(known));
+}
+
+std::vector<NodeName> awaited_for_rebuild(const World& world) {
+    std::map<NodeName, bool> heard;
+    for (const auto& [name, n] : world.record.nodes) {
+        const std::optional<Testimony> t = testimony(world, n);
+        heard[name] = t.has_value();
+        if (!t || !t->goal) continue;
+        for (const Peer& peer : t->goal->peers) heard.try_emplace(peer.node, false);
+        if (!t->goal->digest.primary.empty()) heard.try_emplace(t->goal->digest.primary, false);
+    }
+    std::vector<NodeName> awaited;
+    for (const auto& [name, was_heard] : heard)
+        if (!was_heard) awaited.push_back(name);
+    return awaited;
+}
+
+std::size_t heard_for_rebuild(const World& world) {
+    return testimonies(world).size();
+}
+
+namespace {
+
+/// A store that is empty though there was another before, and nobody knows a cluster: whoever does may come yet.
+bool nobody_knows_cluster(const World& world, const std::vector<Testimony>& said) {
+    return world.record.primary.empty() && !newest_of(said);
+}
+
+std::string names(const std::vector<Testimony>& said) {
+    std::vector<NodeName> all;
+    for (const Testimony& t : said) all.push_back(t.node);
+    return join(all);
+}
+
+void forget_dropped(World& world, const std::vector<Testimony>& said) {
+    for (const Testimony& t : said) {
+        if (world.record.nodes.contains(t.node)) continue;
+        world.out.turned_away.push_back({t.node, world.memory.views[t.node].boot,
+                                         "node " + t.node.v + " was dropped from cluster " + world.record.name.v +
+                                             "; to add it again, remove its state folder and restart the keeper"});
+        world.memory.views.erase(t.node);
+    }
+}
+
+}  // namespace
+
+bool settle_doubt(World& world) {
+    ClusterRecord& record = world.record;
+    const bool by_word = std::exchange(world.memory.rebuild_now, false);
+    const std::vector<NodeName> awaited = awaited_for_rebuild(world);
+    if (!by_word && !awaited.empty()) return false;
+    const std::vector<Testimony> said = testimonies(world);
+    if (!by_word && nobody_knows_cluster(world, said)) return false;
+    const std::string without =
+        awaited.empty() ? "" : "; " + join(awaited) + ": not heard, left out by an operator's word";
+    if (record.operation) world.reply(record.operation->id, false, "the monitor's record had to be rebuilt");
+    record.operation.reset();
+    world.memory.rebuilt = true;
+    // Whoever turns out to be the last primary may have been answered until now (R7).
+    world.memory.primary_answered = world.now;
+    world.memory.members_fenced_since.reset();
+    if (std::all_of(said.begin(), said.end(), [&](const Testimony& t) { return covers(record, t); })) {
+        for (const Testimony& t : said) take_in(record, t.heard);
+        admit_unknown_rule(record, said);
+        record.doubt.clear();
+        world.log("record_confirmed", record.primary,
+                  "nobody has promised anything that the record of the cluster does not know of",
+                  "heard: " + names(said) + without, "R11");
+        return true;
+    }
+    const std::string doubt = std::exchange(record.doubt, {});
+    record = rebuild(record, said);
+    forget_dropped(world, said);
+    world.enter(record.phase);
+    world.memory.primary_end = record.primary_end;
+    world.memory.epoch_began = world.memory.triggered = world.memory.chosen_at = world.now;
+    world.log("record_rebuilt", record.primary,
+              "the record of the cluster is rebuilt from what " + names(said) + " have promised: epoch " +
+                  number(record.epoch.v) + (record.primary.empty() ? "" : ", last primary " + record.primary.v) +
+                  ", monitor term " + number(record.term.v),
+              doubt + without, "R11");
+    return true;
+}
+
+std::string doubt_text(const World& world) {
+    const std::vector<NodeName> awaited = awaited_for_rebuild(world);
+    return world.record.doubt + ". Nothing is decided and no goal is sent until " +
+           (awaited.empty() ? "a keeper is heard that knows the cluster"
+                            : "all nodes have said what they have promised; not heard yet: " + join(awaited)) +
+           ". 'pgafctl perform rebuild' goes on without; only when they are down, and gone for good";
+}
+
+}  // namespace pgaf::fsm

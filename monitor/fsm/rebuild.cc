@@ -1,0 +1,239 @@
+#include "monitor/fsm/rebuild.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "monitor/fsm/carried.h"
+
+namespace pgaf::fsm {
+namespace {
+
+constexpr std::size_t earlier_kept = 16;
+constexpr std::uint64_t ids_left_out = 100;
+
+/// Epoch by epoch, then term by term, a record only grows; within them its commits tell what is newer.
+auto age(const Goal& goal) {
+    return std::tuple{goal.stamp.epoch, goal.stamp.term, goal.digest.mark.commits};
+}
+
+}  // namespace
+
+std::uint64_t commits_known(const ClusterRecord& record, const MonitorId& life) {
+    if (record.mark.life == life) return record.mark.commits;
+    for (const StoreMark& mark : record.earlier)
+        if (mark.life == life) return mark.commits;
+    return 0;
+}
+
+bool knows(const ClusterRecord& record, const StoreMark& mark) {
+    return mark.life.empty() || mark.commits <= commits_known(record, mark.life);
+}
+
+void take_in(ClusterRecord& record, const StoreMark& mark) {
+    if (mark.life.empty() || knows(record, mark)) return;
+    if (mark.life == record.mark.life) {
+        record.mark.commits = mark.commits;
+        return;
+    }
+    std::erase_if(record.earlier, [&](const StoreMark& m) { return m.life == mark.life; });
+    record.earlier.push_back(mark);
+    if (record.earlier.size() > earlier_kept) record.earlier.erase(record.earlier.begin());
+}
+
+const Goal* newest_of(const std::vector<Testimony>& said) {
+    const Goal* newest = nullptr;
+    for (const Testimony& t : said)
+        if (t.goal && (!newest || age(*t.goal) > age(*newest))) newest = &*t.goal;
+    return newest;
+}
+
+bool covers(const ClusterRecord& record, const Testimony& t) {
+    const Stamp& p = t.promised;
+    if (p.epoch > record.epoch || p.term > record.term) return false;
+    if (t.goal && !knows(record, t.goal->digest.mark)) return false;
+    if (p.epoch != record.epoch || p.term != record.term || p.monitor.empty()) return true;
+    return p.monitor == record.monitor && p.version <= record.nodes.at(t.node).goal.stamp.version;
+}
+
+namespace {
+
+/// The goal is this incarnation's own, not that of the one before.
+bool is_own(const Testimony& t) {
+    return t.goal && t.goal->incarnation == t.incarnation && t.goal->stamp == t.promised;
+}
+
+const Testimony* of(const std::vector<Testimony>& said, const NodeName& node) {
+    const auto found = std::find_if(said.begin(), said.end(), [&](const Testimony& t) { return t.node == node; });
+    return found == said.end() ? nullptr : &*found;
+}
+
+/// The last node told to be primary, and the rules in force as the newest promise of its time has them: rules that have
+/// left later are still in it, which is the safe side; one that came later has not been promised by its primary.
+void take_primary(ClusterRecord& r, const ClusterRecord& old, const std::vector<Testimony>& said) {
+    const Goal* last = nullptr;
+    const auto key = [](const Goal& g) { return std::tuple{g.digest.primary_epoch, age(g)}; };
+    for (const Testimony& t : said)
+        if (t.goal && !t.goal->digest.primary.empty() && (!last || key(*t.goal) > key(*last))) last = &*t.goal;
+    if (!last || last->digest.primary_epoch < old.primary_epoch) {
+        r.primary = old.primary;
+        r.primary_incarnation = old.primary_incarnation;
+        r.primary_epoch = old.primary_epoch;
+        r.rules = old.rules;
+        r.lease_told = old.lease_told;
+        return;
+    }
+    r.primary = last->digest.primary;
+    r.primary_incarnation = last->digest.primary_incarnation;
+    r.primary_epoch = last->digest.primary_epoch;
+    r.rules = last->digest.rules;
+    // The longest of all that were told in this epoch: what the primary has promised is among them when it was heard,
+    // and until then nobody is promoted (admit_unknown_rule).
+    for (const Testimony& t : said)
+        if (t.goal && t.goal->digest.primary_epoch == r.primary_epoch)
+            r.lease_told = std::max(r.lease_told, t.goal->digest.lease_told);
+    // What it has promised to an earlier monitor than the newest promise, that one may not have known.
+    const Testimony* p = of(said, r.primary);
+    if (!p || !is_own(*p) || p->incarnation != r.primary_incarnation || p->goal->stamp.term >= last->stamp.term) return;
+    const std::vector<NamedRule> newer = std::exchange(r.rules, p->goal->digest.rules);
+    for (const NamedRule& named : newer)
+        if (std::none_of(r.rules.begin(), r.rules.end(), [&](const NamedRule& o) { return o.id == named.id; }))
+            r.rules.push_back(named);
+}
+
+}  // namespace
+
+void admit_unknown_rule(ClusterRecord& record, const std::vector<Testimony>& said) {
+    const Testimony* p = of(said, record.primary);
+    if (record.primary.empty() || (p && p->goal && p->goal->incarnation == record.primary_incarnation)) return;
+    record.last_rule = RuleId{record.last_rule.v + 1};
+    record.rules.insert(record.rules.begin(), {record.last_rule, {}});
+}
+
+namespace {
+
+/// What never goes down is the highest that anybody has heard of.
+void take_highest(ClusterRecord& r, const std::vector<Testimony>& said) {
+    const auto raise = [](auto& mark, const auto& to) { mark = std::max(mark, to); };
+    Term heard;
+    for (const Testimony& t : said) {
+        raise(r.epoch, t.promised.epoch);
+        raise(heard, t.promised.term);
+        raise(r.last_rule, t.rule_promised);
+        raise(r.highest_timeline, t.timeline);
+        take_in(r, t.heard);
+        if (!t.goal) continue;
+        raise(r.epoch, t.goal->stamp.epoch);
+        raise(heard, t.goal->stamp.term);
+        raise(r.last_rule, t.goal->rule.id);
+        raise(r.highest_timeline, t.goal->digest.highest_timeline);
+        raise(r.checkpoint_request, t.goal->checkpoint_request);
+        take_in(r, t.goal->digest.mark);
+        for (const NamedRule& named : t.goal->digest.rules) raise(r.last_rule, named.id);
+        for (const HistoryEntry& entry : t.goal->history) raise(r.highest_timeline, entry.timeline);
+    }
+    raise(r.term, Term{heard.v + 1});
+    // Ids that the lost record may have given, and nobody who was heard knows, are not given again.
+    r.last_rule = RuleId{r.last_rule.v + ids_left_out};
+}
+
+/// A node of the newest promise.
+NodeRecord member(const ClusterRecord& old, const Peer& peer, const Testimony* t) {
+    NodeRecord n;
+    const IncarnationId& incarnation = t ? t->incarnation : peer.incarnation;
+    const auto known = old.nodes.find(peer.node);
+    if (known != old.nodes.end() && known->second.incarnation == incarnation) n = known->second;
+    n.name = peer.node;
+    n.incarnation = incarnation;
+    // A node that was heard has said where it is now: the record has that already.
+    if (!t) n.host = peer.host, n.port = peer.port;
+    n.candidate_priority = peer.candidate_priority;
+    n.replication_quorum = peer.replication_quorum;
+    n.maintenance = peer.maintenance;
+    n.maintenance_wanted = n.drop_wanted = n.drop_forced = false;
+    if (!t) {
+        n.said.promised = {};
+        return n;
+    }
+    n.said.promised = t->promised;
+    if (!is_own(*t)) return n;
+    n.goal = *t->goal;
+    if (n.put_back.empty()) n.put_back = n.goal.put_back;
+    n.maintenance = n.maintenance || n.goal.role == Role::maintenance;
+    n.drop_wanted = n.goal.role == Role::dropped;
+    return n;
+}
+
+void take_nodes(ClusterRecord& r, const ClusterRecord& old, const Goal& newest, const std::vector<Testimony>& said) {
+    for (const Peer& peer : newest.peers) r.nodes[peer.node] = member(old, peer, of(said, peer.node));
+    for (const Testimony& t : said) {
+        if (r.nodes.contains(t.node)) continue;
+        if (!t.goal) {  // it has come since
+            r.nodes[t.node] = old.nodes.at(t.node);
+            continue;
+        }
+        // A later promise does not name it any more.
+        r.dropped.push_back(t.incarnation);
+        if (r.dropped.size() > dropped_kept) r.dropped.erase(r.dropped.begin());
+    }
+}
+
+/// Where the cluster stands. A choice that any promise tells of is final in its epoch. An election without one begins
+/// anew: what its monitor may have chosen, and told nobody who was heard, can't come true in a later epoch.
+void take_phase(ClusterRecord& r, const std::vector<Testimony>& said) {
+    const Testimony* p = of(said, r.primary);
+    if (p && p->incarnation != r.primary_incarnation) p = nullptr;
+    if (r.primary.empty()) {
+        r.phase = Phase::forming;
+    } else if (r.primary_epoch == r.epoch) {
+        const bool begins = !r.history.empty() && r.history.back().epoch == r.epoch && !r.history.back().fork;
+        r.phase = begins && (!p || p->timeline != r.history.back().timeline || !p->read_write) ? Phase::promoting
+                                                                                               : Phase::steady;
+        if (r.phase == Phase::promoting) r.chosen = r.primary;
+        if (p && is_own(*p) && p->goal->role == Role::primary) r.permit = p->goal->permit;
+    } else {
+        r.epoch = Epoch{r.epoch.v + 1};
+        r.phase = Phase::electing;
+        r.reason = "an election was under way when the monitor's store was lost";
+    }
+}
+
+}  // namespace
+
+ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& said) {
+    ClusterRecord r;
+    r.name = old.name;
+    r.settings = old.settings;
+    r.epoch = old.epoch;
+    r.term = old.term;
+    r.monitor = old.monitor;
+    r.last_rule = old.last_rule;
+    r.highest_timeline = old.highest_timeline;
+    r.checkpoint_request = old.checkpoint_request;
+    r.failovers = old.failovers;
+    r.dropped = old.dropped;
+    r.earlier = old.earlier;
+    r.mark = {old.monitor, old.mark.commits};
+    if (old.mark.commits > 0) take_in(r, old.mark);
+    take_highest(r, said);
+    take_primary(r, old, said);
+    admit_unknown_rule(r, said);
+    if (const Goal* newest = newest_of(said)) {
+        r.system_id = newest->system_id.empty() ? old.system_id : newest->system_id;
+        take_over(r.settings, newest->settings);
+        r.history = newest->history;
+        r.floor = newest->digest.floor;
+        r.highest_end = r.floor;
+        take_nodes(r, old, *newest, said);
+    } else {
+        r.system_id = old.system_id;
+        r.history = old.history;
+        r.floor = old.floor;
+        r.highest_end = old.highest_end;
+        r.nodes = old.nodes;
+    }
+    take_phase(r, said);
+    return r;
+}
+
+}  // namespace pgaf::fsm
