@@ -23,7 +23,7 @@ struct Ack {
     /// The answer carries this node's lease: it is the cluster's primary, as far as the monitor has decided (R8).
     bool lease = false;
     /// How far the monitor's record has come; without a life: not said.
-    StoreMark mark;
+    StoreMark mark{};
     /// The monitor does not know whether its record is the newest: it hears, and decides nothing (R11).
     bool in_doubt = false;
 };

@@ -69,17 +69,15 @@ void Coordinator::give_up(const std::string& why) {
 
 // ---- steps ----------------------------------------------------------------------------------------------------------
 
-/// R10: whoever has stood still for a while may have been replaced meanwhile. Before it takes in or says anything it
-/// looks whether it still leads. Ticks come often, so a look is never older than a few tenths of a second.
+/// R10: this process may have stood still, and have been replaced meanwhile. So it looks whether it still leads before
+/// it takes anything in: after a report has come and before it is answered, since a primary's lease counts from when it
+/// sent that report (R8), and the next monitor counts from its own start (R7).
 bool Coordinator::leads() {
     if (!deciding_) return false;
-    const Millis now = world_.boot_time();
-    if (now.v - led_at_.v < longest_sleep.v) return true;
     if (const auto mine = world_.store.still_leads(); !mine) {
         give_up(mine.error().message);
         return false;
     }
-    led_at_ = now;
     return true;
 }
 

@@ -70,8 +70,6 @@ class Coordinator {
         std::function<void(Millis)> wake_at;
         /// The process has to end, because of this: nothing is decided or sent any more.
         std::function<void(const std::string&)> fatal;
-        /// Runs on while this process is kept from running, other than now().
-        std::function<Millis()> boot_time = monitor::boot_time;
     };
     Coordinator(World world, CoordinatorOptions options, MonitorId monitor);
     ~Coordinator();
@@ -135,8 +133,6 @@ class Coordinator {
     MonitorId monitor_;
     Term term_;
     bool deciding_ = false;
-    /// When the store was last seen to be led by this process.
-    Millis led_at_;
     std::map<ClusterName, std::unique_ptr<Cluster>> clusters_;
     std::map<SessionId, Session> sessions_;
     std::map<std::pair<ClusterName, NodeName>, SessionId> session_of_;

@@ -129,8 +129,10 @@ void Lab::deliver(Node& n) {
         const Report r = n.outbox.front();
         n.outbox.pop_front();
         step(fsm::ReportReceived{r});
-        n.answered = now;
-        if (heart && heart->record().doubt.empty() && n.session) n.heard = heart->record().mark;
+        if (heart && heart->record().doubt.empty()) {
+            n.answered = now;
+            if (n.session) n.heard = heart->record().mark;
+        }
         if (slow_reports) return;
     }
 }

@@ -110,6 +110,22 @@ TEST_CASE("R8: without both it closes within the lease, says so, and opens when 
     }
 }
 
+TEST_CASE("R8, R11: the answers of a monitor that decides nothing carry no lease: another one may decide") {
+    Primary p(1);
+    p.bench.link.in_doubt = true;
+    SECTION("the standbys confirm") {
+        p.confirm();
+        p.bench.pass(2 * static_cast<int>(lease.v));
+        CHECK(p.open());
+    }
+    SECTION("nobody does") {
+        p.fall_silent();
+        REQUIRE(p.bench.until([&] { return !p.open(); }, 3000));
+        p.bench.link.in_doubt = false;
+        REQUIRE(p.bench.until([&] { return p.open(); }));
+    }
+}
+
 TEST_CASE("R8: /primary is refused from the lease's end on, also before it has closed") {
     Primary p(1);
     p.fall_silent();

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "fakes.h"
+#include "keeper/reconcile/report.h"
 
 namespace pgaf::keeper::test {
 
@@ -150,7 +151,7 @@ TEST_CASE("what is promised is told when a session begins, until it was heard, a
     // The monitor gave it in this session.
     CHECK_FALSE(bench.link.last().goal);
     CHECK(bench.link.last().heard == StoreMark{MonitorId{"m"}, 7});
-    bench.link.to.ack({1, {}, Millis{0}, Millis{0}, {MonitorId{"m"}, 9}});
+    bench.link.to.ack({1, {}, Millis{0}, Millis{0}, false, {MonitorId{"m"}, 9}});
 
     bench.link.acknowledges = false;
     bench.link.to.lost("gone");
@@ -160,7 +161,7 @@ TEST_CASE("what is promised is told when a session begins, until it was heard, a
     bench.control.exit_now();
     REQUIRE(bench.until([&] { return bench.link.last().exits == 1; }));
     CHECK(bench.link.last().goal == goal);  // it has not said that it heard so
-    bench.link.to.ack({bench.link.last().seq, {}, Millis{0}, Millis{0}, {}});
+    bench.link.to.ack({bench.link.last().seq, {}, Millis{0}, Millis{0}});
     const std::size_t before = bench.link.reports.size();
     REQUIRE(bench.until([&] { return bench.link.reports.size() > before; }));
     CHECK_FALSE(bench.link.last().goal);

@@ -1,8 +1,11 @@
 // Keepers' sessions over real gRPC: coming up, failing over, ending, and what is refused.
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "common/wire/convert.h"
+#include "monitor/store/sqlite_store.h"
 #include "tests/unit/monitor/keepers.h"
+#include "tests/unit/store/support.h"
 
 using namespace pgaf;
 using namespace pgaf::test;
@@ -188,6 +191,28 @@ TEST_CASE("a monitor whose store fails ends with the reason") {
     REQUIRE(result.has_error());
     CHECK_THAT(result.error().message, Catch::Contains("the disk is full"));
     CHECK(keeper.goals() == 0);
+}
+
+TEST_CASE("a monitor that was overtaken on its store answers no report any more, and ends (R10)") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("store.db");
+    RunningMonitor monitor(must(monitor::open_sqlite_store({path})));
+    SharedNodes shared;
+    FakeKeeper keeper(monitor, shared, shared.nodes.add("default", "node1"));
+    REQUIRE(eventually([&] { return keeper.last_ack().seq() > 0; }));
+    std::filesystem::remove(path + ".lock");
+    const auto second = must(monitor::open_sqlite_store({path}));
+    std::uint64_t last_before = 0;
+    {
+        // Whatever is reported from here on is answered by nobody: a lease of the primary would count from it (R8).
+        const std::lock_guard lock(shared.mutex);
+        last_before = shared.nodes.report(NodeName{"node1"}).seq;
+        must(second->begin_term(MonitorId{"2222222222222222"}));
+    }
+    const auto result = monitor.wait();
+    REQUIRE(result.has_error());
+    CHECK_THAT(result.error().message, Catch::Contains("another monitor has begun term 2"));
+    CHECK(keeper.last_ack().seq() <= last_before);
 }
 
 TEST_CASE("ports in use are one clear error") {
