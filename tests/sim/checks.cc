@@ -58,7 +58,7 @@ void accept_loss(World& w, BranchIx branch, std::uint64_t end) {
 /// and fewer than |S| - k + 1 members of some rule had said since the node's keeper began how much they have. The owner
 /// of such a disk was told to reset the node (R9).
 bool could_not_be_known(const World& w, NodeIx node) {
-    const auto& record = w.monitor->store.record;
+    const auto& record = w.decided;
     const Micros since = w.keepers[node]->started;
     const Micros limit = static_cast<Micros>(record->settings.node_timeout_ms) * ms;
     if (w.now - std::max(since, w.monitor->started) < limit) return false;
@@ -81,7 +81,7 @@ bool lets_pass(const keeper::Step& step) {
 
 /// A commit is acknowledged only after k members of a rule in force have flushed it.
 bool under_a_rule(const World& w, NodeIx node, std::uint64_t lsn) {
-    const auto& record = w.monitor->store.record;
+    const auto& record = w.decided;
     if (!record || record->primary != name_of(node) || record->rules.empty()) return true;
     if (record->phase == fsm::Phase::promoting && record->primary_epoch.v > epoch_served(w, node)) return true;
     const BranchIx branch = branch_of(w, node);
@@ -100,7 +100,7 @@ bool under_a_rule(const World& w, NodeIx node, std::uint64_t lsn) {
 
 std::string confirmed_text(const World& w) {
     std::string text;
-    for (const NamedRule& named : w.monitor->store.record->rules)
+    for (const NamedRule& named : w.decided->rules)
         for (const IncarnationId& member : named.rule.members)
             if (const auto found = w.ghost->confirmed.find(inc_of(member)); found != w.ghost->confirmed.end())
                 text += ", " + member.v + " has confirmed " + at(found->second.lsn);
@@ -269,7 +269,9 @@ void check_allowed_loss(World& w, const fsm::ClusterRecord& before, const fsm::C
 
 void note_heard(World& w, const Report& report) {
     const auto& record = w.monitor->store.record;
-    if (!record || report.node != record->primary || report.incarnation != record->primary_incarnation) return;
+    if (!record || !record->doubt.empty() || report.node != record->primary ||
+        report.incarnation != record->primary_incarnation)
+        return;
     const Machine& m = *w.machines[node_of(report.node)];
     if (report.in_recovery || report.status != PgStatus::running || m.disk.wal.empty()) return;
     // Nobody knows what a disk that was put back had before.

@@ -137,7 +137,7 @@ void check_read(World& w, NodeIx node) {
     if (choice == g.choices.end() || g.loss_accepted > epoch || w.server(node)->slept_over) return;
     const Keeper& k = *w.keepers[node];
     const Machine& m = *w.machines[node];
-    const auto& settings = w.monitor->store.record->settings;
+    const auto& settings = w.decided->settings;
     const std::int64_t promised_ms = k.promise.goal ? k.promise.goal->lease.v : 0;
     const std::int64_t lease_ms = promised_ms > 0 ? promised_ms : settings.lease_ms;
     // One without a goal does not know that it has a lease: its state file was lost, say.

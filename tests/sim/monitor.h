@@ -7,14 +7,9 @@
 
 #include "monitor/fsm/heart.h"
 #include "tests/sim/event.h"
+#include "tests/sim/store.h"
 
 namespace pgaf::sim {
-
-/// What is durable.
-struct MonitorStore {
-    std::optional<fsm::ClusterRecord> record;
-    Term term;
-};
 
 struct MonitorSession {
     std::uint32_t id = 0;
@@ -30,6 +25,7 @@ struct Monitor {
     Micros frozen_since = 0;
     /// Time in which it was frozen does not count for the heart (monitor/service/clock.h).
     Micros left_out = 0;
+    /// The number of its process, never used before.
     std::uint32_t life = 0;
     std::optional<fsm::Heart> heart;
     std::vector<MonitorSession> sessions;

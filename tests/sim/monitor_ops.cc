@@ -69,8 +69,17 @@ void send(World& w, const fsm::Output& out) {
     }
 }
 
+/// R10: Coordinator::leads. The store is led by another process by now: this one ends.
+bool leads(World& w) {
+    const Monitor& m = *w.monitor;
+    if (m.store.leader == m.life || broken(Mutation::r10)) return true;
+    w.say(nobody, [] { return std::string("the monitor was overtaken"); });
+    kill_monitor(w, true);
+    return false;
+}
+
 void heart_step(World& w, const fsm::Input& input) {
-    if (!w.monitor->alive || !w.monitor->heart) return;
+    if (!w.monitor->alive || !w.monitor->heart || !leads(w)) return;
     Monitor& m = w.monitor.edit();
     ++w.count.heart_steps;
     fsm::Output out;
@@ -90,8 +99,10 @@ void heart_step(World& w, const fsm::Input& input) {
         }
         static const fsm::ClusterRecord nothing;
         check_decided(w, m.store.record ? *m.store.record : nothing, m.heart->record());
-        m.store.record = m.heart->record();
-        m.store.term = std::max(m.store.term, m.store.record->term);
+        save(m.store, m.heart->record(), m.dies_at_decision != 2);
+        // Of two monitors on two stores the one of the later term has heard everybody.
+        if (m.store.record->doubt.empty() && (!w.decided || w.decided->term <= m.store.record->term))
+            w.decided = m.store.record;
         if (m.dies_at_decision == 2) return kill_monitor(w, true);
     }
     const Micros wanted = out.wake_at ? when_it_is(w, w.monitor_place(), Millis{out.wake_at->v + m.left_out / ms})
@@ -119,6 +130,7 @@ void open(World& w, NodeIx node, std::uint32_t id, const Hello& hello) {
         fsm::ClusterRecord record;
         record.name = hello.cluster;
         record.settings = w.options->settings;
+        record.doubt = m.store.doubt;
         m.heart.emplace(record, m.store.term, MonitorId{"m" + std::to_string(m.life)}, monitor_now(w));
     }
     const std::uint32_t before = session_of(m, node);
@@ -165,12 +177,15 @@ void start_monitor(World& w) {
     m.started = w.now;
     m.frozen = false;
     m.dies_at_decision = 0;
-    ++m.life;
-    m.store.term = Term{m.store.term.v + 1};
+    m.life = ++w.monitors;
+    begin_term(m.store, m.life);
     m.sessions.clear();
     m.heart.reset();
     m.last_command = m.store.term.v << 20U;
-    w.say(nobody, [&] { return "the monitor starts, term " + std::to_string(m.store.term.v); });
+    w.say(nobody, [&] {
+        return "the monitor starts, term " + std::to_string(m.store.term.v) +
+               (m.store.doubt.empty() ? "" : ": " + m.store.doubt);
+    });
     if (!m.store.record) return;
     m.heart.emplace(*m.store.record, m.store.term, MonitorId{"m" + std::to_string(m.life)}, monitor_now(w));
     heart_step(w, fsm::Tick{});
@@ -185,7 +200,8 @@ void kill_monitor(World& w, bool told) {
     m.sessions.clear();
     m.held.clear();
     std::vector<std::uint32_t> ids;
-    for (const Session& s : w.network->sessions) ids.push_back(s.id);
+    for (const Session& s : w.network->sessions)
+        if (!w.rival->alive || s.monitor != w.rival->life) ids.push_back(s.id);
     for (const std::uint32_t id : ids) {
         if (told)
             end_session_of_monitor(w, id);

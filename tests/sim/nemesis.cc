@@ -4,6 +4,7 @@
 
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
+#include "tests/sim/nemesis_store.h"
 #include "tests/sim/network_ops.h"
 #include "tests/sim/server.h"
 
@@ -15,16 +16,17 @@ struct Weight {
     unsigned weight;
 };
 constexpr Weight weights[] = {
-    {Harm::postmaster, 10},   {Harm::backend, 4},        {Harm::keeper, 6},       {Harm::launcher, 4},
-    {Harm::all_processes, 5}, {Harm::power, 10},         {Harm::freeze, 8},       {Harm::freeze_keeper, 4},
-    {Harm::freeze_server, 3}, {Harm::freeze_sender, 4},  {Harm::leave, 3},        {Harm::isolate, 8},
-    {Harm::cut_monitor, 8},   {Harm::cut_pair, 8},       {Harm::one_way, 6},      {Harm::slow, 4},
-    {Harm::reset_session, 3}, {Harm::cut_clients, 1},    {Harm::echo, 5},         {Harm::monitor, 5},
-    {Harm::monitor_dies, 6},  {Harm::freeze_monitor, 3}, {Harm::empty_disk, 3},   {Harm::snapshot, 2},
-    {Harm::lose_state, 2},    {Harm::old_state, 1},      {Harm::damage_state, 1}, {Harm::bad_state_disk, 2},
-    {Harm::slow_disk, 3},     {Harm::hold_replay, 4},    {Harm::impostor, 1},     {Harm::switchover, 8},
-    {Harm::failover, 4},      {Harm::maintenance, 3},    {Harm::drop, 2},         {Harm::sync_standbys, 4},
-    {Harm::priority, 2},      {Harm::quorum, 2},         {Harm::lease, 1},        {Harm::asynchronous, 1}};
+    {Harm::postmaster, 10},   {Harm::backend, 4},        {Harm::keeper, 6},        {Harm::launcher, 4},
+    {Harm::all_processes, 5}, {Harm::power, 10},         {Harm::freeze, 8},        {Harm::freeze_keeper, 4},
+    {Harm::freeze_server, 3}, {Harm::freeze_sender, 4},  {Harm::leave, 3},         {Harm::isolate, 8},
+    {Harm::cut_monitor, 8},   {Harm::cut_pair, 8},       {Harm::one_way, 6},       {Harm::slow, 4},
+    {Harm::reset_session, 3}, {Harm::cut_clients, 1},    {Harm::echo, 5},          {Harm::monitor, 5},
+    {Harm::monitor_dies, 6},  {Harm::freeze_monitor, 3}, {Harm::empty_disk, 3},    {Harm::snapshot, 2},
+    {Harm::lose_state, 2},    {Harm::old_state, 1},      {Harm::damage_state, 1},  {Harm::bad_state_disk, 2},
+    {Harm::slow_disk, 3},     {Harm::hold_replay, 4},    {Harm::impostor, 1},      {Harm::switchover, 8},
+    {Harm::failover, 4},      {Harm::maintenance, 3},    {Harm::drop, 2},          {Harm::sync_standbys, 4},
+    {Harm::priority, 2},      {Harm::quorum, 2},         {Harm::lease, 1},         {Harm::asynchronous, 1},
+    {Harm::lose_store, 2},    {Harm::old_store, 3},      {Harm::second_monitor, 4}};
 
 Harm pick_harm(Rng& rng, const std::vector<Harm>& only) {
     if (!only.empty()) return only[rng.below(only.size())];
@@ -150,7 +152,11 @@ bool monitor_sees(const World& w, NodeIx node) {
 
 bool destroys(Harm harm) {
     return harm == Harm::empty_disk || harm == Harm::snapshot || harm == Harm::lose_state ||
-           harm == Harm::damage_state || harm == Harm::old_state || harm == Harm::drop;
+           harm == Harm::damage_state || harm == Harm::old_state || harm == Harm::drop || is_of_store(harm);
+}
+
+bool is_of_store(Harm harm) {
+    return harm == Harm::lose_store || harm == Harm::old_store || harm == Harm::second_monitor;
 }
 
 std::string text(const Act& act) {
@@ -203,6 +209,7 @@ Episode Nemesis::next(Micros mean_rest) {
 void begin_act(World& w, Act& act) {
     settle(w, act);
     ++w.count.faults;
+    if (is_of_store(act.harm)) return begin_act_of_store(w, act);
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::postmaster:
@@ -278,6 +285,7 @@ void begin_act(World& w, Act& act) {
 }
 
 void end_act(World& w, Act& act) {
+    if (is_of_store(act.harm)) return end_act_of_store(w, act);
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::keeper:
@@ -335,6 +343,7 @@ void end_act(World& w, Act& act) {
 
 void repair(World& w) {
     heal_all(w);
+    repair_monitors(w);
     freeze_monitor(w, false);
     if (w.monitor->alive)
         w.monitor.edit().dies_at_decision = 0;

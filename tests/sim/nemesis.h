@@ -23,7 +23,9 @@ BOOST_DEFINE_ENUM_CLASS(Harm,
                         // PostgreSQL
                         hold_replay, impostor,
                         // operators
-                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum, lease, asynchronous)
+                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum, lease, asynchronous,
+                        // the monitor's store, and a second monitor
+                        lose_store, old_store, second_monitor)
 
 /// Whom an act is meant for; settled when it is carried out.
 BOOST_DEFINE_ENUM_CLASS(Victim, primary, standby, any)
@@ -40,6 +42,7 @@ struct Act {
     NodeIx node = nobody;
     NodeIx peer = nobody;
     std::optional<Disk> before;
+    std::optional<MonitorStore> store_before;
 };
 
 struct Episode {
@@ -73,5 +76,7 @@ void repair(World& w);
 [[nodiscard]] std::string text(const Act& act);
 /// It may have destroyed what only one node had.
 [[nodiscard]] bool destroys(Harm harm);
+/// That alone takes nothing from any node, and no operator is needed after it.
+[[nodiscard]] bool is_of_store(Harm harm);
 
 }  // namespace pgaf::sim

@@ -33,6 +33,8 @@ struct Session {
     std::uint32_t id = 0;
     NodeIx node = nobody;
     std::uint32_t boot = 0;
+    /// The monitor process that it was made to.
+    std::uint32_t monitor = 0;
     std::deque<UpMessage> up;
     std::deque<DownMessage> down;
     bool keeper_end = true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/replication.h"
+#include "tests/sim/rival.h"
 
 namespace pgaf::sim {
 namespace {
@@ -37,6 +38,7 @@ std::uint32_t begin_session(World& w, NodeIx node, std::uint32_t boot) {
     s.id = ++n.last_session;
     s.node = node;
     s.boot = boot;
+    s.monitor = monitor_to_find(w);
     n.sessions.push_back(std::move(s));
     return n.last_session;
 }

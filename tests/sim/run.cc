@@ -89,7 +89,8 @@ class Run {
         harm(e);
         world_.ghost.edit().only_monitor_away = 0;
         repair(world_);
-        get_well(std::any_of(e.acts.begin(), e.acts.end(), [](const Act& a) { return destroys(a.harm); }));
+        get_well(std::any_of(e.acts.begin(), e.acts.end(),
+                             [](const Act& a) { return destroys(a.harm) && !is_of_store(a.harm); }));
         if (!world_.broken_now()) result_.left_out += e.rest;
     }
 

@@ -10,6 +10,7 @@
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/replication.h"
+#include "tests/sim/rival.h"
 #include "tests/sim/server.h"
 #include "tests/sim/steps.h"
 
@@ -122,6 +123,14 @@ void World::step() {
 }
 
 void World::happen(const Event& e) {
+    if (concerns_rival(*this, e)) {
+        const AsRival scope(*this);
+        return carry_out(e);
+    }
+    carry_out(e);
+}
+
+void World::carry_out(const Event& e) {
     ++count.events;
     if (held_back(*this, e) || keeper_event(*this, e)) return;
     switch (e.kind) {

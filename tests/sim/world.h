@@ -50,6 +50,14 @@ struct World {
     std::vector<Cow<Keeper>> keepers;
     std::vector<LauncherDeadline> deadlines;
     Cow<Monitor> monitor;
+    /// A second one beside it, and how many processes there have been (rival.h).
+    Cow<Monitor> rival;
+    bool rival_shares_store = false;
+    std::uint32_t monitors = 0;
+    /// A backup of the store that somebody has kept.
+    std::optional<MonitorStore> backup;
+    /// The newest record that was no doubtful one, whatever became of its store.
+    std::optional<fsm::ClusterRecord> decided;
     Cow<Network> network;
     Cow<Archive> archive;
     Cow<Ghost> ghost;
@@ -87,6 +95,8 @@ struct World {
     /// Carries out the next event.
     void step();
     void happen(const Event& event);
+    /// The same, by the process that is the world's monitor now.
+    void carry_out(const Event& event);
 
     template <class F>
     void say(NodeIx node, F&& text) {

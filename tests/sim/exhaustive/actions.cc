@@ -114,14 +114,21 @@ bool put_back(Scene& s, NodeIx n) {
     return true;
 }
 
-bool restore_store(Scene& s) {
-    if (s.monitor().alive || !s.spend(Luck::store_restores)) return false;
-    Monitor m = s.monitor();
-    const Term term = m.record.term;
-    m.record = s.search.pools.monitors[s.search.first.monitor].record;
-    m.record.term = term;
-    s.world.monitor = s.search.pools.monitors.put(std::move(m));
+/// Noticed: the file beside the store tells, and knows the newest term.
+bool replace_store(Scene& s, Luck luck, fsm::ClusterRecord by) {
+    if (s.monitor().alive || !s.spend(luck)) return false;
+    by.term = s.monitor().record.term;
+    by.doubt = "behind";
+    s.world.monitor = s.search.pools.monitors.put({false, std::move(by), {}, std::nullopt});
     return true;
+}
+
+bool restore_store(Scene& s) {
+    return replace_store(s, Luck::store_restores, s.search.pools.monitors[s.search.first.monitor].record);
+}
+
+bool lose_store(Scene& s) {
+    return replace_store(s, Luck::store_losses, new_cluster(s.search.spec).record);
 }
 
 bool switchover(Scene& s) {
@@ -151,6 +158,12 @@ bool restart_keeper(Scene& s, NodeIx n) {
     return true;
 }
 
+bool is_of_cluster(Kind kind) {
+    return kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::go_on ||
+           kind == Kind::kill_monitor || kind == Kind::restore_store || kind == Kind::lose_store ||
+           kind == Kind::overtake || kind == Kind::switchover;
+}
+
 bool misfortune(Scene& s, const Action& action) {
     switch (action.kind) {
         case Kind::cut:
@@ -173,6 +186,10 @@ bool misfortune(Scene& s, const Action& action) {
             return put_back(s, action.a);
         case Kind::restore_store:
             return restore_store(s);
+        case Kind::lose_store:
+            return lose_store(s);
+        case Kind::overtake:
+            return overtake(s);
         case Kind::switchover:
             return switchover(s);
         default:
@@ -221,6 +238,8 @@ bool apply(Scene& s, const Action& action) {
             return pass_time(s);
         case Kind::start_monitor:
             return start_monitor(s);
+        case Kind::go_on:
+            return rival_goes_on(s);
         case Kind::power_on:
             return power_on(s, n);
         case Kind::heal:
@@ -234,8 +253,7 @@ std::vector<Action> all_actions(std::size_t nodes) {
     std::vector<Action> all;
     boost::mp11::mp_for_each<boost::describe::describe_enumerators<Kind>>([&](auto d) {
         const Kind kind = d.value;
-        const bool of_cluster = kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::kill_monitor ||
-                                kind == Kind::restore_store || kind == Kind::switchover;
+        const bool of_cluster = is_of_cluster(kind);
         const bool of_pair = kind == Kind::heal || kind == Kind::cut;
         if (of_cluster) return all.push_back({kind, 0, 0});
         for (NodeIx a = 0; a < nodes; ++a) {
@@ -253,10 +271,7 @@ std::string text_of(const Action& action) {
     if (action.kind == Kind::cut || action.kind == Kind::heal)
         return what + " " + name_of(action.a).v + " - " +
                (action.b == monitor_place ? std::string("monitor") : name_of(action.b).v);
-    const bool of_cluster = action.kind == Kind::pass_time || action.kind == Kind::start_monitor ||
-                            action.kind == Kind::kill_monitor || action.kind == Kind::restore_store ||
-                            action.kind == Kind::switchover;
-    return of_cluster ? what : what + " " + name_of(action.a).v;
+    return is_of_cluster(action.kind) ? what : what + " " + name_of(action.a).v;
 }
 
 }  // namespace pgaf::exhaustive

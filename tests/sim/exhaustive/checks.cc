@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/mutation.h"
 #include "tests/sim/exhaustive/scene.h"
 
 namespace pgaf::exhaustive {
@@ -136,8 +137,9 @@ void check_stale(Scene& s) {
 void check_rest(Scene& s) {
     const fsm::ClusterRecord& record = s.monitor().record;
     const NodeIx primary = node_of(record.primary);
-    // The store was put back: it says so, and decides nothing (R11).
-    if (!s.monitor().memory.store_behind.empty()) return;
+    if (!record.doubt.empty() && !broken(Mutation::r11))
+        return s.violated(
+            "I6: everybody can be heard, and the monitor still does not know whether its record is the newest");
     const bool serves = primary != nobody && serves_read_write(s.node(primary)) &&
                         s.node(primary).disk.promise.promised.epoch == record.epoch;
     if (!serves)

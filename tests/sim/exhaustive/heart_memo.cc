@@ -91,6 +91,23 @@ void calm_order(std::map<NodeName, fsm::NodeView>& views) {
     }
 }
 
+/// R11: a count of commits that tells as much as a keeper can hear of, and nothing of the way here: the goals that were
+/// made.
+std::uint64_t commits_counted(const fsm::ClusterRecord& r) {
+    std::uint64_t goals = 0;
+    for (const auto& [name, n] : r.nodes) goals += n.goal.stamp.version.v;
+    return goals;
+}
+
+/// The goals of this step were made in its commit.
+void count_commits(const fsm::ClusterRecord& before, fsm::ClusterRecord& after) {
+    for (auto& [name, n] : after.nodes) {
+        const auto was = before.nodes.find(name);
+        const bool made = was == before.nodes.end() || was->second.goal.stamp != n.goal.stamp;
+        if (made && n.goal.digest.mark.life == after.mark.life) n.goal.digest.mark.commits = commits_counted(after);
+    }
+}
+
 }  // namespace
 
 void calm(Monitor& monitor) {
@@ -101,12 +118,12 @@ void calm(Monitor& monitor) {
     for (auto& [name, n] : r.nodes) {
         n.said.rebuilt.clear();
         if (!n.put_back.empty()) n.put_back = n.goal.put_back = "forgot";
+        if (stores_change) continue;
         RecordDigest rules;
         if (n.goal.role == Role::primary) rules.rules = std::move(n.goal.digest.rules);
         n.goal.digest = std::move(rules);
     }
-    // No store is lost here, so nobody needs to know how far it had come (R11).
-    r.mark.commits = 0;
+    r.mark.commits = stores_change ? commits_counted(r) : 0;
     for (auto& [name, v] : m.views) calm(v);
     calm_order(m.views);
     m.last_probe = 0;
@@ -219,6 +236,7 @@ const HeartMove& HeartMemo::know(Pools& pools, const Fingerprint& question, std:
             told->push_back("monitor: " + e.kind + (e.rule.empty() ? "" : " [" + e.rule + "]") + ": " + e.message);
     if (!fresh) return move;
     Monitor after{true, heart.record(), heart.memory(), std::nullopt};
+    if (stores_change) count_commits(before.record, after.record);
     calm(after);
     const auto said = [](const fsm::ClusterRecord& r) {
         return std::tuple(r.epoch, r.phase, r.primary_epoch, r.last_rule);
@@ -226,10 +244,11 @@ const HeartMove& HeartMemo::know(Pools& pools, const Fingerprint& question, std:
     move.decides = said(before.record) != said(after.record);
     if (broken(Mutation::r1)) after.stored = out.persist ? before.record : before.stored;
     for (Goal goal : out.goals) {
-        goal.digest = {};
+        goal.digest = stores_change ? after.record.nodes.at(goal.node).goal.digest : RecordDigest{};
         goal.settings.clear();
         if (!goal.put_back.empty()) goal.put_back = "forgot";
-        move.goals.emplace_back(node_of(goal.node), pools.goals.put(std::move(goal)));
+        const NodeIx to = node_of(goal.node);
+        move.goals.emplace_back(to, pools.goals.put(std::move(goal)));
     }
     move.probes = out.probes;
     for (const fsm::TurnAway& away : out.turned_away) move.turned_away.push_back(node_of(away.node));

@@ -10,6 +10,10 @@
 
 namespace pgaf::exhaustive {
 
+/// A store may be lost or put back in the world that is walked, so it matters what goals carry of the record (R11). Set
+/// before a search.
+inline bool stores_change = false;
+
 struct HeartMove {
     std::uint32_t after = 0;
     /// Who is primary, in which epoch or phase has changed.

@@ -4,6 +4,7 @@
 
 #include "keeper/reconcile/reconcile.h"
 #include "keeper/reconcile/report.h"
+#include "tests/sim/exhaustive/heart_memo.h"
 #include "tests/sim/exhaustive/scene.h"
 
 namespace pgaf::exhaustive {
@@ -78,7 +79,9 @@ bool give_up(Scene& s, NodeIx n, const keeper::Facts& facts) {
 
 void lose_session(Scene& s, NodeIx n) {
     Keeper& k = s.edit(n).keeper;
-    if (k.connected) s.world.closing |= static_cast<std::uint8_t>(1U << n);
+    const auto bit = static_cast<std::uint8_t>(1U << n);
+    if (k.connected && (s.world.with_rival & bit) == 0) s.world.closing |= bit;
+    s.world.with_rival &= static_cast<std::uint8_t>(~bit);
     k.connected = false;
     k.run.monitor_in_reach = false;
     k.sent = 0;
@@ -106,7 +109,7 @@ void kill_keeper(Scene& s, NodeIx n) {
 
 void note_answered(Scene& s, NodeIx n) {
     const fsm::ClusterRecord& record = s.monitor().record;
-    const bool primary = s.monitor().alive && record.primary == name_of(n) &&
+    const bool primary = s.monitor().alive && record.doubt.empty() && record.primary == name_of(n) &&
                          record.primary_incarnation == s.node(n).disk.promise.incarnation;
     if (s.search.spec.leases && primary) s.edit(n).keeper.run.lease.answered = keeper_now;
 }
@@ -183,6 +186,10 @@ void take_goal(Scene& s, NodeIx n, const Goal& goal) {
     const keeper::Verdict verdict = keeper::judge(node.disk.promise, goal);
     if (!verdict.accepted) return s.say([&] { return name_of(n).v + " refuses a goal: " + verdict.why; });
     node.keeper.run.goal_received = node.keeper.heard = true;
+    if (node.keeper.connected) {
+        node.keeper.run.monitor_in_reach = true;
+        node.keeper.run.monitor_away = {};
+    }
     if (!verdict.news) return;
     node.disk.promise = keeper::accept(node.disk.promise, goal);
     s.say([&] {
@@ -208,6 +215,8 @@ Report look_and_report(Scene& s, NodeIx n) {
     Report r =
         keeper::make_report(node.disk.promise, node.keeper.run, facts, {}, node.keeper.problem ? "a problem" : "");
     r.rebuilt.clear();
+    // A few more than the production loop tells (R11).
+    if (stores_change) r.goal = node.disk.promise.goal ? node.disk.promise.goal : node.disk.promise.before;
     return r;
 }
 

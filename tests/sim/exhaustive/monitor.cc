@@ -41,7 +41,8 @@ ProbeResult answer(const Scene& s, const fsm::ProbeRequest& request) {
 }
 
 void send(Scene& s, const HeartMove& move) {
-    for (const auto& [n, goal] : move.goals) s.world.down[n] = goal;
+    for (const auto& [n, goal] : move.goals)
+        if (!with_rival(s, n)) s.world.down[n] = goal;
 }
 
 void take(Scene& s, const HeartMove& move) {
@@ -57,7 +58,7 @@ void take(Scene& s, const HeartMove& move) {
     }
     for (const fsm::ProbeRequest& probe : move.probes) {
         const NodeIx by = node_of(probe.by);
-        if (s.monitor_linked(by) && s.node(by).keeper.connected)
+        if (s.monitor_linked(by) && s.node(by).keeper.connected && !with_rival(s, by))
             heart_step(s, fsm::ProbeAnswered{probe.by, answer(s, probe)});
     }
 }
@@ -99,12 +100,15 @@ bool open_session(Scene& s, NodeIx n) {
     s.world.up[n] = 0;
     s.world.down[n] = 0;
     s.world.closing &= static_cast<std::uint8_t>(~bit(n));
+    s.world.with_rival &= static_cast<std::uint8_t>(~bit(n));
     Keeper& k = s.edit(n).keeper;
     k.connected = k.run.monitor_in_reach = true;
     k.run.monitor_away = {};
     k.run.monitor_refuses = false;
     heart_step(s, fsm::SessionOpened{hello});
     if (s.node(n).keeper.connected) tell(s, n);
+    // A monitor that decides nothing counts as away (R11).
+    if (!s.monitor().record.doubt.empty()) s.edit(n).keeper.run.monitor_in_reach = false;
     return true;
 }
 
@@ -121,9 +125,7 @@ std::uint32_t take_news(Scene& s, NodeIx n) {
     return number;
 }
 
-}  // namespace
-
-bool report(Scene& s, NodeIx n) {
+bool report_to_monitor(Scene& s, NodeIx n) {
     if (s.world.up[n] != 0 || !s.monitor().alive || !s.monitor_linked(n)) return false;
     const std::uint32_t number = take_news(s, n);
     if (number == 0) return false;
@@ -132,8 +134,17 @@ bool report(Scene& s, NodeIx n) {
     return true;
 }
 
+}  // namespace
+
+bool report(Scene& s, NodeIx n) {
+    if (!with_rival(s, n)) return report_to_monitor(s, n);
+    if (!rival_acts(s)) return false;
+    const AsRival scope(s);
+    return report_to_monitor(s, n);
+}
+
 bool send_report(Scene& s, NodeIx n) {
-    if (s.world.up[n] != 0 || s.left(Luck::delays) == 0) return false;
+    if (s.world.up[n] != 0 || with_rival(s, n) || s.left(Luck::delays) == 0) return false;
     s.world.up[n] = take_news(s, n);
     return s.world.up[n] != 0 && s.spend(Luck::delays);
 }
@@ -173,7 +184,7 @@ bool kill_monitor(Scene& s) {
     for (NodeIx n = 0; n < s.nodes(); ++n) {
         // What it had sent may still arrive; what was on its way to it does not.
         s.world.up[n] = 0;
-        if (s.monitor_linked(n) && s.node(n).keeper.connected) lose_session(s, n);
+        if (s.monitor_linked(n) && s.node(n).keeper.connected && !with_rival(s, n)) lose_session(s, n);
     }
     s.world.closing = 0;
     return true;
@@ -195,7 +206,11 @@ bool something_arrives(const Scene& s) {
 }
 
 bool can_be_heard(const Scene& s, NodeIx n) {
-    return s.monitor().alive && s.monitor_linked(n) && s.node(n).keeper.alive && s.node(n).keeper.connected;
+    const Keeper& k = s.node(n).keeper;
+    if (!s.monitor().alive || !s.monitor_linked(n) || !k.alive || !k.connected || with_rival(s, n)) return false;
+    // A session with the process before it, whose end could not be told, ends when something is sent.
+    const auto view = s.monitor().memory.views.find(name_of(n));
+    return view != s.monitor().memory.views.end() && view->second.connected;
 }
 
 /// Connections over a link that is cut, or to a machine without power, end; sessions as well.
@@ -204,7 +219,8 @@ void let_connections_end(Scene& s) {
         const Server& server = s.node(n).server;
         if (server.streaming && (!s.linked(n, server.upstream) || !s.node(server.upstream).power || !s.node(n).power))
             end_receiver(s, n);
-        if (can_be_heard(s, n) || !s.node(n).keeper.alive) continue;
+        const bool rival_hears = with_rival(s, n) && rival_acts(s) && s.monitor_linked(n);
+        if (can_be_heard(s, n) || rival_hears || !s.node(n).keeper.alive) continue;
         s.world.up[n] = 0;
         s.world.down[n] = 0;
         const bool was_closing = (s.world.closing & bit(n)) != 0;
@@ -214,14 +230,7 @@ void let_connections_end(Scene& s) {
     }
 }
 
-}  // namespace
-
-bool pass_time(Scene& s) {
-    if (something_arrives(s) || (s.due && !s.spend(Luck::slow))) return false;
-    if (!s.due) check_stale(s);
-    let_connections_end(s);
-    age_leases(s);
-    if (!s.monitor().alive) return true;
+void monitor_ages(Scene& s) {
     Monitor m = s.monitor();
     grow_older(m.memory, Millis{timeout_ms});
     for (NodeIx n = 0; n < s.nodes(); ++n)
@@ -232,6 +241,24 @@ bool pass_time(Scene& s) {
     for (NodeIx n = 0; n < s.nodes(); ++n)
         if (can_be_heard(s, n)) tell(s, n);
     heart_step(s, fsm::Tick{});
+    for (NodeIx n = 0; n < s.nodes(); ++n)
+        if (!s.monitor().record.doubt.empty() && s.node(n).keeper.connected) {
+            s.edit(n).keeper.run.monitor_in_reach = false;
+            s.edit(n).keeper.run.monitor_away = Millis{timeout_ms};
+        }
+}
+
+}  // namespace
+
+bool pass_time(Scene& s) {
+    if (something_arrives(s) || (s.due && !s.spend(Luck::slow))) return false;
+    if (!s.due) check_stale(s);
+    let_connections_end(s);
+    age_leases(s);
+    if (s.monitor().alive) monitor_ages(s);
+    if (!rival_acts(s)) return true;
+    const AsRival scope(s);
+    monitor_ages(s);
     return true;
 }
 

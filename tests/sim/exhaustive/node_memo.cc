@@ -12,6 +12,7 @@ World after(const World& world, const World& move) {
     next.node = move.node;
     next.ghost = move.ghost;
     next.closing = move.closing;
+    next.with_rival = move.with_rival;
     return next;
 }
 
@@ -21,10 +22,11 @@ const NodeMoves& NodeMemo::of(Search& search, const World& world) {
     nodes.ghost = world.ghost;
     nodes.cut = world.cut;
     nodes.closing = world.closing;
+    nodes.with_rival = world.with_rival;
     Fingerprinter f;
     for (const std::uint32_t n : nodes.node) f.add(n);
     f.add(nodes.ghost);
-    f.add(nodes.cut * 256U + nodes.closing);
+    f.add((nodes.cut * 256U + nodes.closing) * 256U + nodes.with_rival);
     const auto [found, fresh] = known_.try_emplace(f.end(), static_cast<std::uint32_t>(moves_.size()));
     if (!fresh) return moves_[found->second];
     NodeMoves& all = moves_.emplace_back();

@@ -137,6 +137,28 @@ bool kill_monitor(Scene& s);
 bool pass_time(Scene& s);
 [[nodiscard]] Monitor new_cluster(const Spec& spec);
 
+// ---- rival.cc
+// ---------------------------------------------------------------------------------------------------------
+
+/// While it lives the other monitor is the world's.
+class AsRival {
+  public:
+    explicit AsRival(Scene& scene);
+    ~AsRival();
+    AsRival(const AsRival&) = delete;
+    AsRival& operator=(const AsRival&) = delete;
+
+  private:
+    Scene& s_;
+};
+/// Another process takes the store over; the first one stands still, and the sessions with it.
+bool overtake(Scene& s);
+/// The one that stood still goes on: it looks at the store, and ends.
+bool rival_goes_on(Scene& s);
+/// The node's session is with the other one.
+[[nodiscard]] bool with_rival(const Scene& s, NodeIx n);
+[[nodiscard]] bool rival_acts(const Scene& s);
+
 // ---- checks.cc
 // --------------------------------------------------------------------------------------------------------
 

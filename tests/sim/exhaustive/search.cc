@@ -232,6 +232,8 @@ Result Explorer::run(const Limits& limits) {
 }  // namespace
 
 Result explore(const Spec& spec, const Limits& limits) {
+    const auto may_happen = [&](Luck luck) { return spec.budget[static_cast<std::size_t>(luck)] > 0; };
+    stores_change = may_happen(Luck::store_restores) || may_happen(Luck::store_losses);
     return Explorer(spec).run(limits);
 }
 

@@ -56,12 +56,14 @@ BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promise
 ///   slow     node_timeout passes although somebody has something to do that takes less
 BOOST_DEFINE_FIXED_ENUM_CLASS(Luck, std::uint8_t, commits, crashes, outages, keeper_restarts, monitor_deaths, cuts,
                               delays, stale, slow, isolations, wipes, put_backs, store_restores, switchovers, impostors,
-                              longs)
-inline constexpr std::size_t lucks = 16;
+                              longs, store_losses, overtakes)
+inline constexpr std::size_t lucks = 18;
 using Budget = std::array<std::uint8_t, lucks>;
 
 struct World {
     std::uint32_t monitor = 0;
+    /// The monitor that was overtaken on its store, and stands still; 0: there is none (R10).
+    std::uint32_t rival = 0;
     std::uint32_t ghost = 0;
     std::array<std::uint32_t, most_nodes> node{};
     /// A report that is delayed, and holds up those after it; the newest goal on its way; a goal that arrives again.
@@ -74,10 +76,12 @@ struct World {
     /// The monitor has still to learn that this node's session ended.
     std::uint8_t closing = 0;
     std::uint8_t commits = 0;
-    std::array<std::uint8_t, 1> unused{};
+    /// Bits 0-2: the node's session is with the other monitor, the rival; 7: r10 is broken, and the rival goes on.
+    std::uint8_t with_rival = 0;
+    std::array<std::uint8_t, 2> unused{};
     friend bool operator==(const World&, const World&) = default;
 };
-static_assert(sizeof(World) == 4 * (2 + 4 * most_nodes) + lucks + 3 + 1, "no padding: it is hashed as it lies");
+static_assert(sizeof(World) == 4 * (3 + 4 * most_nodes) + lucks + 4 + 2, "no padding: it is hashed as it lies");
 
 /// A named small world.
 struct Spec {

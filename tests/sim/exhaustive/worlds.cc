@@ -70,6 +70,8 @@ const std::vector<Spec>& worlds() {
         with_leases(pair("pair-leases", "two nodes, leases end, one is cut off", {{commits, 1}, {isolations, 1}})),
         asynchronous(pair("pair-asynchronous", "an asynchronous cluster, one is cut off or a process crashes",
                           {{commits, 1}, {crashes, 1}, {isolations, 1}})),
+        pair("pair-overtaken", "two nodes, a crash, a second monitor takes the first one's store",
+             {{crashes, 1}, {overtakes, 1}}),
         triple("triple-calm", "three nodes, nothing goes wrong", {{commits, 2}}),
     };
     return all;
@@ -85,6 +87,13 @@ const std::vector<Spec>& large_worlds() {
             triple("triple-asynchronous", "an asynchronous cluster, one is cut off", {{commits, 1}, {isolations, 1}})),
         triple("triple-torn", "three nodes, a crash, records that lie across the end of a segment",
                {{longs, 2}, {crashes, 1}}),
+        pair("pair-store-old", "two nodes, a crash, the store is put back",
+             {{commits, 1}, {crashes, 1}, {monitor_deaths, 1}, {store_restores, 1}}),
+        pair("pair-store-lost", "two nodes, a crash, the store is lost",
+             {{commits, 1}, {crashes, 1}, {monitor_deaths, 1}, {store_losses, 1}}),
+        pair("pair-two-monitors",
+             "two nodes, a crash, a keeper starts again, a second monitor takes the first one's store",
+             {{commits, 1}, {crashes, 1}, {keeper_restarts, 1}, {overtakes, 1}}),
         triple("triple-crash", "three nodes, a crash", {{commits, 1}, {crashes, 1}}),
         triple("triple-cuts", "three nodes, two links are cut", {{commits, 1}, {cuts, 2}}),
         triple("triple-isolated", "three nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
@@ -123,6 +132,8 @@ const std::vector<Break>& breaks() {
         {Mutation::r9, pair("pair", "", {{outages, 1}})},
         {Mutation::r9_receiver, pair("pair", "", {{outages, 1}})},
         {Mutation::r9_open, pair("pair", "", {{commits, 1}, {crashes, 2}})},
+        {Mutation::r10, pair("pair", "", {{crashes, 1}, {keeper_restarts, 1}, {overtakes, 1}})},
+        {Mutation::r11, pair("pair", "", {{crashes, 1}, {monitor_deaths, 1}, {store_restores, 1}})},
         {Mutation::r13, with_orphans(triple("triple-orphans", "", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
         {Mutation::r14, on_two(triple("triple-two", "", {{commits, 1}, {crashes, 1}, {impostors, 1}, {slow, 1}}))},
     };
