@@ -140,6 +140,18 @@ bool switchover(Scene& s) {
     return true;
 }
 
+bool ask_for_two(Scene& s) {
+    if (!s.monitor().alive || s.monitor().record.settings.number_sync_standbys || !s.spend(Luck::settings))
+        return false;
+    fsm::Command command;
+    command.id = 2;
+    command.kind = "set-cluster";
+    command.setting = "number-sync-standbys";
+    command.value = "2";
+    heart_step(s, command);
+    return true;
+}
+
 bool impostor(Scene& s, NodeIx n, NodeIx of) {
     // A slot serves one connection; only without that rule a second one gets in.
     if (!broken(Mutation::r14)) return false;
@@ -192,6 +204,8 @@ bool misfortune(Scene& s, const Action& action) {
             return overtake(s);
         case Kind::switchover:
             return switchover(s);
+        case Kind::ask_for_two:
+            return ask_for_two(s);
         default:
             return impostor(s, action.a, action.b);
     }
@@ -248,6 +262,15 @@ bool apply(Scene& s, const Action& action) {
             return misfortune(s, action);
     }
 }
+
+namespace {
+
+bool is_of_cluster(Kind kind) {
+    return kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::kill_monitor ||
+           kind == Kind::restore_store || kind == Kind::switchover || kind == Kind::ask_for_two;
+}
+
+}  // namespace
 
 std::vector<Action> all_actions(std::size_t nodes) {
     std::vector<Action> all;

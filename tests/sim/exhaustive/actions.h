@@ -14,7 +14,7 @@ BOOST_DEFINE_FIXED_ENUM_CLASS(Kind, std::uint8_t, connect, report, send_report, 
                               connect_receiver, flush, checkpointer, reap, commit, long_commit, pass_time,
                               start_monitor, go_on, power_on, heal, cut, isolate, crash_postmaster, crash_backend,
                               power_off, restart_keeper, kill_monitor, wipe, put_back, restore_store, lose_store,
-                              overtake, switchover, impostor)
+                              overtake, switchover, ask_for_two, impostor)
 
 struct Action {
     Kind kind{};

@@ -53,11 +53,12 @@ BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promise
 ///   delays   a report stays on its way while other things happen
 ///   stale    a goal arrives once more, later
 ///   longs    a commit whose record lies across the end of a segment, and is flushed in two parts
+///   settings an operator asks for two synchronous standbys
 ///   slow     node_timeout passes although somebody has something to do that takes less
 BOOST_DEFINE_FIXED_ENUM_CLASS(Luck, std::uint8_t, commits, crashes, outages, keeper_restarts, monitor_deaths, cuts,
                               delays, stale, slow, isolations, wipes, put_backs, store_restores, switchovers, impostors,
-                              longs, store_losses, overtakes)
-inline constexpr std::size_t lucks = 18;
+                              longs, settings, store_losses, overtakes)
+inline constexpr std::size_t lucks = 19;
 using Budget = std::array<std::uint8_t, lucks>;
 
 struct World {
@@ -78,10 +79,10 @@ struct World {
     std::uint8_t commits = 0;
     /// Bits 0-2: the node's session is with the other monitor, the rival; 7: r10 is broken, and the rival goes on.
     std::uint8_t with_rival = 0;
-    std::array<std::uint8_t, 2> unused{};
+    std::uint8_t unused = 0;
     friend bool operator==(const World&, const World&) = default;
 };
-static_assert(sizeof(World) == 4 * (3 + 4 * most_nodes) + lucks + 4 + 2, "no padding: it is hashed as it lies");
+static_assert(sizeof(World) == 4 * (3 + 4 * most_nodes) + lucks + 4 + 1, "no padding: it is hashed as it lies");
 
 /// A named small world.
 struct Spec {
