@@ -128,6 +128,13 @@ bool past_all_help(const World& w, NodeIx node) {
     return s.loaded.names.kind == Names::Kind::none && (orphans || s.slept_over);
 }
 
+/// A state file that was put back may say that nobody can replace its node: that was so when it was written, and it is
+/// started on that word while the monitor is away (R9; the documentation says that such a node must be reset).
+bool reigns_on_an_old_word(const World& w, NodeIx node) {
+    const auto& goal = w.keepers[node]->promise.goal;
+    return w.machines[node]->put_back && goal && goal->irreplaceable;
+}
+
 /// R14: a keeper ends a second connection of a member at its next look. What that releases until then nobody has
 /// promised; a connection that has a member's name was given it on purpose.
 bool impostor_came_just_now(const World& w, NodeIx node) {
@@ -147,7 +154,9 @@ void check_acknowledged(World& w, NodeIx node, std::uint64_t lsn) {
     const BranchIx branch = w.archive->writer_of(branch_of(w, node), lsn);
     const std::uint64_t epoch = epoch_served(w, node);
     // An operator has given up what a primary of before may go on to acknowledge.
-    if (g.loss_accepted > epoch || past_all_help(w, node) || impostor_came_just_now(w, node)) return;
+    if (g.loss_accepted > epoch || past_all_help(w, node) || reigns_on_an_old_word(w, node) ||
+        impostor_came_just_now(w, node))
+        return;
     note_acknowledged(w, node, lsn);
     if (g.chosen_epoch > epoch && std::min(g.chosen_end, w.archive->common(branch, g.chosen_branch)) < lsn)
         return w.violated("I3: " + name_of(node).v + " acknowledges at " + at(lsn) + " in epoch " +

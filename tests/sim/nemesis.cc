@@ -206,10 +206,17 @@ Episode Nemesis::next(Micros mean_rest) {
     return e;
 }
 
+namespace {
+
+void spoil_disk(World& w, NodeIx node, Harm harm) {
+    (harm == Harm::slow_disk ? w.machines[node].edit().slow_disk : w.machines[node].edit().bad_state_disk) = true;
+}
+
+}  // namespace
+
 void begin_act(World& w, Act& act) {
     settle(w, act);
     ++w.count.faults;
-    if (is_of_store(act.harm)) return begin_act_of_store(w, act);
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::postmaster:
@@ -258,9 +265,9 @@ void begin_act(World& w, Act& act) {
         case Harm::freeze_monitor:
             return freeze_monitor(w, true);
         case Harm::empty_disk:
-            // The only copy of the data: nothing could bring it back.
-            if (!has_data_elsewhere(w, n)) return;
-            return empty_disk(w, n, act.other % 2 == 0);
+            // Not the only copy of the data: nothing could bring it back.
+            if (has_data_elsewhere(w, n)) empty_disk(w, n, act.other % 2 == 0);
+            return;
         case Harm::old_state:
         case Harm::snapshot:
             act.before = w.machines[n]->disk;
@@ -270,17 +277,14 @@ void begin_act(World& w, Act& act) {
         case Harm::damage_state:
             return damage_state_file(w, n);
         case Harm::bad_state_disk:
-            w.machines[n].edit().bad_state_disk = true;
-            return;
         case Harm::slow_disk:
-            w.machines[n].edit().slow_disk = true;
-            return;
+            return spoil_disk(w, n, act.harm);
         case Harm::hold_replay:
             return hold_replay(w, n, true);
         case Harm::impostor:
             return let_impostor_in(w, act);
         default:
-            return operate(w, act);
+            return is_of_store(act.harm) ? begin_act_of_store(w, act) : operate(w, act);
     }
 }
 

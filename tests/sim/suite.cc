@@ -31,7 +31,7 @@ const std::vector<Break>& breaks() {
         {Mutation::r2_epoch, 1, 20, {}, 0, false, {"I4"}},
         {Mutation::r3, 1, 120, {}, 0, false, {"R3", "I2", "I3", "I5"}},
         {Mutation::r4, 1, 60, {}, 0, false, {"I2", "I3", "I5"}},
-        {Mutation::r4_goes_on, 1, 90, {}, 0, false, {"R3", "I2", "I3", "I5"}},
+        {Mutation::r4_goes_on, 1, 200, {}, 0, false, {"R3", "I2", "I3", "I5"}},
         {Mutation::r5, 1, 160, {}, 0, false, {"I2", "I5"}},
         {Mutation::r5_timeline, 1, 90, {}, 0, false, {"I10"}},
         {Mutation::r6_closed, 1, 120, {}, 0, false, {"R3", "I2", "I3"}},

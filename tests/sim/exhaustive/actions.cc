@@ -173,7 +173,7 @@ bool restart_keeper(Scene& s, NodeIx n) {
 bool is_of_cluster(Kind kind) {
     return kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::go_on ||
            kind == Kind::kill_monitor || kind == Kind::restore_store || kind == Kind::lose_store ||
-           kind == Kind::overtake || kind == Kind::switchover;
+           kind == Kind::overtake || kind == Kind::switchover || kind == Kind::ask_for_two;
 }
 
 bool misfortune(Scene& s, const Action& action) {
@@ -262,15 +262,6 @@ bool apply(Scene& s, const Action& action) {
             return misfortune(s, action);
     }
 }
-
-namespace {
-
-bool is_of_cluster(Kind kind) {
-    return kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::kill_monitor ||
-           kind == Kind::restore_store || kind == Kind::switchover || kind == Kind::ask_for_two;
-}
-
-}  // namespace
 
 std::vector<Action> all_actions(std::size_t nodes) {
     std::vector<Action> all;
