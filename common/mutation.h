@@ -12,6 +12,7 @@ namespace pgaf {
 ///   r2             the version within an epoch is not looked at
 ///   r2_epoch       neither is the epoch
 ///   r3             a rule counts as applied without its proof
+///   r3_mixed       k of 2 and more comes into force while walsenders with the older rule still count
 ///   r4             one fenced member of each rule completes an election
 ///   r4_goes_on     the rules in force change although the old primary goes on
 ///   r5             the least WAL wins, and nothing says how much is enough
@@ -27,8 +28,8 @@ namespace pgaf {
 ///                  closed server nor its opening looks for that
 ///   r13            the exit is told before what the postmaster left is gone
 ///   r14            a second connection of a member counts as another one
-BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r4, r4_goes_on, r5, r5_timeline, r6_closed, r6_hole, r7,
-                        r8, r9, r9_receiver, r9_open, r13, r14)
+BOOST_DEFINE_ENUM_CLASS(Mutation, none, r1, r2, r2_epoch, r3, r3_mixed, r4, r4_goes_on, r5, r5_timeline, r6_closed,
+                        r6_hole, r7, r8, r9, r9_receiver, r9_open, r13, r14)
 
 #ifdef PGAF_MUTATIONS
 /// Set once, before anything is simulated.

@@ -48,7 +48,7 @@ Next put_final(const Phase& p, const SyncRule& rule) {
 /// Walsenders count each other's standbys, whatever each has loaded: with k > 1 the padded rule would let neither the
 /// old rule nor the new one be satisfied (keeper/postgres/sync_rule.cc).
 bool through_closed(const SyncRule& rule) {
-    return rule.k >= 2;
+    return rule.k >= 2 && !broken(Mutation::r3_mixed);
 }
 
 Names between(const SyncRule& rule) {

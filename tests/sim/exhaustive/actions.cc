@@ -133,6 +133,18 @@ bool switchover(Scene& s) {
     return true;
 }
 
+bool ask_for_two(Scene& s) {
+    if (!s.monitor().alive || s.monitor().record.settings.number_sync_standbys || !s.spend(Luck::settings))
+        return false;
+    fsm::Command command;
+    command.id = 2;
+    command.kind = "set-cluster";
+    command.setting = "number-sync-standbys";
+    command.value = "2";
+    heart_step(s, command);
+    return true;
+}
+
 bool impostor(Scene& s, NodeIx n, NodeIx of) {
     // A slot serves one connection; only without that rule a second one gets in.
     if (!broken(Mutation::r14)) return false;
@@ -175,6 +187,8 @@ bool misfortune(Scene& s, const Action& action) {
             return restore_store(s);
         case Kind::switchover:
             return switchover(s);
+        case Kind::ask_for_two:
+            return ask_for_two(s);
         default:
             return impostor(s, action.a, action.b);
     }
@@ -230,12 +244,20 @@ bool apply(Scene& s, const Action& action) {
     }
 }
 
+namespace {
+
+bool is_of_cluster(Kind kind) {
+    return kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::kill_monitor ||
+           kind == Kind::restore_store || kind == Kind::switchover || kind == Kind::ask_for_two;
+}
+
+}  // namespace
+
 std::vector<Action> all_actions(std::size_t nodes) {
     std::vector<Action> all;
     boost::mp11::mp_for_each<boost::describe::describe_enumerators<Kind>>([&](auto d) {
         const Kind kind = d.value;
-        const bool of_cluster = kind == Kind::pass_time || kind == Kind::start_monitor || kind == Kind::kill_monitor ||
-                                kind == Kind::restore_store || kind == Kind::switchover;
+        const bool of_cluster = is_of_cluster(kind);
         const bool of_pair = kind == Kind::heal || kind == Kind::cut;
         if (of_cluster) return all.push_back({kind, 0, 0});
         for (NodeIx a = 0; a < nodes; ++a) {
@@ -253,10 +275,7 @@ std::string text_of(const Action& action) {
     if (action.kind == Kind::cut || action.kind == Kind::heal)
         return what + " " + name_of(action.a).v + " - " +
                (action.b == monitor_place ? std::string("monitor") : name_of(action.b).v);
-    const bool of_cluster = action.kind == Kind::pass_time || action.kind == Kind::start_monitor ||
-                            action.kind == Kind::kill_monitor || action.kind == Kind::restore_store ||
-                            action.kind == Kind::switchover;
-    return of_cluster ? what : what + " " + name_of(action.a).v;
+    return is_of_cluster(action.kind) ? what : what + " " + name_of(action.a).v;
 }
 
 }  // namespace pgaf::exhaustive

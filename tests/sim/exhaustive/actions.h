@@ -13,7 +13,8 @@ BOOST_DEFINE_FIXED_ENUM_CLASS(Kind, std::uint8_t, connect, report, send_report, 
                               deliver_goal, deliver_goal_and_keep, deliver_late_goal, act, finish_step,
                               connect_receiver, flush, checkpointer, reap, commit, long_commit, pass_time,
                               start_monitor, power_on, heal, cut, isolate, crash_postmaster, crash_backend, power_off,
-                              restart_keeper, kill_monitor, wipe, put_back, restore_store, switchover, impostor)
+                              restart_keeper, kill_monitor, wipe, put_back, restore_store, switchover, ask_for_two,
+                              impostor)
 
 struct Action {
     Kind kind{};

@@ -122,7 +122,7 @@ Progress step(Scene& s, NodeIx n, const keeper::ApplyRule& apply) {
         return Progress::begun;
     }
     // With k > 1 the way goes through the closed rule: no walsender counts both old and new standbys.
-    const Names wanted = rule.k > 1 ? Names{true, {}} : Names{false, rule};
+    const Names wanted = rule.k > 1 && !broken(Mutation::r3_mixed) ? Names{true, {}} : Names{false, rule};
     if (std::find(node.server.names.begin(), node.server.names.end(), wanted) == node.server.names.end())
         node.server.names.push_back(wanted);
     node.keeper.phase = proving;

@@ -53,11 +53,12 @@ BOOST_DESCRIBE_STRUCT(Ghost, (), (acknowledged, timelines, reigns, told, promise
 ///   delays   a report stays on its way while other things happen
 ///   stale    a goal arrives once more, later
 ///   longs    a commit whose record lies across the end of a segment, and is flushed in two parts
+///   settings an operator asks for two synchronous standbys
 ///   slow     node_timeout passes although somebody has something to do that takes less
 BOOST_DEFINE_FIXED_ENUM_CLASS(Luck, std::uint8_t, commits, crashes, outages, keeper_restarts, monitor_deaths, cuts,
                               delays, stale, slow, isolations, wipes, put_backs, store_restores, switchovers, impostors,
-                              longs)
-inline constexpr std::size_t lucks = 16;
+                              longs, settings)
+inline constexpr std::size_t lucks = 17;
 using Budget = std::array<std::uint8_t, lucks>;
 
 struct World {
@@ -74,10 +75,9 @@ struct World {
     /// The monitor has still to learn that this node's session ended.
     std::uint8_t closing = 0;
     std::uint8_t commits = 0;
-    std::array<std::uint8_t, 1> unused{};
     friend bool operator==(const World&, const World&) = default;
 };
-static_assert(sizeof(World) == 4 * (2 + 4 * most_nodes) + lucks + 3 + 1, "no padding: it is hashed as it lies");
+static_assert(sizeof(World) == 4 * (2 + 4 * most_nodes) + lucks + 3, "no padding: it is hashed as it lies");
 
 /// A named small world.
 struct Spec {

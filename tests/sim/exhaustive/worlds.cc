@@ -54,6 +54,13 @@ Spec after(std::vector<std::string> script, Spec spec) {
     spec.script = std::move(script);
     return spec;
 }
+/// c has been away, and comes back after an operator has asked for two synchronous standbys.
+Spec one_to_two() {
+    return after({"power_off c", "pass_time", "deliver_goal a", "act a", "finish_step a", "report a", "ask_for_two",
+                  "power_on c", "connect c", "deliver_goal c", "act c", "connect_receiver c"},
+                 triple("triple-one-to-two", "the sync rule changes from one standby to two",
+                        {{commits, 1}, {crashes, 1}, {slow, 1}}));
+}
 
 }  // namespace
 
@@ -85,6 +92,7 @@ const std::vector<Spec>& large_worlds() {
             triple("triple-asynchronous", "an asynchronous cluster, one is cut off", {{commits, 1}, {isolations, 1}})),
         triple("triple-torn", "three nodes, a crash, records that lie across the end of a segment",
                {{longs, 2}, {crashes, 1}}),
+        one_to_two(),
         triple("triple-crash", "three nodes, a crash", {{commits, 1}, {crashes, 1}}),
         triple("triple-cuts", "three nodes, two links are cut", {{commits, 1}, {cuts, 2}}),
         triple("triple-isolated", "three nodes, one is cut off", {{commits, 1}, {isolations, 1}}),
@@ -106,6 +114,7 @@ const std::vector<Break>& breaks() {
         {Mutation::r2, joining(pair("pair-join", "", {{commits, 1}, {stale, 1}, {outages, 1}}))},
         {Mutation::r2_epoch, pair("pair", "", {{crashes, 1}, {stale, 1}})},
         {Mutation::r3, joining(pair("pair-join", "", {{commits, 1}, {outages, 1}}))},
+        {Mutation::r3_mixed, one_to_two()},
         {Mutation::r4, triple("triple", "", {{commits, 1}, {crashes, 1}, {slow, 1}})},
         // Counterexample 1: the false alarm has happened, and b has not heard of it.
         {Mutation::r4_goes_on, after({"isolate a", "pass_time", "deliver_goal c", "act c", "report c",
