@@ -61,6 +61,8 @@ struct Server {
     bool streaming = false;
     /// Fence was carried out in this run, and nothing followed since.
     bool fenced = false;
+    /// It has received the torn end of its WAL itself: one that was started with it passes on only what it replays.
+    bool received_torn = false;
     /// Each of them may still release a commit: while a rule changes, a walsender may not have reloaded yet.
     std::vector<Names> names;
     /// The checkpointer has seen that commits wait; until then they don't.
@@ -75,8 +77,8 @@ struct Server {
     friend bool operator==(const Server&, const Server&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Server, (),
-                      (life, in_recovery, upstream, connects_as, streaming, fenced, names, waits, crashed, began,
-                       senders, impostor_of))
+                      (life, in_recovery, upstream, connects_as, streaming, fenced, received_torn, names, waits,
+                       crashed, began, senders, impostor_of))
 
 struct Disk {
     bool has_data = false;

@@ -118,14 +118,24 @@ bool connect_receiver(Scene& s, NodeIx standby) {
     return true;
 }
 
+namespace {
+
+std::size_t sendable(const Node& upstream) {
+    const bool all = !upstream.server.in_recovery || upstream.server.received_torn;
+    return all ? upstream.disk.wal.size() : whole(upstream.disk.wal);
+}
+
+}  // namespace
+
 bool flush_entry(Scene& s, NodeIx standby) {
     const Node& own = s.node(standby);
     if (!own.server.streaming) return false;
     const NodeIx upstream = own.server.upstream;
     const Wal& wal = s.node(upstream).disk.wal;
     const std::size_t has = own.disk.wal.size();
-    if (!lives(s.node(upstream)) || !s.linked(standby, upstream) || has >= wal.size()) return false;
+    if (!lives(s.node(upstream)) || !s.linked(standby, upstream) || has >= sendable(s.node(upstream))) return false;
     s.edit(standby).disk.wal.push_back(wal[has]);
+    s.edit(standby).server.received_torn = wal[has].torn;
     const auto& names = s.node(upstream).server.names;
     const bool counts = std::any_of(names.begin(), names.end(), [&](const Names& n) {
         return n.rule.contains(s.node(upstream).server.senders[standby].name);
