@@ -242,7 +242,9 @@ void ingest(World& world, const ProbeAnswered& input) {
     const auto found = world.memory.views.find(input.by);
     if (found == world.memory.views.end() || !found->second.connected) return;
     if (input.result.target != world.record.primary) {
-        if (input.result.port == PortState::answers) found->second.reaches[input.result.target] = world.now;
+        // Of nodes of this cluster only: what a keeper may name has no bound.
+        if (input.result.port == PortState::answers && world.node(input.result.target))
+            found->second.reaches[input.result.target] = world.now;
         return;
     }
     // A late answer to an earlier look says nothing of what the primary does now.
