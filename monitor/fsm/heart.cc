@@ -99,7 +99,8 @@ Output Heart::step(const Input& input, Millis now) {
     plan_wake_up(world);
     check(before, record_);
     out.persist = settled || record_ != before || !out.log.empty();
-    if (out.persist) ++record_.mark.commits;
+    // In doubt nothing is counted: the commits that follow in the store that was lost have these numbers (R11).
+    if (out.persist && record_.doubt.empty()) ++record_.mark.commits;
     return out;
 }
 

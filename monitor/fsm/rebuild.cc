@@ -52,8 +52,12 @@ bool covers(const ClusterRecord& record, const Testimony& t) {
     const Stamp& p = t.promised;
     if (p.epoch > record.epoch || p.term > record.term) return false;
     if (t.goal && !knows(record, t.goal->digest.mark)) return false;
-    if (p.epoch != record.epoch || p.term != record.term || p.monitor.empty()) return true;
-    return p.monitor == record.monitor && p.version <= record.nodes.at(t.node).goal.stamp.version;
+    if (p.version.empty()) return true;
+    // What it has promised stood in the record before it was told (R1): a record whose newest goal for it is an older
+    // one is behind, whichever processes have begun a term on it since.
+    const Stamp& given = record.nodes.at(t.node).goal.stamp;
+    const auto order = [](const Stamp& s) { return std::tuple{s.epoch, s.term, s.version}; };
+    return order(p) < order(given) || p == given;
 }
 
 namespace {
