@@ -1,7 +1,7 @@
 // The monitor against keepers and operators that send whatever the protocol's types allow: sessions, reports, probes,
 // commands, in any order, with time passing and the process restarting. Everything between the wire and the store is
 // the production's: wire::from_wire, the coordinator, the heart. What has to hold meanwhile, whatever keepers say: I1
-// (one primary told in an epoch), epochs and goal versions never go back, and the record survives its own storage.
+// (one primary told in an epoch), epochs never go back, and the record survives its own storage.
 #include <map>
 #include <memory>
 #include <utility>
@@ -28,7 +28,7 @@ constexpr int most_events = 200;
 /// What was sent over all lives of the monitor.
 struct Told {
     std::map<std::pair<ClusterName, Epoch>, std::pair<NodeName, IncarnationId>> primary;
-    std::map<std::pair<ClusterName, IncarnationId>, Stamp> newest;
+    std::map<std::pair<ClusterName, IncarnationId>, Epoch> newest;
     std::map<ClusterName, Epoch> epoch;
 };
 
@@ -45,8 +45,8 @@ class Link : public monitor::KeeperLink {
             require(news || first->second == std::pair(goal.node, goal.incarnation), "I1: one primary in an epoch");
         }
         auto& newest = told_.newest[{cluster_, goal.incarnation}];
-        require(goal.stamp.epoch >= newest.epoch, "epochs of goals never go back");
-        newest = goal.stamp;
+        require(goal.stamp.epoch >= newest, "epochs of goals never go back");
+        newest = goal.stamp.epoch;
     }
     void send(const fsm::ProbeRequest&) override {}
     void turn_away(const std::string& message) override {

@@ -286,10 +286,8 @@ TEST_CASE("a server that comes up by itself after its start has failed is as goo
     CHECK(bench.control.steps == Steps{"UpdatePeers", "StartStandby failed"});
 }
 
-TEST_CASE("with the monitor away a standby starts on the promised goal after node_timeout (R9)") {
-    Bench bench;
-    Promise promise;
-    make_standby(bench, promise, PgStatus::stopped);
+/// It has promised a goal that makes it node1's standby.
+static void promise_to_follow(Promise& promise) {
     Goal goal;
     goal.stamp = promise.promised = {Epoch{1}, Term{1}, Version{3}, MonitorId{"m"}};
     goal.node = promise.node;
@@ -299,6 +297,13 @@ TEST_CASE("with the monitor away a standby starts on the promised goal after nod
     goal.peers = {{NodeName{"node1"}, IncarnationId{"a"}, "127.0.0.1", 5431}};
     goal.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}}};
     promise.goal = goal;
+}
+
+TEST_CASE("with the monitor away a standby starts on the promised goal after node_timeout (R9)") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    promise_to_follow(promise);
     bench.link.acknowledges = false;
     const auto began = std::chrono::steady_clock::now();
     bench.start(promise);
@@ -310,15 +315,7 @@ TEST_CASE("a monitor that decides nothing is away, for what a node may do by its
     Bench bench;
     Promise promise;
     make_standby(bench, promise, PgStatus::stopped);
-    Goal goal;
-    goal.stamp = promise.promised = {Epoch{1}, Term{1}, Version{3}, MonitorId{"m"}};
-    goal.node = promise.node;
-    goal.incarnation = promise.incarnation;
-    goal.role = Role::standby;
-    goal.upstream = NodeName{"node1"};
-    goal.peers = {{NodeName{"node1"}, IncarnationId{"a"}, "127.0.0.1", 5431}};
-    goal.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}}};
-    promise.goal = goal;
+    promise_to_follow(promise);
     bench.link.in_doubt = true;
     bench.start(promise);
     bench.pass(100);
@@ -363,15 +360,7 @@ TEST_CASE("time in which the keeper itself stood still is no time without the mo
     Bench bench;
     Promise promise;
     make_standby(bench, promise, PgStatus::stopped);
-    Goal goal;
-    goal.stamp = promise.promised = {Epoch{1}, Term{1}, Version{3}, MonitorId{"m"}};
-    goal.node = promise.node;
-    goal.incarnation = promise.incarnation;
-    goal.role = Role::standby;
-    goal.upstream = NodeName{"node1"};
-    goal.peers = {{NodeName{"node1"}, IncarnationId{"a"}, "127.0.0.1", 5431}};
-    goal.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}}};
-    promise.goal = goal;
+    promise_to_follow(promise);
     Millis stood_still;
     bench.options.clock = [&stood_still] { return Millis{boot_time().v + stood_still.v}; };
     bench.start(promise);
