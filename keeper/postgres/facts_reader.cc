@@ -146,7 +146,7 @@ Async<StoppedWal> FactsReader::stopped_end(const ControlFile& control) {
     if (end || !*label || !(end.error().damaged || end.error().empty)) co_return end;
     // A copy that has not been started yet may have to stream even the WAL that its recovery begins with.
     const auto bytes = segment_size(wal_dir);
-    co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes && *bytes ? *bytes : default_segment_bytes};
+    co_return WalEnd{scan.timeline, scan.from, scan.from, {}, bytes && *bytes ? *bytes : default_segment_bytes, {}};
 }
 
 Async<void> FactsReader::add_stopped(Facts& facts) {
@@ -187,6 +187,7 @@ Async<void> FactsReader::add_stopped(Facts& facts) {
         }
         stopped_ = StoppedEnd{*control_changed, *wal_changed, *end};
     }
+    node_.unfinished = stopped_->end.unfinished;
     facts.timeline = stopped_->end.timeline;
     facts.complete = stopped_->end.complete;
     facts.end = std::max(stopped_->end.complete, stopped_->end.torn);

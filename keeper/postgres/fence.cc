@@ -44,6 +44,11 @@ Async<Result<FencedEnd>> read_end(Node& node, Received known) {
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node.blocking(read_end);
     if (!end) co_return end.error();
+    // It would read them in a promotion, and not the older files: it has to be started anew, without them.
+    if (!end->unfinished.empty())
+        co_return error(end->unfinished.front() +
+                        " in pg_wal was being received and ends before the older timeline's " +
+                        "file of that segment: PostgreSQL has to be stopped, so that it can be moved away");
     // A tail that a server run before this one received is torn on disk only.
     co_return FencedEnd{*end, std::max({known.received, known.replayed, end->complete, end->torn})};
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -78,11 +79,12 @@ Result<std::uint64_t> segment_size(const std::string& wal_dir) {
 }
 
 WalFiles::WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system,
-                   ReadAt read_at)
+                   std::vector<std::string> hidden, ReadAt read_at)
     : wal_dir_(std::move(wal_dir)),
       segment_bytes_(segment_bytes),
       way_(std::move(way)),
       system_(std::move(system)),
+      hidden_(std::move(hidden)),
       read_at_(read_at ? std::move(read_at) : ReadAt(&::pread)),
       chunk_(chunk_bytes) {}
 
@@ -100,17 +102,24 @@ bool WalFiles::open_segment(std::uint64_t segment) {
     chunk_size_ = 0;
     for (auto leg = way_.rbegin(); leg != way_.rend(); ++leg) {
         if (segment < leg->begin.v / segment_bytes_) continue;
-        open_path_ = wal_dir_ + "/" + segment_name(leg->timeline, segment, segment_bytes_);
+        const std::string name = segment_name(leg->timeline, segment, segment_bytes_);
+        if (std::find(hidden_.begin(), hidden_.end(), name) != hidden_.end()) continue;
+        open_path_ = wal_dir_ + "/" + name;
         fd_ = ::open(open_path_.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0 && errno == ENOENT) continue;
         if (fd_ < 0) {
             trouble_ = file_error("reading WAL in", open_path_, errno);
             return false;
         }
-        open_timeline_ = leg->timeline;
+        open_leg_ = *leg;
         return true;
     }
     return false;
+}
+
+std::string WalFiles::repeated_until(Lsn end) const {
+    return fd_ >= 0 && end < open_leg_.begin ? segment_name(open_leg_.timeline, open_segment_, segment_bytes_)
+                                             : std::string{};
 }
 
 bool WalFiles::check_header() {
@@ -155,7 +164,7 @@ const WalPage* WalFiles::page(Lsn at) {
     }
     page_.bytes = chunk_.data() + (at.v - chunk_at_);
     page_.at = at;
-    page_.timeline = open_timeline_;
+    page_.timeline = open_leg_.timeline;
     return check_header() ? &page_ : nullptr;
 }
 

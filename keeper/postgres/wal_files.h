@@ -50,9 +50,9 @@ using ReadAt = std::function<ssize_t(int fd, void* to, std::size_t size, off_t a
 
 class WalFiles {
   public:
-    /// `system` empty: not checked.
+    /// `system` empty: not checked. `hidden`: names of segments that are taken for absent.
     WalFiles(std::string wal_dir, std::uint64_t segment_bytes, std::vector<Leg> way, SystemId system,
-             ReadAt read_at = {});
+             std::vector<std::string> hidden = {}, ReadAt read_at = {});
     ~WalFiles();
     WalFiles(const WalFiles&) = delete;
     WalFiles& operator=(const WalFiles&) = delete;
@@ -63,6 +63,9 @@ class WalFiles {
     /// A file or page that is there and could not be read: what lies behind it is not known, so nothing seen before it
     /// is an end (R4). After it there are no pages any more.
     [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
+    /// The segment that was read last, when it belongs to a timeline that begins only after `end`: it repeats an older
+    /// timeline's WAL from its start on, and that timeline's file may hold more of it. Empty: it does not.
+    [[nodiscard]] std::string repeated_until(Lsn end) const;
     [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
     [[nodiscard]] const std::vector<Leg>& way() const { return way_; }
 
@@ -75,12 +78,13 @@ class WalFiles {
     std::uint64_t segment_bytes_;
     std::vector<Leg> way_;
     SystemId system_;
+    std::vector<std::string> hidden_;
     ReadAt read_at_;
     std::optional<Error> trouble_;
     int fd_ = -1;
     std::string open_path_;
     std::uint64_t open_segment_ = ~std::uint64_t{0};
-    Timeline open_timeline_;
+    Leg open_leg_;
     std::vector<unsigned char> chunk_;
     std::uint64_t chunk_at_ = 0;
     std::size_t chunk_size_ = 0;

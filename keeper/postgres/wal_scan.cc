@@ -158,6 +158,37 @@ Timeline owner(const std::vector<Leg>& way, Timeline file, Lsn end) {
     return owner;
 }
 
+using ScanResult = boost::system::result<WalEnd, ScanError>;
+
+struct Seen {
+    ScanResult end;
+    /// The file in which it ended, when an older timeline's may hold more (WalFiles::repeated_until).
+    std::string repeated;
+};
+
+Seen read_to_end(const WalScan& scan, WalFiles& files) {
+    Reader reader(files);
+    const auto start = record_before(reader, scan.from);
+    Lsn at = start.value_or(scan.from);
+    std::optional<Record> last;
+    while (const auto record = reader.read(at, last ? std::optional(last->start) : std::nullopt)) {
+        last = record;
+        at = record->end;
+    }
+    // Not even the record before `from` is there: what was read ends before it.
+    const std::string repeated = files.repeated_until(last || at.v == 0 ? at : Lsn{at.v - 1});
+    if (!last || at < scan.from)
+        return {ScanError(error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() +
+                                " on: no complete record at " + at.text() +
+                                "; if it was removed or damaged, reset this node so that it is cloned anew"),
+                          true),
+                repeated};
+    const std::uint64_t segment = files.segment_bytes();
+    WalEnd end{owner(files.way(), last->timeline, last->end), last->start, last->end, {}, segment, {}};
+    if (reader.torn().v / segment > last->end.v / segment) end.torn = reader.torn();
+    return {end, repeated};
+}
+
 }  // namespace
 
 Result<Timeline> timeline_at(const WalScan& scan, Lsn at) {
@@ -188,24 +219,19 @@ boost::system::result<WalEnd, ScanError> find_wal_end(const WalScan& scan) {
         none.empty = true;
         return none;
     }
-    WalFiles files(scan.wal_dir, *segment, newest_way(*histories, scan.timeline, scan.anchor), scan.system_id);
-    Reader reader(files);
-    const auto start = record_before(reader, scan.from);
-    Lsn at = start.value_or(scan.from);
-    std::optional<Record> last;
-    while (const auto record = reader.read(at, last ? std::optional(last->start) : std::nullopt)) {
-        last = record;
-        at = record->end;
+    const auto way = newest_way(*histories, scan.timeline, scan.anchor);
+    std::vector<std::string> hidden;
+    std::optional<ScanResult> furthest;
+    for (;;) {
+        WalFiles files(scan.wal_dir, *segment, way, scan.system_id, hidden);
+        auto seen = read_to_end(scan, files);
+        if (files.trouble()) return ScanError(files.trouble()->in("the end of WAL is not known"));
+        if (seen.end) seen.end->unfinished = hidden;
+        const bool further = !furthest || (seen.end && (!*furthest || (*furthest)->complete < seen.end->complete));
+        if (further) furthest = seen.end;
+        if (seen.repeated.empty()) return *furthest;
+        hidden.push_back(seen.repeated);
     }
-    if (files.trouble()) return ScanError(files.trouble()->in("the end of WAL is not known"));
-    if (!last || at < scan.from)
-        return ScanError(
-            error("WAL in " + scan.wal_dir + " can't be read from " + scan.from.text() + " on: no complete record at " +
-                  at.text() + "; if it was removed or damaged, reset this node so that it is cloned anew"),
-            true);
-    WalEnd end{owner(files.way(), last->timeline, last->end), last->start, last->end, {}, *segment};
-    if (reader.torn().v / *segment > last->end.v / *segment) end.torn = reader.torn();
-    return end;
 }
 
 }  // namespace pgaf::keeper

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/ids.h"
 #include "common/lsn.h"
@@ -24,6 +25,10 @@ struct WalEnd {
     /// segment (R6). To the page, since a torn page does not say where it was torn; 0: it ends in the same segment.
     Lsn torn;
     std::uint64_t segment_bytes = 0;
+    /// Segments that repeat an older timeline's WAL up to the fork that they begin with, and end before what its own
+    /// file holds: receiving them was broken off. PostgreSQL would read them instead of the older ones and recover to
+    /// less, so they must go before it starts; this end is the one without them.
+    std::vector<std::string> unfinished;
 };
 
 struct WalScan {

@@ -173,7 +173,7 @@ TEST_CASE("a disk that fails in the middle of a segment, interrupted and short r
         errno = std::exchange(failure, failure == EIO ? EIO : 0);
         return errno != 0 ? -1 : ::pread(fd, to, std::min(size, most), at);
     };
-    WalFiles files(dir.path(), megabyte, {{Timeline{1}, Lsn{}}}, {}, disk);
+    WalFiles files(dir.path(), megabyte, {{Timeline{1}, Lsn{}}}, {}, {}, disk);
     failure = EINTR;
     REQUIRE(files.page(Lsn{start}) != nullptr);
     CHECK_FALSE(files.trouble());
@@ -222,6 +222,72 @@ TEST_CASE("a torn record that fills its segment reaches into the next one (R6)")
     put<std::uint64_t>(bytes, megabyte - 8192 + 8, 0);
     test::write_text(name, bytes);
     CHECK(find_wal_end(scan_of(dir, start + 40))->torn.empty());
+}
+
+TEST_CASE("a segment that is received again for a new timeline hides no WAL of the older one's file (R4)") {
+    const test::TempDir dir;
+    const std::uint64_t start = 3 * megabyte;
+    const auto name = [](std::uint32_t timeline) { return segment_name(Timeline{timeline}, 3, megabyte); };
+    const auto place = [&](int records) { return Lsn{start + 40 + static_cast<std::uint64_t>(records) * 104}; };
+    test::write_text(dir / "00000002.history", "1\t" + place(5).text() + "\tx\n");
+    test::write_text(dir / name(1), segment(start, 5, 100));
+    const auto scan = [&](int from) { return find_wal_end(scan_of(dir, place(from).v)); };
+
+    // Broken off after two records, in the middle of the third: also when more than that is known to be there.
+    std::string broken = segment(start, 3, 100);
+    broken[40 + 2 * 104 + 60] ^= 1;
+    test::write_text(dir / name(2), broken);
+    for (const int known : {0, 2, 3, 5}) {
+        const auto end = scan(known);
+        REQUIRE(end);
+        CHECK(end->complete == place(5));
+        CHECK(end->timeline == Timeline{1});
+        CHECK(end->unfinished == std::vector{name(2)});
+    }
+    // Begun, and nothing of it written.
+    test::write_text(dir / name(2), std::string(megabyte, '\0'));
+    CHECK(scan(5)->unfinished == std::vector{name(2)});
+    // Two forks in one segment, each broken off: both would hide it.
+    test::write_text(dir / "00000003.history", "1\t" + place(5).text() + "\tx\n2\t" + place(5).text() + "\ty\n");
+    test::write_text(dir / name(3), segment(start, 4, 100));
+    CHECK(scan(0)->complete == place(5));
+    CHECK(scan(0)->unfinished == std::vector{name(3), name(2)});
+    // The newest has more than the others: it is what PostgreSQL reads, and it stays.
+    test::write_text(dir / name(1), segment(start, 3, 100));
+    CHECK(scan(0)->complete == place(4));
+    CHECK(scan(0)->unfinished.empty());
+
+    std::filesystem::remove(dir / "00000003.history");
+    test::write_text(dir / name(2), segment(start, 5, 100));
+    CHECK(scan(0)->complete == place(5));
+    CHECK(scan(0)->timeline == Timeline{1});
+    CHECK(scan(0)->unfinished.empty());
+    // Without the older file there is no more than that.
+    test::write_text(dir / name(2), broken);
+    std::filesystem::remove(dir / name(1));
+    CHECK(scan(0)->complete == place(2));
+    CHECK(scan(0)->unfinished.empty());
+    CHECK_FALSE(scan(5));
+    // What can't be read may be the one that has it.
+    std::filesystem::create_directory(dir / name(1));
+    REQUIRE_FALSE(scan(0));
+    CHECK_FALSE(scan(0).error().damaged);
+}
+
+TEST_CASE("files that would mislead PostgreSQL are moved, and it is said where they are") {
+    const test::TempDir wal;
+    const test::TempDir state;
+    test::write_text(wal / "a", "1");
+    MoveFiles files{wal.path(), state / "kept", IncarnationId{"00000000000000aa"}, {"a", "b"}, "unfinished", "a test"};
+    const auto moved = move_files(files);
+    REQUIRE(moved);
+    REQUIRE(list_folder(files.kept_dir).size() == 1);
+    const std::string folder = files.kept_dir + "/" + list_folder(files.kept_dir)[0];
+    CHECK(folder.ends_with("-00000000000000aa-unfinished"));
+    CHECK(*moved == "a of " + wal.path() + ", a test, is kept in " + folder);
+    CHECK(test::read_text(folder + "/a") == "1");
+    CHECK(list_folder(wal.path()).empty());
+    CHECK(move_files(files)->empty());
 }
 
 TEST_CASE("kept WAL: a copy that fails leaves no half of it behind") {
