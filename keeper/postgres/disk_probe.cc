@@ -58,6 +58,9 @@ struct DiskProbe::Shared {
                 lock.lock();
                 under_way.clear();
                 if (found.empty()) found = wrong;
+                if (now == folders) continue;
+                woken.notify_all();
+                break;
             }
             // Of folders that nobody asks for any more nothing is told.
             if (now == folders) error = found;
@@ -82,6 +85,12 @@ void DiskProbe::watch(std::vector<std::string> folders) {
     shared_->woken.notify_all();
     if (std::exchange(shared_->running, true)) return;
     std::thread([shared = shared_] { shared->probe_for_ever(); }).detach();
+}
+
+void DiskProbe::leave() {
+    watch({});
+    std::unique_lock lock(shared_->mutex);
+    shared_->woken.wait(lock, [&] { return shared_->under_way.empty(); });
 }
 
 std::string DiskProbe::trouble() {

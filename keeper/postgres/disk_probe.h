@@ -22,6 +22,9 @@ class DiskProbe {
 
     /// Which folders to write to from now on; none: nothing is written, and nothing is wrong.
     void watch(std::vector<std::string> folders);
+    /// Watches nothing, and returns when no write is under way any more: whoever empties a folder finds it empty.
+    /// Blocks as long as the disk does.
+    void leave();
     /// What is wrong, with the file and the reason; empty when the last write ended well. To be asked regularly: of
     /// the time between two questions no more than 2 s count for the limit, since the process may have stood still.
     [[nodiscard]] std::string trouble();

@@ -91,8 +91,8 @@ Async<Facts> FactsReader::observe(bool mark) {
     facts.folder_incarnation = node_.data.incarnation();
     facts.rebuilding = node_.data.rebuilding();
     facts.rebuilt = node_.data.rebuilt(facts.folder_incarnation);
-    disk_.watch(probed_folders(facts.rebuilding));
-    facts.disk = disk_.trouble();
+    node_.disk.watch(probed_folders(facts.rebuilding));
+    facts.disk = node_.disk.trouble();
     if (!launcher.connected) {
         connection_.close();
         add_trouble(facts, node_.need_launcher().error().message);

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "keeper/postgres/control_file.h"
-#include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/node.h"
 #include "keeper/postgres/server_view.h"
 #include "keeper/postgres/upstream_check.h"
@@ -17,8 +16,7 @@ using StoppedWal = boost::system::result<WalEnd, ScanError>;
 
 class FactsReader {
   public:
-    explicit FactsReader(Node& node)
-        : node_(node), connection_(node.strand), upstream_(node), disk_(node.config.disk_limit) {}
+    explicit FactsReader(Node& node) : node_(node), connection_(node.strand), upstream_(node) {}
 
     /// `mark`: a WAL message is written on a primary (R8).
     Async<Facts> observe(bool mark);
@@ -48,7 +46,6 @@ class FactsReader {
     Node& node_;
     Connection connection_;
     UpstreamCheck upstream_;
-    DiskProbe disk_;
     /// When this postmaster last answered anything; reset with each new one.
     pid_t answered_by_ = 0;
     pid_t warned_of_ = 0;

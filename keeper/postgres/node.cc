@@ -21,6 +21,7 @@ Node::Node(PostgresConfig configuration, boost::asio::any_io_executor on_strand)
       strand(std::move(on_strand)),
       launcher(strand, config.launcher_socket),
       data(config),
+      disk(config.disk_limit),
       changed(strand),
       layout(data.remembered_layout()) {}
 

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "keeper/postgres/connection.h"
 #include "keeper/postgres/data_dir.h"
+#include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/launcher_client.h"
 #include "keeper/postgres/make.h"
 #include "keeper/postgres/settings.h"
@@ -91,6 +92,7 @@ class Node : public std::enable_shared_from_this<Node> {
     const boost::asio::any_io_executor strand;
     LauncherClient launcher;
     DataDir data;
+    DiskProbe disk;
     /// Rung by every event of the launcher.
     Bell changed;
     Layout layout;

@@ -198,7 +198,10 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
         co_return done;
     if (auto done = make_folder(node.config.data_dir); !done) co_return done;
     const std::string data_dir = node.config.data_dir;
-    const auto empty = [data_dir] { return empty_folder(data_dir); };
+    const auto empty = [data_dir, &probe = node.disk] {
+        probe.leave();
+        return empty_folder(data_dir);
+    };
     if (auto done = co_await node.blocking(empty); !done) co_return done;
     Program program;
     program.name = "pg_basebackup";

@@ -1,14 +1,17 @@
 // The probe of the disk: an error is told, a write that does not end is told after the limit, and what is mended is
 // forgotten.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <thread>
 
 #include "keeper/postgres/disk_probe.h"
+#include "keeper/postgres/files.h"
 #include "tests/support/live.h"
 
 namespace pgaf::keeper {
@@ -56,6 +59,20 @@ TEST_CASE("disk probe: a write that does not end is told after the limit, and ho
           std::string::npos);
     probe.watch({});
     CHECK(probe.trouble().empty());
+}
+
+TEST_CASE("disk probe: who empties a folder waits for the write that is under way in it") {
+    const test::TempDir dir;
+    REQUIRE(::mkfifo((dir / "pgaf_disk_probe").c_str(), 0600) == 0);
+    DiskProbe probe(Millis{1});
+    probe.leave();
+    probe.watch({dir.path(), dir / "another"});
+    REQUIRE(until([&] { return !probe.trouble().empty(); }));
+    const auto left = std::async(std::launch::async, [&] { probe.leave(); });
+    REQUIRE(until([&] { return probe.trouble().empty(); }));
+    CHECK(left.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
+    const Fd disk(::open((dir / "pgaf_disk_probe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    CHECK(left.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
 }
 
 }  // namespace pgaf::keeper
