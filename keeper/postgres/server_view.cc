@@ -104,7 +104,9 @@ ServerView view_of(const Rows& rows) {
 }  // namespace
 
 boost::asio::awaitable<Result<ServerView>> look(Connection& connection, Millis limit) {
-    const auto rows = co_await connection.query(look_query, limit);
+    auto rows = co_await connection.query(look_query, limit);
+    // Recovery that ends between two parts of the query makes one of them an error ("recovery is not in progress").
+    if (!rows && connection.is_open()) rows = co_await connection.query(look_query, limit);
     if (!rows) co_return rows.error();
     co_return view_of(*rows);
 }

@@ -71,6 +71,8 @@ Facts meanwhile(Facts facts, const Step& step) {
         facts.trouble.clear();
         return without_folder(facts);
     }
+    // A look in the very moment of a promotion may fail; that it can't be promoted is for the step to say.
+    if (std::holds_alternative<Promote>(step)) facts.trouble.clear();
     if (starts && (facts.status == PgStatus::stopped || facts.status == PgStatus::absent)) {
         facts.status = PgStatus::starting;
         facts.end_exact = false;

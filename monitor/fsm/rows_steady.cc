@@ -307,10 +307,14 @@ bool draining_failed(const World& world) {
     // A checkpoint of a busy server may take long; the database serves all the while.
     const bool late = (world.now - world.memory.phase_since).v > 120'000;
     if (reconnecting(world)) return false;
-    return late || switchover_target(world, world.record.preferred).node.empty();
+    // Who gave the command has long gone when its keeper comes back: the switchover must not happen then.
+    return late || !world.in_reach(world.record.primary) ||
+           switchover_target(world, world.record.preferred).node.empty();
 }
 void give_up_draining(World& world, const Row& row) {
-    const std::string why = switchover_target(world, world.record.preferred).why_not;
+    const std::string why = world.in_reach(world.record.primary)
+                                ? switchover_target(world, world.record.preferred).why_not
+                                : world.record.primary.v + " is not in reach of the monitor";
     const std::string message =
         "switchover given up, " + world.record.primary.v + " stays primary: " +
         (why.empty() ? "its checkpoint took longer than 120 s; try again when it is less busy" : why);

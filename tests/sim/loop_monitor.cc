@@ -41,7 +41,7 @@ std::string problem(const Keeper& k) {
     if (!k.state_trouble.empty()) return k.state_trouble;
     if (!k.decision.problem.empty()) return k.decision.problem;
     if (!k.run.failure.empty()) return k.run.failed_step + " has failed: " + k.run.failure;
-    return k.facts.trouble;
+    return facts_to_tell(k).trouble;
 }
 
 Report report_now(const Keeper& k) {

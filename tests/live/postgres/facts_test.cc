@@ -1,7 +1,11 @@
 // What PostgreSQL does, as docs/design/protocol.md says it in its last section, and what the keeper makes of it.
+#include <boost/asio/detached.hpp>
 #include <filesystem>
+#include <optional>
 
+#include "keeper/postgres/connection.h"
 #include "keeper/postgres/files.h"
+#include "keeper/postgres/server_view.h"
 #include "keeper/postgres/settings.h"
 #include "tests/live/postgres/cluster.h"
 
@@ -201,6 +205,32 @@ TEST_CASE("a receiver that has just been asked for says its segment's start, bel
     CHECK(fenced.end == stopped.end);
     CHECK(fenced.complete == stopped.complete);
     ::kill(primary, SIGCONT);
+}
+
+TEST_CASE("a look during which recovery ends is made again: one part of it is an error then") {
+    Cluster cluster(1);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    a.ask("CREATE SEQUENCE looks");
+    a.ask(
+        "CREATE FUNCTION public.pg_is_in_recovery() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('looks') = 1 THEN RAISE 'recovery is not in progress'; END IF; RETURN false; END $$");
+    std::optional<Result<ServerView>> seen;
+    boost::asio::co_spawn(
+        cluster.io,
+        [&]() -> boost::asio::awaitable<void> {
+            Connection connection(cluster.io.get_executor());
+            REQUIRE(co_await connection.open(local_conninfo(a.config, "pgaf-test"), Millis{5000}));
+            REQUIRE(co_await connection.query("SET search_path = public, pg_catalog", Millis{5000}));
+            seen = co_await look(connection, Millis{5000});
+        },
+        boost::asio::detached);
+    REQUIRE(eventually([&] {
+        cluster.facts(a);
+        return seen.has_value();
+    }));
+    CHECK(*seen);
+    CHECK(a.ask("SELECT last_value FROM looks") == "2");
 }
 
 }  // namespace pgaf::test

@@ -1,4 +1,4 @@
-// The loop's dealings with the launcher's end, with other nodes, and with its own end.
+// The loop's dealings with the launcher's end, with a promotion under way, with other nodes, and with its own end.
 #include <boost/asio/ip/tcp.hpp>
 #include <catch2/catch.hpp>
 
@@ -185,6 +185,35 @@ TEST_CASE("a new data folder keeps what the one before had promised, as a witnes
     CHECK(next.before == goal);
     goal.incarnation = next.incarnation;
     CHECK_FALSE(accept(next, goal).before);
+}
+
+TEST_CASE("a look that fails while a server is being promoted is no word of the promotion; its step's failure is") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    bench.say(bench.goal(Role::fence, 2));
+    REQUIRE(bench.until([&] { return bench.link.last().fenced; }, 1000));
+    Goal goal = bench.goal(Role::primary, 2);
+    goal.timeline = Timeline{2};
+    goal.rule = {RuleId{4}, {1, {IncarnationId{"c"}}}};
+    goal.history.push_back({Timeline{2}, Epoch{2}, std::nullopt, Lsn{0x5000}});
+    bench.control.hold("Promote");
+    bench.say(goal);
+    REQUIRE(bench.until([&] { return bench.did("Promote"); }, 1000));
+    bench.control.facts.trouble = "query: recovery is not in progress";
+    bench.control.change();
+    const int looks = bench.control.looks;
+    REQUIRE(bench.until([&] { return bench.control.looks > looks + 1; }));
+    const std::size_t reports = bench.link.reports.size();
+    REQUIRE(bench.until([&] { return bench.link.reports.size() > reports + 2; }));
+    CHECK(bench.link.last().problem.empty());
+    CHECK(bench.link.last().doing == "promoting to timeline 2");
+    bench.control.facts.trouble.clear();
+    bench.control.failing["Promote"] = "no room for a history file";
+    bench.control.release();
+    REQUIRE(bench.until([&] { return !bench.link.last().problem.empty(); }));
+    CHECK(bench.link.last().problem == "Promote has failed: no room for a history file");
 }
 
 }  // namespace pgaf::keeper::test
