@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -87,6 +88,12 @@ Result<bool> says_primary(const std::string& address, milliseconds limit, const 
     return line.value().find(" 200 ") != std::string::npos;
 }
 
+milliseconds patience(milliseconds at_first, std::size_t rounds) {
+    constexpr milliseconds most{5000};
+    for (std::size_t round = 16; round < rounds && at_first < most; ++round) at_first *= 2;
+    return std::min(at_first, most);
+}
+
 Finder::Finder(const Targets& targets, By by, std::size_t first, milliseconds limit, const StopSwitch& stop,
                const StopSwitch& cut)
     : targets_(&targets),
@@ -96,19 +103,19 @@ Finder::Finder(const Targets& targets, By by, std::size_t first, milliseconds li
       stop_(&stop),
       cut_(&cut) {}
 
-Result<Session> Finder::connect(std::size_t index) {
-    if (by_ == By::role) return Session::connect(targets_->primaries[index], limit_, *cut_);
+Result<Session> Finder::connect(std::size_t index, milliseconds limit) {
+    if (by_ == By::role) return Session::connect(targets_->primaries[index], limit, *cut_);
     if (by_ == By::http) {
-        auto primary = says_primary(targets_->http[index], limit_, *cut_);
+        auto primary = says_primary(targets_->http[index], limit, *cut_);
         if (primary.has_error()) return primary.error();
         if (!primary.value()) return error(targets_->http[index] + " says that it is not the primary");
     }
-    return Session::connect(targets_->any[index], limit_, *cut_);
+    return Session::connect(targets_->any[index], limit, *cut_);
 }
 
 std::optional<Session> Finder::find() {
     const std::size_t count = targets_->any.size();
-    auto session = connect(next_ % count);
+    auto session = connect(next_ % count, patience(limit_, tries_ / count));
     if (session.has_value()) {
         tries_ = 0;
         return std::move(session.value());

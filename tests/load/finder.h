@@ -26,11 +26,16 @@ struct Targets {
 /// Whether GET /primary is answered with 200.
 [[nodiscard]] Result<bool> says_primary(const std::string& address, milliseconds limit, const StopSwitch& stop);
 
+/// How long the answer of a host is waited for after so many rounds without success: short at first, so that a host
+/// that gives none adds little to the outage that is measured; after 16 rounds longer and longer, since the machine may
+/// be so busy that nobody can answer in time. At most 5 s.
+[[nodiscard]] milliseconds patience(milliseconds at_first, std::size_t rounds);
+
 class Finder {
   public:
     enum class By { role, http, any };
-    /// `first`: which host is tried first. `cut` ends what is under way, `stop` the pauses. Without HTTP addresses,
-    /// `By::http` is `By::role`.
+    /// `first`: which host is tried first. `limit`: for an answer in the first round (patience). `cut` ends what is
+    /// under way, `stop` the pauses. Without HTTP addresses, `By::http` is `By::role`.
     Finder(const Targets& targets, By by, std::size_t first, milliseconds limit, const StopSwitch& stop,
            const StopSwitch& cut);
     /// Tries one host; a pause after each full round.
@@ -39,7 +44,7 @@ class Finder {
     void lost() { ++next_; }
 
   private:
-    Result<Session> connect(std::size_t index);
+    Result<Session> connect(std::size_t index, milliseconds limit);
 
     const Targets* targets_;
     By by_;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/load/finder.h"
 #include "tests/load/hosts.h"
 #include "tests/load/judge.h"
 #include "tests/load/log.h"
@@ -142,6 +143,15 @@ TEST_CASE("a torn last line is left out, a torn line in the middle is an error")
     auto torn = LogReader::open(path);
     CHECK(torn.value().next().has_error());
     std::remove(path.c_str());
+}
+
+TEST_CASE("who finds no server for long waits longer for each answer, up to a limit") {
+    CHECK(patience(milliseconds(300), 0) == milliseconds(300));
+    CHECK(patience(milliseconds(300), 16) == milliseconds(300));
+    CHECK(patience(milliseconds(300), 17) == milliseconds(600));
+    CHECK(patience(milliseconds(300), 20) == milliseconds(4800));
+    CHECK(patience(milliseconds(300), 21) == milliseconds(5000));
+    CHECK(patience(milliseconds(300), 1000) == milliseconds(5000));
 }
 
 TEST_CASE("a multi-host URI is taken apart host by host") {
