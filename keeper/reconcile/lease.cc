@@ -47,6 +47,22 @@ Millis later(Millis a, std::int64_t ms) {
 
 }  // namespace
 
+void note_session(LeaseClock& lease) {
+    lease.heard.reset();
+}
+
+void note_answer(LeaseClock& lease, Millis sent, bool carries) {
+    lease.heard = std::max(lease.heard.value_or(sent), sent);
+    if (carries) lease.answered = std::max(lease.answered.value_or(sent), sent);
+}
+
+void note_goal(LeaseClock& lease, const std::optional<Stamp>& given, const Goal& goal) {
+    // One that comes again says nothing of the answers since: they may be of after another node was chosen.
+    const bool newer = !given || (*given != goal.stamp && may_follow(*given, goal.stamp));
+    if (!newer || goal.role != Role::primary || !lease.heard) return;
+    lease.answered = std::max(lease.answered.value_or(*lease.heard), *lease.heard);
+}
+
 void note_mark(LeaseClock& lease, Lsn lsn, Millis written) {
     if (lsn.empty()) return;
     lease.marks.push_back({lsn, written});
@@ -107,6 +123,10 @@ std::optional<Millis> launcher_deadline(const Promise& promise, const Run& run, 
     if (!promise.goal->asynchronous) return later(run.lease.now, promise.goal->keeper_timeout.v);
     // A keeper that has just been started again has heard nobody yet: what the one before it was told holds.
     if (!run.lease.answered && !carried_by_standbys(promise, run)) return std::nullopt;
+    // One that was chosen again and has heard nobody since: it is let acknowledge nothing before there is an end to
+    // hold (guarded), so it need not be stopped for one that has passed.
+    const bool acknowledges = !facts.in_recovery && (facts.open_to_clients || facts.client_sessions > 0);
+    if (lease_over(promise, run) && !run.lease.armed && !acknowledges) return std::nullopt;
     return lease_until(promise, run);
 }
 

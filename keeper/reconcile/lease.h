@@ -12,6 +12,7 @@
 
 #include "common/ids.h"
 #include "common/lsn.h"
+#include "common/model/goal.h"
 #include "common/model/report.h"
 #include "common/reflect.h"
 
@@ -34,8 +35,10 @@ struct LeaseClock {
     Millis now;
     /// When this run of the keeper began: with no answer in it yet, the lease counts from there.
     Millis began;
-    /// When the newest report was sent that the monitor has answered; unset: none in this run of the keeper.
+    /// When the newest report was sent whose answer carries the lease; unset: none in this run of the keeper.
     std::optional<Millis> answered;
+    /// When the newest report was sent that was answered in this session, to a primary or not; unset: none was.
+    std::optional<Millis> heard;
     /// Oldest first, bounded.
     std::vector<LeaseMark> marks;
     /// When the newest mark was written that a standby has flushed.
@@ -44,7 +47,16 @@ struct LeaseClock {
     std::optional<Millis> armed;
     friend bool operator==(const LeaseClock&, const LeaseClock&) = default;
 };
-BOOST_DESCRIBE_STRUCT(LeaseClock, (), (now, began, answered, marks, confirmed, armed))
+BOOST_DESCRIBE_STRUCT(LeaseClock, (), (now, began, answered, heard, marks, confirmed, armed))
+
+/// A session begins: what an earlier one has heard may be of another monitor, or of before this one's restart.
+void note_session(LeaseClock& lease);
+/// A report that was sent at `sent` is answered, by a monitor that has this node for the primary (`carries`) or not.
+void note_answer(LeaseClock& lease, Millis sent, bool carries);
+/// A goal came; `given`: the newest that came before it in this session. A newer one that makes its node primary was
+/// decided after the answers that came before it, and the monitor counts the lease from its decision or later (R7). So
+/// the newest of them carries the lease too: else a node that is chosen again would count from its earlier reign.
+void note_goal(LeaseClock& lease, const std::optional<Stamp>& given, const Goal& goal);
 
 void note_mark(LeaseClock& lease, Lsn lsn, Millis written);
 /// What the primary's walsenders show to be flushed.

@@ -164,7 +164,9 @@ Decision fence_first(const Situation& s) {
 bool unguarded(const Situation& s) {
     return is_primary(s) && s.running_standby() && s.run.goal_received && !guarded(s.promise, s.run);
 }
-Decision wait_for_launcher(const Situation&) {
+Decision wait_for_launcher(const Situation& s) {
+    // Told to be primary, and nobody has been heard since: there is no end yet that the launcher could hold.
+    if (lease_over(s.promise, s.run)) return wait_for("an answer of the monitor, with which the lease begins (R8)");
     return wait_for("the launcher to take the deadline that it has to hold");
 }
 

@@ -49,6 +49,7 @@ void Loop::Impl::on_opened() {
     given.reset();
     told.reset();
     recent.clear();
+    note_session(run.lease);
     send_report();
 }
 
@@ -88,7 +89,7 @@ void Loop::Impl::on_ack(const Ack& ack) {
         acknowledged = std::move(recent.front().report);
         // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
         // by a disk that can't store it.
-        if (ack.lease) run.lease.answered = std::max(run.lease.answered.value_or(Millis{}), recent.front().at);
+        note_answer(run.lease, recent.front().at, ack.lease);
         recent.pop_front();
     }
     // Told once: the monitor keeps it in its event log.
@@ -106,6 +107,7 @@ void Loop::Impl::on_goal(const Goal& goal) {
                     {{"epoch", goal.stamp.epoch}, {"term", goal.stamp.term}, {"version", goal.stamp.version}});
         return send_report();
     }
+    note_goal(run.lease, given, goal);
     given = goal.stamp;
     in_doubt = false;
     since_decided = {};

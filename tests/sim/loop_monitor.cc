@@ -65,8 +65,7 @@ void on_ack(World& w, NodeIx node, const AckMessage& ack) {
     while (!k.recent.empty() && k.recent.front().seq <= ack.seq) {
         if (k.recent.front().end) k.end_heard = k.recent.front().at;
         if (ack.lease) k.answered_for = std::max(k.answered_for, k.recent.front().at);
-        if (ack.lease)
-            k.run.lease.answered = std::max(k.run.lease.answered.value_or(Millis{}), k.recent.front().boot_at);
+        keeper::note_answer(k.run.lease, k.recent.front().boot_at, ack.lease);
         k.told = k.recent.front().promised;
         k.acknowledged = std::move(k.recent.front());
         k.recent.pop_front();
@@ -145,6 +144,7 @@ void on_connect(World& w, NodeIx node, std::uint32_t boot) {
     k.given.reset();
     k.told.reset();
     k.recent.clear();
+    keeper::note_session(k.run.lease);
     send_report(w, node);
 }
 
@@ -204,6 +204,7 @@ void on_goal(World& w, NodeIx node, const Goal& goal) {
         w.say(node, [&] { return "refuses a goal: " + verdict.why; });
         return send_report(w, node);
     }
+    keeper::note_goal(k.run.lease, k.given, goal);
     k.given = goal.stamp;
     k.in_doubt = false;
     k.since_decided = 0;

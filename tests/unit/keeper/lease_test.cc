@@ -156,6 +156,70 @@ TEST_CASE("R8: with k = 0 it stops, and starts again by the monitor's word alone
     REQUIRE(p.bench.until([&] { return starts() == 1; }));
 }
 
+namespace {
+
+/// A primary with k = 0 that another node has replaced for longer than a lease, and that is about to be chosen again.
+struct Replaced : Primary {
+    Replaced() : Primary(0) {
+        bench.link.carries_lease = false;
+        bench.say(bench.goal(Role::standby, 2));
+        REQUIRE(bench.until([&] { return bench.link.last().in_recovery && bench.link.last().promised.epoch.v == 2; }));
+        bench.pass(static_cast<int>(lease.v) + 100);
+        bench.control.steps.clear();
+        bench.control.deadlines.clear();
+    }
+    /// Of which the monitor is heard no more.
+    void choose_again() {
+        bench.link.acknowledges = false;
+        Goal again = goal;
+        again.stamp = bench.goal(Role::primary, 3).stamp;
+        again.timeline = Timeline{2};
+        again.history = {{Timeline{1}, Epoch{1}, std::nullopt, Lsn{}},
+                         {Timeline{2}, Epoch{3}, Lsn{0x5000}, Lsn{0x5000}}};
+        again.rule.id = RuleId{3};
+        bench.say(again);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("R7, R8: a node that is chosen again counts from the answer before its goal, not from its earlier reign") {
+    Replaced p;
+    const Millis chosen = p.bench.options.clock();
+    p.choose_again();
+    REQUIRE(p.bench.until([&] { return p.bench.did("Promote") || p.bench.did("Stop"); }));
+    REQUIRE(!p.bench.control.deadlines.empty());
+    // The report of a heartbeat ago, at most.
+    CHECK(p.bench.control.deadlines.front().v > chosen.v + lease.v - 200);
+    CHECK(p.bench.control.deadlines.front().v <= chosen.v + lease.v);
+    CHECK(p.bench.did("Promote"));
+}
+
+TEST_CASE("R8: chosen again with no answer in this session, it waits for one instead of being stopped") {
+    Replaced p;
+    p.lose_monitor();
+    p.bench.link.to.opened();
+    p.choose_again();
+    p.bench.pass(200);
+    CHECK(p.bench.control.deadlines.empty());
+    CHECK_FALSE(p.bench.did("Promote"));
+    p.bench.link.carries_lease = true;
+    p.find_monitor();
+    REQUIRE(p.bench.until([&] { return p.bench.did("Promote"); }));
+    CHECK(p.bench.control.deadlines.front() > p.bench.options.clock());
+}
+
+TEST_CASE("R8: a goal that comes again carries no lease: another node may have been chosen since") {
+    Primary p(0);
+    p.fall_silent();
+    p.bench.link.carries_lease = false;
+    for (int i = 0; i < 30 && !p.bench.did("Stop"); ++i) {
+        p.bench.pass(50);
+        p.bench.say(p.goal);
+    }
+    CHECK(p.bench.did("Stop"));
+}
+
 TEST_CASE("R8: the launcher is told how long the server may do without the keeper") {
     const auto told = [](const Primary& p) { return p.bench.control.deadlines; };
     SECTION("k >= 1: keeper_timeout from now, renewed with the heartbeats") {

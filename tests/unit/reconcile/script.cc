@@ -62,7 +62,9 @@ std::string Script::set_lease(const std::string& word) {
     if (key == "now")
         run_.lease.now = ms();
     else if (key == "answered")
-        run_.lease.answered = ms();
+        note_answer(run_.lease, ms(), true);
+    else if (key == "heard")
+        note_answer(run_.lease, ms(), false);
     else if (key == "armed")
         run_.lease.armed = value == "none" ? std::nullopt : std::optional(ms());
     else if (key == "mark")
@@ -70,6 +72,16 @@ std::string Script::set_lease(const std::string& word) {
     else
         return "no such key: " + key;
     return {};
+}
+
+Script::Taken Script::take_goal() {
+    const Verdict verdict = judge(promise_, goal_);
+    if (!verdict.accepted) return {false, "refused: " + verdict.why + "\n"};
+    note_goal(run_.lease, given_, goal_);
+    given_ = goal_.stamp;
+    promise_ = accept(promise_, goal_);
+    run_.goal_received = true;
+    return {true, verdict.news ? "" : "known\n"};
 }
 
 std::string Script::finish(bool ok, const std::string& why, bool cancelled) {
@@ -118,11 +130,9 @@ std::string Script::run(const std::string& command) {
     }
     if (verb == "goal") {
         each(1, [&](const std::string& w) { return set_goal(goal_, w); });
-        const Verdict verdict = judge(promise_, goal_);
-        if (!verdict.accepted) return text + "refused: " + verdict.why + "\n";
-        if (!verdict.news) text += "known\n";
-        promise_ = accept(promise_, goal_);
-        run_.goal_received = true;
+        const auto taken = take_goal();
+        text += taken.said;
+        if (!taken.accepted) return text;
     } else if (verb == "facts") {
         each(1, set_fact);
     } else if (verb == "begin") {
@@ -135,6 +145,9 @@ std::string Script::run(const std::string& command) {
         text += finish(false, rest_of(command, verb), false);
     } else if (verb == "cancelled") {
         text += finish(false, {}, true);
+    } else if (verb == "session") {
+        given_.reset();
+        note_session(run_.lease);
     } else if (verb == "monitor") {
         run_.monitor_in_reach = words.at(1) == "back";
         run_.monitor_away = {};
@@ -157,6 +170,7 @@ std::string Script::run(const std::string& command) {
         run_.monitor_in_reach = old.monitor_in_reach;
         run_.lease.now = run_.lease.began = old.lease.now;
         acknowledged_.reset();
+        given_.reset();
         under_way_.reset();
     } else {
         return "no such command: " + verb + "\n";

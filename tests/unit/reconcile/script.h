@@ -9,8 +9,10 @@
 //   failed WHY                  it has failed
 //   cancelled                   it was broken off because it was obsolete
 //   monitor away=MS | back      how long the monitor has been out of reach
-//   lease KEY=VALUE...          the clock (now=MS) and what carries a lease: answered=MS, mark=LSN (written now),
-//                               armed=MS|none; from then on what is left of it is shown
+//   session                     a session with the monitor begins
+//   lease KEY=VALUE...          the clock (now=MS) and what carries a lease: answered=MS (heard=MS: a report of then is
+//                               answered, to no primary), mark=LSN (written now), armed=MS|none; from then on what is
+//                               left of it is shown
 //   without-stream MS           how long a standby has run without streaming
 //   acknowledged                the monitor has acknowledged a report on the present facts
 //   restart boot=ID             the keeper is started again: only the promise is left
@@ -37,6 +39,11 @@ class Script {
   private:
     std::string show();
     std::string finish(bool ok, const std::string& why, bool cancelled);
+    struct Taken {
+        bool accepted = false;
+        std::string said;
+    };
+    Taken take_goal();
     void look();
     std::string set_lease(const std::string& word);
 
@@ -44,6 +51,8 @@ class Script {
     Run run_;
     Facts facts_;
     Goal goal_;
+    /// The newest goal of this session.
+    std::optional<Stamp> given_;
     std::optional<Step> under_way_;
     std::optional<Report> acknowledged_;
     int folders_ = 0;
