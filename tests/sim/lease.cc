@@ -108,13 +108,16 @@ void on_deadline_over(World& w, NodeIx node, std::uint32_t life) {
 
 void check_deadline(World& w, NodeIx node, bool slept) {
     LauncherDeadline& d = w.deadlines[node];
-    if (!w.machines[node]->launcher.alive || d.until.v == 0 || boot_time(w, node) < d.until) return;
+    if (!w.machines[node]->launcher.alive) return;
+    const bool passed = d.until.v > 0 && boot_time(w, node) >= d.until;
+    // Or it fell asleep in the middle of the stop.
+    if (slept && w.server(node) && (passed || w.machines[node]->launcher.expired))
+        w.edit_server(node).slept_over = w.now;
+    if (!passed) return;
     d.until = {};
     if (!w.server(node)) return;
     w.say(node, [] { return std::string("the launcher's deadline has passed"); });
-    Machine& m = w.machines[node].edit();
-    m.launcher.expired = true;
-    m.server->slept_over = slept;
+    w.machines[node].edit().launcher.expired = true;
     stop_immediately(w, node);
 }
 
@@ -134,7 +137,7 @@ void check_read(World& w, NodeIx node) {
     const std::uint64_t epoch = epoch_served(w, node);
     const auto choice =
         std::find_if(g.choices.begin(), g.choices.end(), [&](const ChosenAt& c) { return c.epoch > epoch; });
-    if (choice == g.choices.end() || g.loss_accepted > epoch || w.server(node)->slept_over) return;
+    if (choice == g.choices.end() || g.loss_accepted > epoch) return;
     const Keeper& k = *w.keepers[node];
     const Machine& m = *w.machines[node];
     const auto& settings = w.decided->settings;

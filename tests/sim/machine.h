@@ -128,8 +128,9 @@ struct Server {
     Phase phase = Phase::recovering;
     /// Gone while its children still live (R13).
     bool postmaster = true;
-    /// Its lease ended while the machine slept: what its backends do before they are gone nobody can keep them from.
-    bool slept_over = false;
+    /// When the machine went on that had slept past this server's lease; 0: it never did. What its backends do before
+    /// the stop nobody can keep them from.
+    Micros slept_over = 0;
     /// Every process of it has been stopped (SIGSTOP), or its disk hangs: no query is answered.
     bool stuck = false;
     Micros stuck_since = 0;
