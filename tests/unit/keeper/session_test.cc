@@ -115,10 +115,11 @@ Report report(std::uint64_t seq) {
 
 /// A session and all that it has called back with.
 struct Client {
-    Client(std::vector<std::string> monitors) {
+    /// `connect_limit`: short where a monitor gives no answer; else the machine may be as busy as it likes.
+    explicit Client(std::vector<std::string> monitors, Millis connect_limit = Millis{300}) {
         SessionOptions options;
         options.monitors = std::move(monitors);
-        options.connect_limit = Millis{300};
+        options.connect_limit = connect_limit;
         options.first_backoff = Millis{20};
         options.longest_backoff = Millis{100};
         options.after_refusal = Millis{250};
@@ -138,7 +139,7 @@ struct Client {
         boost::asio::co_spawn(context, session->close(), [&](std::exception_ptr) { closed = true; });
         until([&] { return closed; });
     }
-    bool until(const std::function<bool()>& condition, int limit_ms = 5000) {
+    bool until(const std::function<bool()>& condition, int limit_ms = 20'000) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
         while (!condition()) {
             if (std::chrono::steady_clock::now() > end) return false;
@@ -179,7 +180,7 @@ TEST_CASE("hello first, then reports; answers come back") {
     word.mutable_probe()->set_port(5433);
     word.mutable_probe()->set_limit_ms(70);
     monitor.say(word);
-    Client client({monitor.address()});
+    Client client({monitor.address()}, Millis{15'000});
     client.session->open(hello());
     REQUIRE(client.until([&] { return !client.acks.empty(); }));
     const auto heard = monitor.heard();
@@ -199,7 +200,7 @@ TEST_CASE("hello first, then reports; answers come back") {
 
 TEST_CASE("of reports that could not be sent yet only the newest is") {
     FakeMonitor monitor;
-    Client client({monitor.address()});
+    Client client({monitor.address()}, Millis{15'000});
     client.seq = 0;
     client.session->open(hello());
     for (std::uint64_t seq = 1; seq <= 5000; ++seq) client.session->send(report(seq));
@@ -276,7 +277,7 @@ TEST_CASE("a refusal is told, and tried again more slowly") {
 
 TEST_CASE("another hello ends the session before, and begins one of its own") {
     FakeMonitor monitor;
-    Client client({monitor.address()});
+    Client client({monitor.address()}, Millis{15'000});
     client.session->open(hello("a"));
     REQUIRE(client.until([&] { return !client.acks.empty(); }));
     client.session->open(hello("b"));
