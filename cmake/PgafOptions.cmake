@@ -18,8 +18,19 @@ target_compile_definitions(pgaf_options INTERFACE PGAF_VERSION="${PROJECT_VERSIO
 
 set(PGAF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
 if(PGAF_SANITIZE)
-  add_compile_options(-fsanitize=${PGAF_SANITIZE} -fno-omit-frame-pointer)
+  if(NOT PGAF_FUZZ)
+    # With -O1 instrumented code takes twice as long to compile; the simulator, which needs it, sets it for itself.
+    set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+    # Options and suppressions, in each program. The fuzz targets' own runner has others.
+    add_library(pgaf_sanitizer_options OBJECT "${CMAKE_SOURCE_DIR}/tests/sanitizers/options.cc")
+    target_compile_options(pgaf_sanitizer_options PRIVATE -fno-sanitize=all)  # called before a runtime is ready
+    link_libraries("$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:pgaf_sanitizer_options>>")
+  endif()
+  add_compile_options(-fsanitize=${PGAF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    -fno-optimize-sibling-calls)
   add_link_options(-fsanitize=${PGAF_SANITIZE})
+  # Bounds of the standard library's containers, which no sanitizer sees inside of an allocation.
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # This one misfires on instrumented code.
     target_compile_options(pgaf_options INTERFACE -Wno-maybe-uninitialized)

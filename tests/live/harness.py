@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT / "deploy"))
 from local import Cluster, Load, LocalError, processes  # noqa: E402
 from local.cluster import port_is_free, summary  # noqa: E402
 
+import sanitizers  # noqa: E402
+
 __all__ = ["Cluster", "Load", "LocalError", "LiveCase", "ROOT", "free_ports", "main", "processes", "scratch_folder",
            "summary"]
 
@@ -196,4 +198,12 @@ class LiveCase(unittest.TestCase):
 
 
 def main():
-    unittest.main(verbosity=2, failfast=False)
+    """Runs the file's scenarios. A sanitizer's report from any process fails the run, also when no scenario noticed it."""
+    folder = scratch_folder()
+    sanitizers.collect(folder)
+    passed = unittest.main(verbosity=2, failfast=False, exit=False).result.wasSuccessful()
+    found = sanitizers.reports(folder)
+    for name, text in found:
+        print(f"---- a sanitizer's {name}\n{text}")
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(f"FAILED: {len(found)} reports of sanitizers, above" if found else not passed)

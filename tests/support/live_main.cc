@@ -51,6 +51,28 @@ bool become_postgres() {
     return true;
 }
 
+/// Sanitizers of the programs under test (presets asan and tsan) write their reports into this folder from now on, for
+/// few tests look at the exit code of each. Without sanitizers nothing is written.
+void collect_reports(const std::string& folder) {
+    fs::create_directory(folder);
+    fs::permissions(folder, fs::perms(01777));
+    for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+        const char* given = std::getenv(name);
+        const std::string before = given == nullptr ? "" : given + std::string(":");
+        ::setenv(name, (before + "log_exe_name=1:log_path=" + folder + "/report").c_str(), 1);
+    }
+}
+
+/// Shows what was reported; false when that is nothing.
+bool show_reports(const std::string& folder) {
+    bool any = false;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        std::cerr << "---- a sanitizer's " << entry.path() << "\n" << read_text(entry.path()) << std::endl;
+        any = true;
+    }
+    return any;
+}
+
 /// Removes this run's folders, once and again while servers that lose their launcher still write.
 void clear_away(const std::string& prefix) {
     for (int round = 0; round < 50; ++round) {
@@ -98,6 +120,8 @@ std::string program(const std::string& name) {
 int main(int argc, char** argv) {
     using namespace pgaf::test;
     if (!start_guard()) return 1;
+    const std::string reports = "/tmp/" + folder_prefix() + "reports";
+    collect_reports(reports);
     std::optional<fs::path> copies;
     if (::geteuid() == 0) {
         std::string pattern = "/tmp/" + folder_prefix() + "XXXXXX";
@@ -113,8 +137,10 @@ int main(int argc, char** argv) {
         if (!become_postgres()) return 1;
     }
     fs::current_path("/tmp");  // the folder that root has started this in may be closed to its new user
-    const int code = Catch::Session().run(argc, argv);
-    std::error_code ignored;  // what is left over is a copy of programs
+    int code = Catch::Session().run(argc, argv);
+    if (show_reports(reports)) code = 1;
+    std::error_code ignored;  // what is left over is a copy of programs, and an empty folder
+    fs::remove_all(reports, ignored);
     if (copies) fs::remove_all(*copies, ignored);
     return code;
 }
