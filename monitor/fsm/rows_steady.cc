@@ -265,7 +265,8 @@ void change_rule(World& world, const Row& row) {
 /// Why the primary is to be moved though it works; empty when it isn't.
 std::string reason_to_move(const World& world) {
     const NodeRecord* p = world.primary();
-    if (!p || !world.primary_serves()) return {};
+    // Who is not in reach can't be told: such a switchover is given up.
+    if (!p || !world.primary_serves() || !world.in_reach(p->name)) return {};
     const Report* r = world.primary_live();
     if (r->leaving) return "the machine of " + p->name.v + " is shutting down";
     if (p->maintenance_wanted) return "maintenance of " + p->name.v;
