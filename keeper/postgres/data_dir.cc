@@ -140,9 +140,8 @@ bool DataDir::is_standby() const {
 }
 
 Result<> DataDir::write_settings(const Variable& variable, Write how, std::vector<std::string>* overridden) const {
-    const std::lock_guard lock(change_);
     PostgresConfig config = config_;
-    config.node_timeout = node_timeout();
+    config.node_timeout = node_timeout_;
     const std::string text = render_settings(config, variable, version());
     if (auto done = write_file_if_changed(path(settings_file), text, 0600, how); !done) return done;
     const auto main = read_file(path("postgresql.conf"));
@@ -159,10 +158,9 @@ Result<> DataDir::write_settings(const Variable& variable, Write how, std::vecto
 }
 
 Result<> DataDir::write_timeouts() const {
-    const std::lock_guard lock(change_);
     const auto text = read_file(path(settings_file));
     if (!text) return text.error();
-    return write_file_if_changed(path(settings_file), with_timeouts(*text, node_timeout()), 0600, Write::atomic);
+    return write_file_if_changed(path(settings_file), with_timeouts(*text, node_timeout_), 0600, Write::atomic);
 }
 
 std::optional<Variable> DataDir::settings() const {
@@ -178,7 +176,6 @@ std::vector<std::string> DataDir::overridden_settings() const {
 }
 
 Result<> DataDir::write_access(const Layout& layout, bool open_to_clients) const {
-    const std::lock_guard lock(change_);
     const std::string hba = path("pg_hba.conf");
     const auto old = read_file(hba);
     if (old && old->find("# BEGIN pgaf") == std::string::npos && !file_exists(hba + ".before-pgaf"))

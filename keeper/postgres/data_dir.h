@@ -2,9 +2,6 @@
 // configuration files in it. Knows nothing of the launcher or of SQL.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +17,7 @@ namespace pgaf::keeper {
 
 class DataDir {
   public:
-    explicit DataDir(const PostgresConfig& config) : config_(config), node_timeout_ms_(config.node_timeout.v) {}
+    explicit DataDir(const PostgresConfig& config) : config_(config), node_timeout_(config.node_timeout) {}
 
     [[nodiscard]] std::string path(const std::string& name) const { return config_.data_dir + "/" + name; }
     [[nodiscard]] std::string wal_dir() const { return path("pg_wal"); }
@@ -59,8 +56,8 @@ class DataDir {
                                           std::vector<std::string>* overridden = nullptr) const;
     /// What the timeouts of replication follow from now on; write_timeouts() puts them into the pgaf.conf that there
     /// is.
-    void set_node_timeout(Millis node_timeout) { node_timeout_ms_ = node_timeout.v; }
-    [[nodiscard]] Millis node_timeout() const { return Millis{node_timeout_ms_}; }
+    void set_node_timeout(Millis node_timeout) { node_timeout_ = node_timeout; }
+    [[nodiscard]] Millis node_timeout() const { return node_timeout_; }
     [[nodiscard]] Result<> write_timeouts() const;
     /// What pgaf.conf says; nothing when there is none yet.
     [[nodiscard]] std::optional<Variable> settings() const;
@@ -83,9 +80,7 @@ class DataDir {
 
   private:
     const PostgresConfig& config_;
-    std::atomic<std::int64_t> node_timeout_ms_;
-    /// Settings and access are read, changed and written as one.
-    mutable std::mutex change_;
+    Millis node_timeout_;
 };
 
 /// The user that this process runs as: PostgreSQL's peer authentication sees the same.

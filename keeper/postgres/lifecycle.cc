@@ -170,8 +170,7 @@ Async<Result<>> follow(Node& node, const Follow& step) {
     if (auto done = write_passfile(node); !done) co_return done;
     node.run().fenced.reset();
     if (auto done = node.know(step.layout); !done) co_return done;
-    const auto let_in = [&node, layout = step.layout] { return node.data.write_access(layout, true); };
-    if (auto done = co_await node.writing(let_in); !done) co_return done;
+    if (auto done = node.data.write_access(step.layout, true); !done) co_return done;
     const auto seen = co_await node.put_in_force(*variable);
     if (!seen) co_return seen.error();
     co_return Result<>{};

@@ -91,8 +91,7 @@ Async<void> Node::reload_timeouts() {
     timeouts_due_ = false;
     // A server that is down gets them with its start. What fails is tried again with the monitor's next answer.
     if (!up()) co_return;
-    const auto write = [this] { return data.write_timeouts(); };
-    Result<> done = co_await writing(write);
+    Result<> done = data.write_timeouts();
     if (done) done = co_await launcher.reload();
     if (done) co_return;
     timeouts_due_ = true;
@@ -141,15 +140,10 @@ Async<Result<Variable>> shown(Connection& connection) {
 
 Async<Result<std::shared_ptr<Connection>>> Node::put_in_force(Variable variable) {
     if (auto done = need_running(); !done) co_return done.error();
-    const auto write = [this, variable]() -> Result<std::vector<std::string>> {
-        std::vector<std::string> overridden;
-        if (auto done = data.write_settings(variable, Write::atomic, &overridden); !done) return done.error();
-        return overridden;
-    };
-    const auto overridden = co_await writing(write);
-    if (!overridden) co_return overridden.error();
+    std::vector<std::string> overridden;
+    if (auto done = data.write_settings(variable, Write::atomic, &overridden); !done) co_return done.error();
     run().standby_names = variable.standby_names;
-    for (const std::string& name : *overridden)
+    for (const std::string& name : overridden)
         config.log.warning("setting_overridden", "taken out of postgresql.auto.conf: the cluster owns it",
                            {{"setting", name}});
     if (auto done = co_await launcher.reload(); !done) co_return done.error();
@@ -192,14 +186,12 @@ Async<Error> Node::explain_not_in_force(std::shared_ptr<Connection> connection, 
 Async<Result<>> Node::set_access(Layout known, bool open_to_clients) {
     if (auto done = know(known); !done) co_return done;
     const bool was_open = data.open_to_clients();
-    const auto write = [this, known, open_to_clients] { return data.write_access(known, open_to_clients); };
-    if (auto done = co_await writing(write); !done) co_return done;
+    if (auto done = data.write_access(known, open_to_clients); !done) co_return done;
     if (!up()) co_return Result<>{};
     auto loaded = co_await launcher.reload();
     if (loaded || was_open == open_to_clients) co_return loaded;
     // The server still has the lines from before, and the file is what says so.
-    const auto put_back = [this, known, was_open] { return data.write_access(known, was_open); };
-    if (auto back = co_await writing(put_back); !back)
+    if (auto back = data.write_access(known, was_open); !back)
         co_return error(loaded.error().message + "; and pg_hba.conf could not be put back: " + back.error().message);
     co_return loaded;
 }

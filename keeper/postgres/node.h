@@ -79,13 +79,10 @@ class Node : public std::enable_shared_from_this<Node> {
     /// destroys a lambda that is written into a co_await expression twice.
     template <class F>
     auto blocking(F f) -> Async<decltype(f())> {
-        return on(file_thread, std::move(f));
-    }
-    /// The same on the one settings thread, for what is written while a server runs: a disk that hangs holds up the
-    /// step and not the keeper, and a long look at WAL does not hold up a change of rule.
-    template <class F>
-    auto writing(F f) -> Async<decltype(f())> {
-        return on(settings_thread, std::move(f));
+        using T = decltype(f());
+        co_return co_await boost::asio::co_spawn(
+            file_thread.get_executor(), [](F work) -> Async<T> { co_return work(); }(std::move(f)),
+            boost::asio::use_awaitable);
     }
 
     const PostgresConfig config;
@@ -100,16 +97,8 @@ class Node : public std::enable_shared_from_this<Node> {
     /// Of the stopped server, as the last look at it saw them (WalEnd::unfinished): moved away by its next start.
     std::vector<std::string> unfinished;
     boost::asio::thread_pool file_thread{1};
-    boost::asio::thread_pool settings_thread{1};
 
   private:
-    template <class F>
-    static auto on(boost::asio::thread_pool& thread, F f) -> Async<decltype(f())> {
-        using T = decltype(f());
-        co_return co_await boost::asio::co_spawn(
-            thread.get_executor(), [](F work) -> Async<T> { co_return work(); }(std::move(f)),
-            boost::asio::use_awaitable);
-    }
     Async<Result<std::shared_ptr<Connection>>> wait_in_force(Variable wanted);
     Async<Error> explain_not_in_force(std::shared_ptr<Connection> connection, Variable wanted, Variable found);
 

@@ -1,13 +1,7 @@
-// Disks that don't do their work. WAL that is there and can't be read: the end of WAL is not known then, and never
-// takes a shorter one's place (R4). A write that hangs: the keeper goes on telling.
-#include <fcntl.h>
+// WAL that is there and can't be read: the end of WAL is not known then, and never takes a shorter one's place (R4).
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
-#include <future>
-#include <thread>
 
 #include "keeper/postgres/wal_files.h"
 #include "tests/live/postgres/cluster.h"
@@ -101,37 +95,6 @@ TEST_CASE("a standby whose newest segment can't be read is not fenced with a sho
     const Facts known = cluster.facts(b);
     CHECK(known.end_exact);
     CHECK(known.end >= acknowledged);
-}
-
-TEST_CASE("a disk that hangs while the rule changes holds up the step, not the keeper (detection 5)") {
-    Cluster cluster(1);
-    cluster.bring_up();
-    TestNode& a = cluster[1];
-    const std::string settings = read_text(a.data("pgaf.conf"));
-    // Whoever opens it to write waits for a reader.
-    const std::string hung = a.data("pgaf.conf.new");
-    REQUIRE(::mkfifo(hung.c_str(), 0600) == 0);
-    std::promise<void> enough;
-    std::atomic<bool> released = false;
-    std::thread disk([&, told = enough.get_future()] {
-        told.wait_for(std::chrono::seconds(10));
-        released = true;
-        const int reader = ::open(hung.c_str(), O_RDONLY);
-        char buffer[16384];
-        while (::read(reader, buffer, sizeof buffer) > 0) continue;
-        ::close(reader);
-    });
-    bool answered = false;
-    const auto done = cluster.perform_cancelled(a, ApplyRule{cluster.layout(a), cluster.rule(1, {&a})}, 200, [&] {
-        answered = cluster.facts(a).status == PgStatus::running && !released;
-        enough.set_value();
-    });
-    disk.join();
-    CHECK(answered);
-    CHECK_FALSE(done);
-    std::filesystem::remove(a.data("pgaf.conf"));
-    write_text(a.data("pgaf.conf"), settings);
-    CHECK(cluster.perform(a, ApplyRule{cluster.layout(a), cluster.rule(0, {})}));
 }
 
 }  // namespace pgaf::test
