@@ -151,6 +151,7 @@ Async<StoppedWal> FactsReader::stopped_end(const ControlFile& control) {
 
 Async<void> FactsReader::add_stopped(Facts& facts) {
     const DataDir& data = node_.data;
+    node_.unfinished.clear();
     facts.status = PgStatus::absent;
     if (facts.rebuilding) co_return;
     if (data.version() == 0) {

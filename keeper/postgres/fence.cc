@@ -44,11 +44,6 @@ Async<Result<FencedEnd>> read_end(Node& node, Received known) {
     const auto read_end = [scan] { return find_wal_end(scan); };
     const auto end = co_await node.blocking(read_end);
     if (!end) co_return end.error();
-    // It would read them in a promotion, and not the older files: it has to be started anew, without them.
-    if (!end->unfinished.empty())
-        co_return error(end->unfinished.front() +
-                        " in pg_wal was being received and ends before the older timeline's " +
-                        "file of that segment: PostgreSQL has to be stopped, so that it can be moved away");
     // A tail that a server run before this one received is torn on disk only.
     co_return FencedEnd{*end, std::max({known.received, known.replayed, end->complete, end->torn})};
 }
@@ -73,6 +68,11 @@ Async<Result<>> fence(Node& node, const Fence& step) {
         const auto pid = co_await receiver_pid(**connection);
         if (!pid) co_return pid.error();
         if (*pid != 0) continue;
+        // It would read them in a promotion, and not the older files: it has to be started anew, without them.
+        if (const auto& unfinished = end->scanned.unfinished; !unfinished.empty())
+            co_return error(unfinished.front() +
+                            " in pg_wal was being received and ends before the older timeline's file of that segment: "
+                            "PostgreSQL has to be stopped, so that it can be removed");
         node.run().fenced = *end;
         co_return Result<>{};
     }

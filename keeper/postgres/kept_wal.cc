@@ -157,20 +157,22 @@ Result<std::string> keep_wal(const KeepWal& what) {
     return text;
 }
 
-Result<std::string> move_files(const MoveFiles& files) {
-    const std::string folder = files.kept_dir + "/" + new_folder_name(files.incarnation) + "-" + files.kind;
+Result<std::string> keep_histories(const std::string& wal_dir, const std::string& kept_dir,
+                                   const IncarnationId& incarnation, const std::vector<Timeline>& timelines) {
+    const std::string folder = kept_dir + "/" + new_folder_name(incarnation) + "-history";
     std::string names;
-    for (const std::string& name : files.names) {
-        const std::string path = files.wal_dir + "/" + name;
-        if (!file_exists(path)) continue;
+    for (const Timeline timeline : timelines) {
+        const std::string name = history_file_name(timeline);
+        if (!file_exists(wal_dir + "/" + name)) continue;
         if (auto done = make_folder(folder); !done) return done.error();
-        if (auto done = take_aside(path, folder + "/" + name, true); !done) return done.error();
+        auto done = take_aside(wal_dir + "/" + name, folder + "/" + name, true);
+        if (!done) return done.error().in("moving a stray history file aside");
         names += (names.empty() ? "" : ", ") + name;
     }
     if (names.empty()) return std::string{};
-    for (const std::string& changed : {folder, files.kept_dir, files.wal_dir})
+    for (const std::string& changed : {folder, kept_dir, wal_dir})
         if (auto done = sync_folder(changed); !done) return done.error();
-    return names + " of " + files.wal_dir + ", " + files.what + ", is kept in " + folder;
+    return names + " of " + wal_dir + ", left by a promotion that was not finished, is kept in " + folder;
 }
 
 }  // namespace pgaf::keeper

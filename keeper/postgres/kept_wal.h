@@ -32,18 +32,11 @@ struct KeepWal {
 
 /// For people: "WAL 0/3000000 to 0/3FFFFFF is kept in <folder>"; empty when there was none.
 [[nodiscard]] Result<std::string> keep_wal(const KeepWal& what);
-/// Files of pg_wal that PostgreSQL must not find at its next start. Those that are there are moved into a folder of
-/// `kept_dir` whose name ends with `kind`. For people: which, where they are, and `what` they were; empty when there
-/// was none.
-struct MoveFiles {
-    std::string wal_dir;
-    std::string kept_dir;
-    IncarnationId incarnation;
-    std::vector<std::string> names;
-    std::string kind;
-    std::string what;
-};
-[[nodiscard]] Result<std::string> move_files(const MoveFiles& files);
+/// History files of these timelines, left by promotions that came to nothing, are moved into `kept_dir` (R5). For
+/// people: where they are; empty when there was none.
+[[nodiscard]] Result<std::string> keep_histories(const std::string& wal_dir, const std::string& kept_dir,
+                                                 const IncarnationId& incarnation,
+                                                 const std::vector<Timeline>& timelines);
 /// Whether WAL of this incarnation has been kept already.
 [[nodiscard]] bool has_kept_wal(const std::string& kept_dir, const IncarnationId& incarnation);
 

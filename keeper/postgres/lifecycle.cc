@@ -6,7 +6,6 @@
 
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/files.h"
-#include "keeper/postgres/history.h"
 #include "keeper/postgres/kept_wal.h"
 #include "keeper/postgres/role.h"
 #include "keeper/postgres/server_status.h"
@@ -43,26 +42,25 @@ Error start_failure(const Node& node) {
     return error(std::move(message));
 }
 
-/// Files of pg_wal that would mislead PostgreSQL at its start.
-Result<> move_away(Node& node, std::vector<std::string> names, const std::string& kind, const std::string& what) {
-    const auto kept = move_files({node.data.wal_dir(), node.config.state_dir + "/wal-kept", node.data.incarnation(),
-                                  std::move(names), kind, what});
-    if (!kept) return kept.error().in("moving what would mislead PostgreSQL out of pg_wal");
-    if (!kept->empty()) node.config.log.warning(kind + "_moved", *kept);
+/// PostgreSQL would take the newest of them for its own way, and the next promotion would name it as the parent.
+Result<> move_strays(Node& node, const std::vector<Timeline>& strays) {
+    const auto kept =
+        keep_histories(node.data.wal_dir(), node.config.state_dir + "/wal-kept", node.data.incarnation(), strays);
+    if (!kept) return kept.error();
+    if (!kept->empty()) node.config.log.warning("history_moved", *kept);
     return {};
 }
 
-/// PostgreSQL would take the newest of them for its own way, and the next promotion would name it as the parent (R5).
-Result<> move_strays(Node& node, const std::vector<Timeline>& strays) {
-    std::vector<std::string> names;
-    for (const Timeline timeline : strays) names.push_back(history_file_name(timeline));
-    return move_away(node, names, "history", "left by a promotion that was not finished");
-}
-
-/// PostgreSQL would recover to their end, which is less than it has said (R4).
-Result<> move_unfinished(Node& node) {
-    return move_away(node, std::exchange(node.unfinished, {}), "unfinished",
-                     "which was being received and ends before the older timeline's file of that segment");
+/// PostgreSQL would recover to their end, which is less than it has said (R4). Nothing is lost with them: the older
+/// timeline's files have all that they have, and more.
+Result<> remove_unfinished(Node& node) {
+    for (const std::string& name : std::exchange(node.unfinished, {})) {
+        if (auto done = remove_file(node.data.wal_dir() + "/" + name); !done) return done;
+        node.config.log.warning("unfinished_removed", name +
+                                                          " was being received again and ends before the older "
+                                                          "timeline's file of that segment");
+    }
+    return {};
 }
 
 /// Files as they must be before any start: whose folder it is, settings, access, the signal file.
@@ -136,7 +134,7 @@ Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progre
     if (auto done = write_passfile(node); !done) co_return done;
     if (auto done = prepare(node, step.layout, variable, false, false); !done) co_return done;
     if (auto done = drop_placeholders(node); !done) co_return done;
-    if (auto done = move_unfinished(node); !done) co_return done;
+    if (auto done = remove_unfinished(node); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
     node.run().standby_names = closed_rule;
@@ -154,7 +152,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
     if (auto done = prepare(node, step.layout, *variable, true, true); !done) co_return done;
     if (auto done = move_strays(node, step.strays); !done) co_return done;
     if (auto done = drop_placeholders(node); !done) co_return done;
-    if (auto done = move_unfinished(node); !done) co_return done;
+    if (auto done = remove_unfinished(node); !done) co_return done;
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     node.run().closed_all_along = true;
     node.run().standby_names = closed_rule;

@@ -94,7 +94,7 @@ class Node : public std::enable_shared_from_this<Node> {
     Bell changed;
     Layout layout;
     std::map<NodeName, Lsn> peer_positions;
-    /// Of the stopped server, as the last look at it saw them (WalEnd::unfinished): moved away by its next start.
+    /// Of the stopped server, as the last look at it saw them (WalEnd::unfinished): removed by its next start.
     std::vector<std::string> unfinished;
     boost::asio::thread_pool file_thread{1};
 

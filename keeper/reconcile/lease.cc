@@ -120,12 +120,17 @@ std::optional<Millis> launcher_deadline(const Promise& promise, const Run& run, 
     const Role role = promise.goal->role;
     if (role != Role::primary && (role != Role::fence || facts.in_recovery)) return std::nullopt;
     if (!needs_lease(promise)) return Millis{0};
-    if (!promise.goal->asynchronous) return later(run.lease.now, promise.goal->keeper_timeout.v);
+    const bool acknowledges = !facts.in_recovery && (facts.open_to_clients || facts.client_sessions > 0);
+    if (!promise.goal->asynchronous) {
+        // A keeper that can't close it (a disk that hangs, a postmaster that does not reload) is no better than one
+        // that is gone: it must not keep the launcher from doing it.
+        const bool unclosed = acknowledges && lease_over(promise, run);
+        return later(unclosed ? lease_until(promise, run) : run.lease.now, promise.goal->keeper_timeout.v);
+    }
     // A keeper that has just been started again has heard nobody yet: what the one before it was told holds.
     if (!run.lease.answered && !carried_by_standbys(promise, run)) return std::nullopt;
     // One that was chosen again and has heard nobody since: it is let acknowledge nothing before there is an end to
     // hold (guarded), so it need not be stopped for one that has passed.
-    const bool acknowledges = !facts.in_recovery && (facts.open_to_clients || facts.client_sessions > 0);
     if (lease_over(promise, run) && !run.lease.armed && !acknowledges) return std::nullopt;
     return lease_until(promise, run);
 }

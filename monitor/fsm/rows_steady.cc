@@ -303,19 +303,27 @@ void stop_old_primary(World& world, const Row& row) {
                    "checkpoint made; " + world.record.preferred.v + " streams without lag to speak of");
 }
 
+/// Its keeper may have been started again, or be on its way back; and if the primary is lost, the rows before find that
+/// out.
+bool out_of_sight(const World& world) {
+    const auto limit = 2 * static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+    return world.silence(world.record.primary).v >= limit;
+}
+
 bool draining_failed(const World& world) {
     if (world.record.phase != Phase::draining) return false;
     // A checkpoint of a busy server may take long; the database serves all the while.
     const bool late = (world.now - world.memory.phase_since).v > 120'000;
     if (reconnecting(world)) return false;
-    // Who gave the command has long gone when its keeper comes back: the switchover must not happen then.
-    return late || !world.in_reach(world.record.primary) ||
-           switchover_target(world, world.record.preferred).node.empty();
+    // Who gave the command has long gone when its keeper comes back: the switchover must not happen then. Before that
+    // it is no matter that the candidate does not stream: its primary may be the reason, and the rows before find that
+    // out.
+    if (!world.in_reach(world.record.primary)) return out_of_sight(world);
+    return late || switchover_target(world, world.record.preferred).node.empty();
 }
 void give_up_draining(World& world, const Row& row) {
-    const std::string why = world.in_reach(world.record.primary)
-                                ? switchover_target(world, world.record.preferred).why_not
-                                : world.record.primary.v + " is not in reach of the monitor";
+    const std::string why = out_of_sight(world) ? world.record.primary.v + " is not in reach of the monitor"
+                                                : switchover_target(world, world.record.preferred).why_not;
     const std::string message =
         "switchover given up, " + world.record.primary.v + " stays primary: " +
         (why.empty() ? "its checkpoint took longer than 120 s; try again when it is less busy" : why);

@@ -133,7 +133,13 @@ TEST_CASE("R8: /primary is refused from the lease's end on, also before it has c
     p.lose_monitor();
     REQUIRE(p.bench.until([&] { return p.bench.did("CloseToClients failed"); }, 3000));
     CHECK(p.open());
-    CHECK(lease_over(p.bench.loop->view().promise, p.bench.loop->view().run));
+    const auto view = p.bench.loop->view();
+    CHECK(lease_over(view.promise, view.run));
+    // A keeper that can't close it does not keep the launcher from stopping it either.
+    const Millis latest{lease_until(view.promise, view.run).v + 60'000};
+    REQUIRE(p.bench.until([&] { return p.bench.control.deadlines.back() == latest; }));
+    p.bench.pass(300);
+    CHECK(p.bench.control.deadlines.back() == latest);
 }
 
 TEST_CASE("R8: with k = 0 it stops, and starts again by the monitor's word alone") {
@@ -189,8 +195,6 @@ TEST_CASE("R7, R8: a node that is chosen again counts from the answer before its
     p.choose_again();
     REQUIRE(p.bench.until([&] { return p.bench.did("Promote") || p.bench.did("Stop"); }));
     REQUIRE(!p.bench.control.deadlines.empty());
-    // The report of a heartbeat ago, at most.
-    CHECK(p.bench.control.deadlines.front().v > chosen.v + lease.v - 200);
     CHECK(p.bench.control.deadlines.front().v <= chosen.v + lease.v);
     CHECK(p.bench.did("Promote"));
 }

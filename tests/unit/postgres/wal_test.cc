@@ -274,22 +274,6 @@ TEST_CASE("a segment that is received again for a new timeline hides no WAL of t
     CHECK_FALSE(scan(0).error().damaged);
 }
 
-TEST_CASE("files that would mislead PostgreSQL are moved, and it is said where they are") {
-    const test::TempDir wal;
-    const test::TempDir state;
-    test::write_text(wal / "a", "1");
-    MoveFiles files{wal.path(), state / "kept", IncarnationId{"00000000000000aa"}, {"a", "b"}, "unfinished", "a test"};
-    const auto moved = move_files(files);
-    REQUIRE(moved);
-    REQUIRE(list_folder(files.kept_dir).size() == 1);
-    const std::string folder = files.kept_dir + "/" + list_folder(files.kept_dir)[0];
-    CHECK(folder.ends_with("-00000000000000aa-unfinished"));
-    CHECK(*moved == "a of " + wal.path() + ", a test, is kept in " + folder);
-    CHECK(test::read_text(folder + "/a") == "1");
-    CHECK(list_folder(wal.path()).empty());
-    CHECK(move_files(files)->empty());
-}
-
 TEST_CASE("kept WAL: a copy that fails leaves no half of it behind") {
     const test::TempDir wal;
     const test::TempDir state;
