@@ -93,9 +93,12 @@ Outcome outcome(const World& world) {
     const bool runs_on = choice.goes_on && !world.primary_exited();
     if (!runs_on && !survivors_fenced(world) && waited < survivors_grace_ms && !enough_for_opening(world, choice))
         return {};
-    // One that could not be promoted a moment ago is taken again only when nobody else can be fenced in time.
+    // One that has exited, or could not be promoted a moment ago, is taken again only when nobody else can be fenced in
+    // time: its start takes longer than a promotion.
     const NodeView* v = world.view(choice.node);
-    if (choice.goes_on && v && v->promotion_failed && !survivors_fenced(world) &&
+    const bool has_exited = !runs_on && !world.record.planned;
+    const bool is_slower = choice.goes_on && (has_exited || (v && v->promotion_failed));
+    if (is_slower && !survivors_fenced(world) &&
         waited < static_cast<std::int64_t>(world.record.settings.node_timeout_ms))
         return {};
     // Whoever is to go on, or opens alone, or is taken by an operator's word, does so only when those that can do
