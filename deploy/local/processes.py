@@ -11,8 +11,8 @@ import time
 from .errors import LocalError
 
 _own_children = {}
-# What sanitizers were told: of the environment, only this reaches the processes.
-_HANDED_ON = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+# What the sanitizers' runtimes read: of the environment, only this reaches the processes.
+SANITIZER_OPTIONS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
 
 
 def start_time(pid):
@@ -115,7 +115,7 @@ class Process:
         """Starts it in a session of its own, unless it runs already."""
         if self.pid is not None:
             return
-        handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        handed_on = {name: os.environ[name] for name in SANITIZER_OPTIONS if name in os.environ}
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/", **handed_on,
                        **self.environment}
         with open(self.log_file, "ab") as log:

@@ -5,14 +5,13 @@ Each report becomes a file in one folder. With programs that were built without 
 
 import os
 
-# What each runtime reads; deploy/local hands these on to the processes that it starts.
-VARIABLES = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+from local.processes import SANITIZER_OPTIONS
 
 
 def collect(folder):
     """From now on, processes that we start write their reports into this folder, whatever user they become."""
     os.chmod(folder, 0o1777)
-    for name in VARIABLES:
+    for name in SANITIZER_OPTIONS:
         given = os.environ.get(name)
         os.environ[name] = (f"{given}:" if given else "") + f"log_exe_name=1:log_path={folder}/report"
 
