@@ -5,6 +5,8 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
 
 #include "keeper/postgres/launcher_client.h"
 
@@ -16,11 +18,17 @@ struct LauncherAnswer {
     std::string error;
 };
 
-/// Fields of the launcher's lines; a missing or odd one reads as its default.
+/// Fields of the launcher's lines; a missing or odd one, or a number that T can't hold, reads as its default.
 template <class T>
 T launcher_field(const nlohmann::json& json, const char* name, T fallback = {}) {
     const auto found = json.find(name);
     if (found == json.end()) return fallback;
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        // get() would convert fractions, and cut what is too large.
+        if (found->is_number_unsigned())
+            return std::in_range<T>(found->get<std::uint64_t>()) ? found->get<T>() : fallback;
+        if (!found->is_number_integer() || !std::in_range<T>(found->get<std::int64_t>())) return fallback;
+    }
     try {
         return found->get<T>();
     } catch (const nlohmann::json::exception&) {

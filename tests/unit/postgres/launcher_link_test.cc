@@ -181,6 +181,22 @@ TEST_CASE_METHOD(FakeLauncher, "exits are never fewer than before: a permit that
     CHECK(client->view().exits == 5);
 }
 
+TEST_CASE_METHOD(FakeLauncher, "a number that is none of its kind reads as if it were not there") {
+    client.emplace(io.get_executor(), dir / "socket");
+    client->on_event([this](const LauncherEvent& event) { events.push_back(event.kind); });
+    asio::co_spawn(io, client->keep_connected(), asio::detached);
+    REQUIRE(until([&] { return client->trouble().find("does not say hello") != std::string::npos; }));
+    greet(R"("postmaster":7,"starting":false)");
+    REQUIRE(until([&] { return client->view().postmaster == 7; }));
+    const std::string odd = GENERATE("5555555555555555555555", "4294967303", "-4294967289", "7.5", "true", R"("7")");
+    say(R"({"event":"started","pid":)" + odd + "}");
+    REQUIRE(until([&] { return events.size() == 2; }));
+    CHECK(client->view().postmaster == 0);
+    // An answer to nobody's request (UBSan: its id must not be converted).
+    say(R"({"id":)" + odd + R"(,"ok":true,"pid":8})");
+    CHECK(until([&] { return client->view().postmaster == 8; }));
+}
+
 TEST_CASE_METHOD(FakeLauncher,
                  "a stopped server whose folder can't be read is not known, neither absent nor another one (R2)") {
     PostgresConfig config;
