@@ -21,7 +21,7 @@ namespace pgaf {
 ///   starting  the postmaster lives and takes no connections yet
 ///   running   connections work
 ///   stopping  on its way down
-///   stuck     the postmaster lives but answers no query
+///   stuck     the postmaster lives but answers no query, or gives no new session
 BOOST_DEFINE_ENUM_CLASS(PgStatus, unknown, absent, stopped, starting, running, stopping, stuck)
 
 /// A fork in a node's own timeline history file: `timeline` ended at `end`, the next entry continues it.

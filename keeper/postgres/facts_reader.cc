@@ -93,6 +93,7 @@ Async<Facts> FactsReader::observe(bool mark) {
     facts.rebuilt = node_.data.rebuilt(facts.folder_incarnation);
     node_.disk.watch(probed_folders(facts.rebuilding));
     facts.disk = node_.disk.trouble();
+    node_.sessions.watch(node_.up() ? launcher.postmaster : 0);
     if (!launcher.connected) {
         connection_.close();
         add_trouble(facts, node_.need_launcher().error().message);
@@ -256,6 +257,10 @@ Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
     }
     answered_ = Clock::now();
     if (facts.status != PgStatus::stopping) facts.status = PgStatus::running;
+    if (const std::string nobody_gets_in = node_.sessions.trouble(); !nobody_gets_in.empty()) {
+        facts.status = PgStatus::stuck;
+        add_trouble(facts, nobody_gets_in);
+    }
     co_return *view;
 }
 

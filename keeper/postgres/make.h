@@ -44,8 +44,8 @@ struct PostgresConfig {
 
     /// What wal_sender_timeout and wal_receiver_timeout follow.
     Millis node_timeout{2500};
-    /// No query answered for this long although the postmaster lives: PgStatus::stuck. Its own, longer limit
-    /// (detection, evidence 4): a slow query is never a reason to fail over.
+    /// No query answered, or no new session given, for this long although the postmaster lives: PgStatus::stuck. Its
+    /// own, longer limit (detection, evidence 4): a slow query is never a reason to fail over.
     Millis stuck_limit{10000};
     /// A write of the disk probe that has not ended after this is one that the disk does not take (detection, evidence
     /// 5).

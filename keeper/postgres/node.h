@@ -20,6 +20,7 @@
 #include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/launcher_client.h"
 #include "keeper/postgres/make.h"
+#include "keeper/postgres/session_probe.h"
 #include "keeper/postgres/settings.h"
 #include "keeper/postgres/wake.h"
 #include "keeper/postgres/wal_scan.h"
@@ -90,6 +91,7 @@ class Node : public std::enable_shared_from_this<Node> {
     LauncherClient launcher;
     DataDir data;
     DiskProbe disk;
+    SessionProbe sessions;
     /// Rung by every event of the launcher.
     Bell changed;
     Layout layout;

@@ -161,6 +161,12 @@ std::span<const Row> general_rows() {
     return rows;
 }
 
+Decision say_stuck(const Situation& s) {
+    const std::string look = ": look at its log, its disks and its locks";
+    if (s.facts.trouble.empty()) return problem("PostgreSQL lives but answers no query" + look);
+    return problem("PostgreSQL lives but does not serve (" + s.facts.trouble + ")" + look);
+}
+
 Decision set_back(const Situation& s, const NamedRule& rule) {
     Decision d = take(ApplyRule{s.layout(), rule});
     if (s.rule_overruled())

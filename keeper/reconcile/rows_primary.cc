@@ -143,9 +143,6 @@ Decision wait_for_recovery(const Situation&) {
 bool answers_nothing(const Situation& s) {
     return is_primary(s) && s.status(PgStatus::stuck);
 }
-Decision say_stuck(const Situation&) {
-    return problem("PostgreSQL lives but answers no query: look at its log, its disks and its locks");
-}
 
 bool gives_no_answer(const Situation& s) {
     return is_primary(s) && s.status(PgStatus::running) && s.facts.timeline.empty();
@@ -295,7 +292,7 @@ constexpr std::array rows{
         wait_for_word},
     Row{"coming-up", "goal primary; PostgreSQL takes no connections yet", "nothing", "recovery takes its time",
         coming_up, wait_for_recovery},
-    Row{"primary-stuck", "goal primary; PostgreSQL answers no query", "nothing",
+    Row{"primary-stuck", "goal primary; PostgreSQL answers no query or gives no session", "nothing",
         "whether that is a reason to fail over is for the monitor to say", answers_nothing, say_stuck},
     Row{"primary-no-answer", "goal primary; running, and this look at it had no answer", "nothing",
         "steps follow facts", gives_no_answer, say_no_answer},

@@ -73,9 +73,6 @@ Decision wait_for_start(const Situation&) {
 bool stuck(const Situation& s) {
     return s.status(PgStatus::stuck);
 }
-Decision say_stuck(const Situation&) {
-    return problem("PostgreSQL lives but answers no query: look at its log, its disks and its locks");
-}
 
 bool gives_no_answer(const Situation& s) {
     return s.status(PgStatus::running) && s.facts.timeline.empty();
@@ -227,7 +224,7 @@ constexpr std::array rows{
         "a clone needs a primary that the monitor knows to be one", no_folder, wait_for_monitor},
     Row{"standby-starting", "goal standby; PostgreSQL takes no connections yet", "nothing", "replay takes its time",
         starting, wait_for_start},
-    Row{"standby-stuck", "goal standby; PostgreSQL answers no query", "nothing",
+    Row{"standby-stuck", "goal standby; PostgreSQL answers no query or gives no session", "nothing",
         "a restart might help or might not: a person has to look", stuck, say_stuck},
     Row{"standby-no-answer", "goal standby; running, and this look at it had no answer", "nothing",
         "steps follow facts", gives_no_answer, say_no_answer},

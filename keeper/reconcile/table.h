@@ -92,6 +92,8 @@ inline Decision settled() {
     return d;
 }
 
+/// What the row of a stuck server says (PgStatus::stuck).
+[[nodiscard]] Decision say_stuck(const Situation& s);
 /// Applies a rule that is due, or that was overruled; then it is said what was found.
 [[nodiscard]] Decision set_back(const Situation& s, const NamedRule& rule);
 

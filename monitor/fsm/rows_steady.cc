@@ -133,8 +133,9 @@ bool primary_stuck(const World& world) {
            !world.too_many_failovers();
 }
 void fail_over_from_stuck(World& world, const Row& row) {
+    const Report* r = world.primary_live();
     begin_election(world, row, Trigger::loss, "PostgreSQL on " + world.record.primary.v + " answers no query",
-                   "its keeper's own connection has waited longer than its limit");
+                   r->problem.empty() ? "its keeper has waited longer than its limit" : "its keeper: " + r->problem);
     world.record.exclude_primary = true;
 }
 

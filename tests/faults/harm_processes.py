@@ -183,8 +183,16 @@ def freeze_standby(world, chance):
 
 @nemesis("freeze_postmaster", "a postmaster stands still, its sessions go on")
 def freeze_postmaster(world, chance):
-    node = any_node(world, chance)
-    stopped(world, [pid for pid in [node.postmaster] if pid], any_time(chance))
+    node = world.primary() if world.alone else any_node(world, chance)
+    pid = node.postmaster
+    with ends(lambda: pid and processes.send(pid, signal.SIGCONT)):
+        if pid:
+            processes.send(pid, signal.SIGSTOP)
+        if world.alone:
+            world.wait_other_primary(node)
+            world.wait_acknowledged(60, "with the primary's postmaster frozen")
+        else:
+            world.pause(any_time(chance))
 
 
 @nemesis("freeze_server", "all of PostgreSQL on a node stands still, keeper and launcher go on")

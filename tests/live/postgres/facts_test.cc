@@ -1,4 +1,6 @@
 // What PostgreSQL does, as docs/design/protocol.md says it in its last section, and what the keeper makes of it.
+#include <signal.h>
+
 #include <boost/asio/detached.hpp>
 #include <filesystem>
 #include <optional>
@@ -205,6 +207,27 @@ TEST_CASE("a receiver that has just been asked for says its segment's start, bel
     CHECK(fenced.end == stopped.end);
     CHECK(fenced.complete == stopped.complete);
     ::kill(primary, SIGCONT);
+}
+
+TEST_CASE("a postmaster that stands still while its sessions go on is stuck, and no longer when it goes on") {
+    Cluster cluster(1);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    a.config.stuck_limit = Millis{2000};
+    cluster.restart_keeper(a);
+    const auto has = [&](PgStatus status) {
+        return cluster.until(a, [&](const Facts& f) { return f.status == status; });
+    };
+    REQUIRE(has(PgStatus::running));
+    REQUIRE(::kill(a.postmaster(), SIGSTOP) == 0);
+    const bool noticed = has(PgStatus::stuck);
+    const Facts facts = cluster.facts(a);
+    REQUIRE(::kill(a.postmaster(), SIGCONT) == 0);
+    REQUIRE(noticed);
+    // The keeper's own session is one of those that go on.
+    CHECK(facts.timeline == Timeline{1});
+    CHECK_THAT(facts.trouble, Catch::StartsWith("no new session for "));
+    CHECK(has(PgStatus::running));
 }
 
 TEST_CASE("a look during which recovery ends is made again: one part of it is an error then") {

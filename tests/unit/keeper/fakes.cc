@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/slowness.h"
+
 namespace pgaf::keeper::test {
 
 TempFolder::TempFolder() {
@@ -178,7 +180,7 @@ void Bench::start(std::optional<Promise> promise) {
 }
 
 bool Bench::until(const std::function<bool()>& condition, int limit_ms) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms) * pgaf::test::slowness;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;
         context.restart();
@@ -188,7 +190,11 @@ bool Bench::until(const std::function<bool()>& condition, int limit_ms) {
 }
 
 void Bench::pass(int ms) {
-    until([] { return false; }, ms);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+    while (std::chrono::steady_clock::now() < end) {
+        context.restart();
+        context.run_one_for(std::chrono::milliseconds(5));
+    }
 }
 
 Goal Bench::goal(Role role, std::uint64_t epoch) {

@@ -3,11 +3,14 @@
 #include <catch2/catch.hpp>
 
 #include "fakes.h"
+#include "tests/support/slowness.h"
 
 namespace pgaf::keeper::test {
 namespace {
 
-constexpr Millis lease{600};
+using pgaf::test::slowness;
+
+constexpr Millis lease{600 * slowness};
 
 /// A primary that serves under the rule (k, {a}), with a lease.
 struct Primary {
@@ -76,8 +79,8 @@ TEST_CASE("R8: a monitor that is away closes nothing while the standbys confirm"
     p.bench.pass(2 * static_cast<int>(lease.v));
     CHECK(p.open());
     // One with each heartbeat of 50 ms, not with each look.
-    CHECK(p.bench.control.marks > 10);
-    CHECK(p.bench.control.marks < 30);
+    CHECK(p.bench.control.marks > 10 * slowness);
+    CHECK(p.bench.control.marks < 30 * slowness);
 }
 
 TEST_CASE("R8: without both it closes within the lease, says so, and opens when a standby confirms") {
@@ -87,8 +90,8 @@ TEST_CASE("R8: without both it closes within the lease, says so, and opens when 
     p.lose_monitor();
     REQUIRE(p.bench.until([&] { return !p.open(); }, 3000));
     const std::int64_t after = p.bench.options.clock().v - lost.v;
-    CHECK(after >= lease.v - 100);
-    CHECK(after < lease.v + 300);
+    CHECK(after >= lease.v - 100 * slowness);
+    CHECK(after < lease.v + 300 * slowness);
     REQUIRE(p.bench.until([&] { return p.bench.loop->view().problem.find("closed to clients") == 0; }));
     CHECK(p.bench.did("CloseToClients"));
     CHECK_FALSE(p.bench.did("Stop"));
@@ -217,7 +220,7 @@ TEST_CASE("R8: a goal that comes again carries no lease: another node may have b
     Primary p(0);
     p.fall_silent();
     p.bench.link.carries_lease = false;
-    for (int i = 0; i < 30 && !p.bench.did("Stop"); ++i) {
+    for (int i = 0; i < 30 * slowness && !p.bench.did("Stop"); ++i) {
         p.bench.pass(50);
         p.bench.say(p.goal);
     }

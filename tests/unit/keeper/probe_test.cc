@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "keeper/service/probe.h"
+#include "tests/support/slowness.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -23,7 +24,7 @@ PortState probe(asio::io_context& context, const std::string& host, std::uint16_
                        if (broken) std::rethrow_exception(broken);
                        found = state;
                    });
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5) * pgaf::test::slowness;
     while (!found && std::chrono::steady_clock::now() < end) {
         context.restart();
         context.run_one_for(std::chrono::milliseconds(20));
@@ -50,7 +51,7 @@ TEST_CASE("a stopped process takes the connection and says nothing: silent, with
     CHECK(probe(context, "127.0.0.1", acceptor.local_endpoint().port(), 200) == PortState::silent);
     const auto took = std::chrono::steady_clock::now() - began;
     CHECK(took >= std::chrono::milliseconds(190));
-    CHECK(took < std::chrono::seconds(2));
+    CHECK(took < std::chrono::seconds(2) * pgaf::test::slowness);
 }
 
 TEST_CASE("whoever answers the SSL request is alive") {

@@ -11,6 +11,7 @@
 #include "common/wire/convert.h"
 #include "keeper/service/session.h"
 #include "pgaf/v1/keeper.grpc.pb.h"
+#include "tests/support/slowness.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -140,7 +141,7 @@ struct Client {
         until([&] { return closed; });
     }
     bool until(const std::function<bool()>& condition, int limit_ms = 20'000) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms) * pgaf::test::slowness;
         while (!condition()) {
             if (std::chrono::steady_clock::now() > end) return false;
             context.restart();

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/slowness.h"
 #include "tests/unit/monitor/keepers.h"
 
 using namespace pgaf;
@@ -20,7 +21,7 @@ Performed perform(const RunningMonitor& monitor, const std::string& kind, const 
                   bool dry_run = false, const std::string& cluster = "default") {
     const auto admin = monitor.admin();
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10) * slowness);
     v1::OperationRequest request;
     request.set_cluster(cluster);
     request.set_kind(kind);
@@ -198,7 +199,7 @@ TEST_CASE("a watcher sees the state now, and each change") {
     FakeCluster cluster(monitor, {"node1", "node2"});
     const auto admin = monitor.admin();
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5) * slowness);
     v1::GetStateRequest request;
     request.set_cluster("default");
     const auto stream = admin->WatchState(&context, request);
@@ -227,7 +228,7 @@ TEST_CASE("health checking and reflection are on") {
     // request's list_services is field 7.
     const auto call = [&](const std::string& method, const std::string& bytes) {
         grpc::ClientContext context;
-        context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+        context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5) * slowness);
         const auto stream = stub.PrepareCall(&context, method, &queue);
         void* tag = nullptr;
         bool ok = false;

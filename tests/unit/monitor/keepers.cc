@@ -8,11 +8,12 @@
 
 #include "common/credentials.h"
 #include "common/wire/convert.h"
+#include "tests/support/slowness.h"
 
 namespace pgaf::test {
 
 bool eventually(const std::function<bool()>& holds) {
-    const auto end = Clock::now() + std::chrono::seconds(5);
+    const auto end = Clock::now() + std::chrono::seconds(5) * slowness;
     while (!holds()) {
         if (Clock::now() > end) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -4,6 +4,7 @@
 
 #include "common/wire/convert.h"
 #include "monitor/store/sqlite_store.h"
+#include "tests/support/slowness.h"
 #include "tests/unit/monitor/keepers.h"
 #include "tests/unit/store/support.h"
 
@@ -20,7 +21,7 @@ struct Ended {
 Ended converse(const RunningMonitor& monitor, const std::vector<v1::KeeperMessage>& messages) {
     const auto stub = v1::KeeperService::NewStub(monitor.channel());
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5) * slowness);
     const auto stream = stub->Session(&context);
     for (const auto& message : messages) {
         if (!stream->Write(message)) break;
@@ -69,7 +70,7 @@ TEST_CASE("three keepers come up; a primary whose PostgreSQL exits is replaced a
     }
     REQUIRE(
         eventually([&] { return monitor.state().epoch() > before.epoch() && monitor.state().has_writable_primary(); }));
-    CHECK(Clock::now() - began < std::chrono::seconds(1));
+    CHECK(Clock::now() - began < std::chrono::seconds(1) * slowness);
     CHECK(monitor.state().primary() != "node1");
     CHECK(eventually([&] { return monitor.state().healthy(); }));
 }
@@ -88,7 +89,7 @@ TEST_CASE("the end of a stream is known at once") {
     const auto began = Clock::now();
     cluster.keepers["node3"]->reset();
     REQUIRE(eventually([&] { return !connected(); }));
-    CHECK(Clock::now() - began < std::chrono::milliseconds(500));
+    CHECK(Clock::now() - began < std::chrono::milliseconds(500) * slowness);
     // It comes back as a secondary.
     cluster.keepers.erase("node3");
     Hello hello;
@@ -173,7 +174,7 @@ TEST_CASE("a monitor that stops says so to everybody, and is gone soon") {
     REQUIRE(watch->Read(&state));
     const auto began = Clock::now();
     CHECK(monitor.stop().has_value());
-    CHECK(Clock::now() - began < std::chrono::seconds(2));
+    CHECK(Clock::now() - began < std::chrono::seconds(2) * slowness);
     CHECK(eventually([&] { return !cluster.keepers["node1"]->refusal().empty(); }));
     CHECK_THAT(cluster.keepers["node1"]->refusal(), Catch::Contains("stopping"));
     while (watch->Read(&state)) {

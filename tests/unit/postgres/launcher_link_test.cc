@@ -20,6 +20,7 @@
 #include "keeper/reconcile/promise.h"
 #include "tests/support/live.h"
 #include "tests/support/print.h"
+#include "tests/support/slowness.h"
 
 namespace pgaf::keeper::test {
 namespace {
@@ -55,7 +56,7 @@ struct FakeLauncher {
         return nlohmann::json::parse(text);
     }
     bool until(const std::function<bool()>& condition, int limit_ms = 5000) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms) * pgaf::test::slowness;
         while (!condition()) {
             if (std::chrono::steady_clock::now() > end) return false;
             io.restart();
