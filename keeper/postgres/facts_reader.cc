@@ -93,7 +93,7 @@ Async<Facts> FactsReader::observe(bool mark) {
     facts.rebuilt = node_.data.rebuilt(facts.folder_incarnation);
     node_.disk.watch(probed_folders(facts.rebuilding));
     facts.disk = node_.disk.trouble();
-    node_.sessions.watch(node_.up() ? launcher.postmaster : 0);
+    if (!node_.up() || answered_by_ != launcher.postmaster) node_.sessions.watch(0);
     if (!launcher.connected) {
         connection_.close();
         add_trouble(facts, node_.need_launcher().error().message);
@@ -210,9 +210,14 @@ void FactsReader::add_forks(Facts& facts) {
         facts.histories.push_back(above->first);
 }
 
+/// Longer than that of a heartbeat: what is slow is no reason to fail over (detection, evidence 4).
+Millis FactsReader::stuck_limit() const {
+    return std::max(node_.config.stuck_limit, Millis{2 * node_.data.node_timeout().v});
+}
+
 void FactsReader::judge_silence(Facts& facts) {
     const auto silent = Clock::now() - answered_;
-    if (silent >= std::chrono::milliseconds(node_.config.stuck_limit.v)) facts.status = PgStatus::stuck;
+    if (silent >= std::chrono::milliseconds(stuck_limit().v)) facts.status = PgStatus::stuck;
 }
 
 /// Once for each start of a server.
@@ -257,7 +262,8 @@ Async<std::optional<ServerView>> FactsReader::ask(Facts& facts) {
     }
     answered_ = Clock::now();
     if (facts.status != PgStatus::stopping) facts.status = PgStatus::running;
-    if (const std::string nobody_gets_in = node_.sessions.trouble(); !nobody_gets_in.empty()) {
+    node_.sessions.watch(answered_by_);
+    if (const std::string nobody_gets_in = node_.sessions.trouble(stuck_limit()); !nobody_gets_in.empty()) {
         facts.status = PgStatus::stuck;
         add_trouble(facts, nobody_gets_in);
     }

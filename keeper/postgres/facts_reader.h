@@ -35,6 +35,7 @@ class FactsReader {
     Async<void> add_running(Facts& facts, bool mark);
     Async<void> write_mark(Facts& facts);
     Async<std::optional<ServerView>> ask(Facts& facts);
+    [[nodiscard]] Millis stuck_limit() const;
     void judge_silence(Facts& facts);
     void warn_of_version(std::uint32_t version);
     void add_standby(Facts& facts, const ServerView& view);

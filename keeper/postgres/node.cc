@@ -22,7 +22,7 @@ Node::Node(PostgresConfig configuration, boost::asio::any_io_executor on_strand)
       launcher(strand, config.launcher_socket),
       data(config),
       disk(config.disk_limit),
-      sessions(strand, local_conninfo(config, "pgaf-keeper probes"), config.stuck_limit),
+      sessions(strand, local_conninfo(config, "pgaf-keeper probes")),
       changed(strand),
       layout(data.remembered_layout()) {}
 

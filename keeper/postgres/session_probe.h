@@ -14,24 +14,25 @@ namespace pgaf::keeper {
 
 class SessionProbe {
   public:
-    /// Everything happens on the strand. `limit`: no session for this long is told (detection, evidence 4).
-    SessionProbe(boost::asio::any_io_executor strand, std::string conninfo, Millis limit);
+    /// Everything happens on the strand.
+    SessionProbe(boost::asio::any_io_executor strand, std::string conninfo);
     /// Ends the attempt under way.
     ~SessionProbe();
     SessionProbe(const SessionProbe&) = delete;
     SessionProbe& operator=(const SessionProbe&) = delete;
 
-    /// Which postmaster to ask from now on; 0: none, and nothing is wrong. Another one than before starts afresh.
+    /// Which postmaster to ask from now on, one that has taken a session before; 0: none, and nothing is wrong. Another
+    /// one than before starts afresh.
     void watch(pid_t postmaster);
-    /// Since when nobody gets in, and why; empty when the last attempt was answered (a refusal with an SQLSTATE is an
-    /// answer: no slot left, say), or the limit has not passed. Of a freeze of this process no more counts than the
-    /// limit of one attempt.
-    [[nodiscard]] std::string trouble() const;
+    /// Since when nobody gets in, when that is longer than `limit`; else empty. Whoever answers lets in: a refusal with
+    /// an SQLSTATE (no slot left, say) is no trouble of this kind, and an attempt that fails at once says nothing. To
+    /// be asked regularly: of the time between two questions no more than 2 s count, since the process may have stood
+    /// still.
+    [[nodiscard]] std::string trouble(Millis limit);
 
   private:
     struct Shared;
     std::shared_ptr<Shared> shared_;
-    Millis limit_;
 };
 
 }  // namespace pgaf::keeper

@@ -12,8 +12,9 @@ bool serves(const Situation& s) {
     return lives && !s.facts.in_recovery;
 }
 
-bool over_with_k_0(const Situation& s) {
-    return lease_over(s.promise, s.run) && s.goal.asynchronous && serves(s) && s.facts.open_to_clients;
+bool over_and_not_to_be_closed(const Situation& s) {
+    const bool acknowledges_or_stuck = s.goal.asynchronous || s.status(PgStatus::stuck);
+    return lease_over(s.promise, s.run) && acknowledges_or_stuck && serves(s) && s.facts.open_to_clients;
 }
 Decision stop_at_once(const Situation& s) {
     Decision d = take(Stop{StopMode::immediate});
@@ -33,13 +34,12 @@ Decision close(const Situation& s) {
 
 constexpr std::array rows{
     Row{"lease-over-stop",
-        "goal primary, or fence of a primary; a rule in force has k = 0; open; neither the monitor nor every standby "
-        "of "
-        "the rule has answered within the lease",
+        "goal primary, or fence of a primary; open; a rule in force has k = 0, or PostgreSQL is stuck; neither the "
+        "monitor nor enough standbys of the rule have answered within the lease",
         "Stop (immediate)",
         "once the lease is certainly over another node may be promoted, and nothing but its end keeps this one from "
-        "acknowledging (R7, R8)",
-        over_with_k_0, stop_at_once},
+        "acknowledging (k = 0), or the sessions of one that can't be closed from stale reads (R7, R8, I7)",
+        over_and_not_to_be_closed, stop_at_once},
     Row{"lease-over-close",
         "goal primary, or fence of a primary; open, or with sessions; neither the monitor nor k of the rule's standbys "
         "have answered within the lease",

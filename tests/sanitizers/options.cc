@@ -44,6 +44,6 @@ const char* __tsan_default_suppressions() {
     // gRPC hands a call from thread to thread by atomics within its library, which are not seen. Its headers are
     // compiled into our programs, so that what they write before such a step, and read after it, looks like a race.
     // Nothing of ours stays on gRPC's threads: reactors post to a strand, whose locks are seen.
-    return "race:grpc::\n";
+    return "race_top:grpc::\n";
 }
 }

@@ -227,8 +227,9 @@ void check_step(const World& w, const Stop&) {
     REQUIRE(is_alive(w.facts.status));
     // A primary that may be the cluster's is stopped by the monitor's word alone, or for a wrong timeline.
     if (w.facts.rebuilding) return;
-    // With k = 0 its lease ends it (R8).
-    if (lease_over(w.promise, w.run) && w.promise.goal->asynchronous) return;
+    // With k = 0 its lease ends it, and one that is stuck can't be closed (R8).
+    const bool stuck = w.facts.status == PgStatus::stuck;
+    if (lease_over(w.promise, w.run) && (w.promise.goal->asynchronous || stuck)) return;
     if (role == Role::primary && !w.facts.in_recovery) REQUIRE(w.facts.timeline != w.promise.goal->timeline);
     if (role == Role::fence) REQUIRE(w.facts.in_recovery);
     REQUIRE(role != Role::wait);
