@@ -213,6 +213,7 @@ Result Explorer::run(const Limits& limits) {
     bool in_time = true;
     for (; place < all_.size() && result_.violation.empty() && in_time; ++place) {
         if (place == level_ends) {
+            if (result_.depth + 1 == limits.actions) break;
             ++result_.depth;
             level_ends = all_.size();
         }

@@ -1,6 +1,7 @@
 // Breadth first over all worlds that can be reached: the first violation has the shortest way to it.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace pgaf::exhaustive {
 struct Limits {
     double seconds = 3600;
     std::size_t megabytes = 6000;
+    /// How many actions from the beginning.
+    std::size_t actions = std::numeric_limits<std::size_t>::max();
 };
 
 struct Result {
@@ -37,9 +40,10 @@ struct Result {
 // ---- worlds.cc
 // --------------------------------------------------------------------------------------------------------
 
-/// A rule that is switched off, and the world in which that is found.
+/// A rule that is switched off, what that violates, as the violation begins, and the world in which it is found.
 struct Break {
     Mutation rule{};
+    std::string shown_by;
     Spec world;
 };
 
