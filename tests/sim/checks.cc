@@ -321,7 +321,7 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
     g.chosen_epoch = after.epoch.v;
     g.chosen_branch = m.disk.wal.base().branch;
     g.chosen_end = complete_end(*w.archive, m.disk.wal);
-    // A standby that was put back to less than it has confirmed counts as what it says: open finding 48.
+    // A standby that was put back to less than it has confirmed counts as what it says: open finding 52.
     if (m.put_back) g.unseen = node_of(after.primary);
     if (g.loss_accepted == after.epoch.v || m.put_back) return;
     if (asynchronous(before)) check_allowed_loss(w, before, after);

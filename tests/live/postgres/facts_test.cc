@@ -1,4 +1,4 @@
-// What PostgreSQL does, as docs/design/protocol.md says it in its last section, and what the keeper makes of it.
+// What PostgreSQL does, as docs/design/postgresql.md lists it, and what the keeper makes of it.
 #include <signal.h>
 
 #include <boost/asio/detached.hpp>

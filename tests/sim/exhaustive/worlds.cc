@@ -1,5 +1,5 @@
-// The small worlds: how many nodes, and how often what may happen in them. Counterexamples of docs/design/protocol.md
-// say which are worth walking.
+// The small worlds: how many nodes, and how often what may happen in them. docs/design/counterexamples.md says which are
+// worth walking.
 #include "tests/sim/exhaustive/search.h"
 
 namespace pgaf::exhaustive {
