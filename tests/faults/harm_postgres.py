@@ -195,11 +195,21 @@ def switchover(world, chance):
 
 @nemesis("switchover_frozen_standby", "a switchover while a standby stands still: the one that is meant, or the other")
 def switchover_frozen_standby(world, chance):
-    frozen, to = chance.choice(world.standbys()), chance.choice(world.standbys())
+    standbys = world.standbys()
+    frozen = chance.choice(standbys)
     with ends(frozen.thaw):
         frozen.freeze()
-        switch(world, chance, to)
-        world.pause(chance.uniform(0, 3))
+        if not world.alone:
+            switch(world, chance, chance.choice(standbys))
+            return world.pause(chance.uniform(0, 3))
+        if switch(world, chance, frozen):
+            raise world.trouble(f"{frozen.name} took over while it was frozen")
+        world.wait_acknowledged(60, f"after a switchover to {frozen.name}, which is frozen")
+        other = chance.choice([node for node in world.standbys() if node is not frozen])
+        if not switch(world, chance, other):
+            raise world.trouble(f"a switchover to {other.name} failed, with {frozen.name} frozen")
+        world.wait_acknowledged(60, f"after a switchover with {frozen.name} frozen")
+    return None
 
 
 @nemesis("switchover_cut", "a link breaks while a switchover is under way")

@@ -8,6 +8,8 @@ from local import processes
 from nemesis import ends, nemesis
 
 SHORT, LONG = (0.2, 2.0), (4.0, 9.0)
+# Beyond the 10 s after which a keeper says that a server that answers nothing is stuck.
+STUCK = (15.0, 25.0)
 
 
 def any_node(world, chance, primary=0.6):
@@ -18,6 +20,11 @@ def any_node(world, chance, primary=0.6):
 def any_time(chance):
     """Shorter than any timeout, or longer."""
     return chance.uniform(*(SHORT if chance.random() < 0.4 else LONG))
+
+
+def till_stuck(chance):
+    """As any_time(), or so long that a keeper does something about it, one time in four."""
+    return chance.uniform(*STUCK) if chance.random() < 0.25 else any_time(chance)
 
 
 def stopped(world, pids, seconds):
@@ -167,8 +174,14 @@ def freeze_node(world, chance):
 def thaw_at_promotion(world, chance):
     old = world.primary()
     with ends(old.thaw):
+        seen = world.log_end()
         old.freeze()
-        world.wait_acknowledged(60, "with the primary's machine frozen")
+        world.wait_event("node_chosen", seen)
+        world.pause(chance.uniform(0, 0.05))
+        old.thaw()
+        if world.alone:
+            world.wait_other_primary(old)
+            world.wait_acknowledged(60, "after the old primary went on in the moment of the promotion")
 
 
 @nemesis("freeze_standby", "a standby's machine stands still for a while")
@@ -181,24 +194,43 @@ def freeze_standby(world, chance):
             world.wait_acknowledged(60, "with a standby frozen")
 
 
+@nemesis("freeze_all_nodes", "all nodes' machines stand still at once, half of the time the monitor's too", weight=1)
+def freeze_all_nodes(world, chance):
+    nodes, monitor = list(world.cluster.nodes), world.cluster.monitor.process
+    chance.shuffle(nodes)
+    with ends(*(node.thaw for node in nodes), lambda: monitor.signal(signal.SIGCONT)):
+        if chance.random() < 0.5:
+            monitor.signal(signal.SIGSTOP)
+        for node in nodes:
+            node.freeze()
+        world.pause(chance.uniform(*LONG) if world.alone else any_time(chance))
+    if world.alone:
+        world.wait_acknowledged(60, "after all nodes stood still")
+
+
+def without_answer(world, chance, node, pids, what):
+    """These processes of its server stand still; keeper and launcher go on. A primary like that has to be replaced."""
+    with ends(lambda: [processes.send(pid, signal.SIGCONT) for pid in pids]):
+        for pid in pids:
+            processes.send(pid, signal.SIGSTOP)
+        if world.alone:
+            world.wait_other_primary(node)
+            world.wait_acknowledged(60, f"with {what} frozen")
+        else:
+            world.pause(till_stuck(chance))
+
+
 @nemesis("freeze_postmaster", "a postmaster stands still, its sessions go on")
 def freeze_postmaster(world, chance):
     node = world.primary() if world.alone else any_node(world, chance)
     pid = node.postmaster
-    with ends(lambda: pid and processes.send(pid, signal.SIGCONT)):
-        if pid:
-            processes.send(pid, signal.SIGSTOP)
-        if world.alone:
-            world.wait_other_primary(node)
-            world.wait_acknowledged(60, "with the primary's postmaster frozen")
-        else:
-            world.pause(any_time(chance))
+    without_answer(world, chance, node, [pid] if pid else [], "the primary's postmaster")
 
 
 @nemesis("freeze_server", "all of PostgreSQL on a node stands still, keeper and launcher go on")
 def freeze_server(world, chance):
-    node = any_node(world, chance)
-    stopped(world, node.server_processes(), any_time(chance))
+    node = world.primary() if world.alone else any_node(world, chance)
+    without_answer(world, chance, node, node.server_processes(), "the primary's PostgreSQL")
 
 
 @nemesis("freeze_keeper", "a keeper stands still")

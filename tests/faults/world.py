@@ -13,7 +13,7 @@ import threading
 import time
 
 import paths  # noqa: F401
-from local import Cluster, LocalError
+from local import Cluster, LocalError, processes
 from local.cluster import summary
 
 import disks
@@ -23,8 +23,8 @@ from workload import Workload
 # How long a cluster may take to be healthy again by itself, in seconds. Much more than it takes: the machine is shared.
 HEALTHY_LIMIT = 180
 # How old a read from a server that was replaced may be, in seconds. The lease (R8) is 5 s; a keeper, launcher or server that
-# stands still adds the time in which it does, of two harms at once, and a busy machine some more.
-STALE_LIMIT = 35
+# stands still adds the time in which it does (up to 25 s), of two harms at once, and a busy machine some more.
+STALE_LIMIT = 65
 # A namespace has all ports to itself.
 FIRST_PORT = 6000
 
@@ -162,6 +162,25 @@ class World:
             raise self.trouble(f"{what}: no write was acknowledged in {limit:g} s ({wrong}); the cluster: "
                                f"{summary(self.cluster.state())}") from None
         return time.monotonic() - began
+
+    def log_end(self):
+        """Where the monitor's log ends now, for wait_event()."""
+        return self.cluster.monitor.process.log_file.stat().st_size
+
+    def wait_event(self, kind, since, limit=60):
+        """Returns within milliseconds of the monitor's logging an event of this kind, after that place of its log."""
+        wanted = f" event={kind} ".encode()
+
+        def look():
+            with open(self.cluster.monitor.process.log_file, "rb") as log:
+                log.seek(since)
+                return wanted in log.read()
+
+        try:
+            processes.wait_until(
+                look, limit, lambda: f"event {kind}; the cluster: {summary(self.cluster.state())}", 0.003)
+        except LocalError as wrong:
+            raise self.trouble(str(wrong)) from None
 
     def wait_other_primary(self, old, limit=60):
         def look():
