@@ -6,7 +6,7 @@ from harm_processes import any_node, any_time
 from nemesis import ends, nemesis
 
 # lease_ms by default, in seconds; and what closing may take after it (R8): a look of the keeper's, pg_hba.conf, a new
-# connection that shows that it was read, the end of the sessions. Milliseconds, but for a busy machine.
+# connection that shows that it was read, the end of the sessions. A fraction of a second, but for a busy machine.
 LEASE, CLOSING = 5, 3
 
 
