@@ -1,5 +1,5 @@
-// The small worlds: how many nodes, and how often what may happen in them. docs/design/counterexamples.md says which are
-// worth walking.
+// The small worlds: how many nodes, and how often what may happen in them. docs/design/counterexamples.md says which
+// are worth walking.
 #include "tests/sim/exhaustive/search.h"
 
 namespace pgaf::exhaustive {
@@ -124,31 +124,31 @@ const std::vector<Break>& breaks() {
         {Mutation::r1, "I1", pair("pair", "", {{crashes, 1}, {monitor_deaths, 1}, {cuts, 1}})},
         {Mutation::r2, "I4", joining(pair("pair-join", "", {{commits, 1}, {stale, 1}, {outages, 1}}))},
         {Mutation::r2_epoch, "I4", pair("pair", "", {{crashes, 1}, {stale, 1}})},
-        {Mutation::r3, "I5", joining(pair("pair-join", "", {{commits, 1}, {outages, 1}}))},
-        {Mutation::r3_mixed, "I5", one_to_two()},
-        {Mutation::r4, "I5", triple("triple", "", {{commits, 1}, {crashes, 1}, {slow, 1}})},
+        {Mutation::r3, "I2, I5", joining(pair("pair-join", "", {{commits, 1}, {outages, 1}}))},
+        {Mutation::r3_mixed, "I2, I5", one_to_two()},
+        {Mutation::r4, "I2, I5", triple("triple", "", {{commits, 1}, {crashes, 1}, {slow, 1}})},
         // Counterexample 1: the false alarm has happened, and b has not heard of it.
-        {Mutation::r4_goes_on, "I5",
+        {Mutation::r4_goes_on, "I2, I5",
          after({"isolate a", "pass_time", "deliver_goal c", "act c", "report c", "heal a - monitor", "connect a",
                 "deliver_goal a", "report a"},
                triple("triple", "after a false alarm", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
-        {Mutation::r5, "I5", ordered(triple("triple-order", "", {{commits, 1}, {crashes, 1}}))},
+        {Mutation::r5, "I2, I5", ordered(triple("triple-order", "", {{commits, 1}, {crashes, 1}}))},
         {Mutation::r5_timeline, "I10", triple("triple", "", {{crashes, 2}})},
-        {Mutation::r6_closed, "I5", triple("triple", "", {{commits, 1}, {crashes, 2}})},
+        {Mutation::r6_closed, "I2, I5", triple("triple", "", {{commits, 1}, {crashes, 2}})},
         // b is about to be promoted; c has the first part of a record that ends with a segment.
         {Mutation::r6_hole, "I10",
          after({"long_commit a", "flush c", "crash_postmaster a", "report a", "deliver_goal b", "act b", "report b",
                 "deliver_goal c", "act c", "report c"},
                triple("triple-torn", "after a crash, with a torn record", {{longs, 1}}))},
-        {Mutation::r7, "I3", asynchronous(pair("pair-asynchronous", "", {{commits, 1}, {isolations, 1}}))},
+        {Mutation::r7, "I2, I3", asynchronous(pair("pair-asynchronous", "", {{commits, 1}, {isolations, 1}}))},
         {Mutation::r8, "I7", with_leases(pair("pair-leases", "", {{isolations, 1}}))},
         {Mutation::r9, "R9", pair("pair", "", {{outages, 1}})},
         {Mutation::r9_receiver, "R9", pair("pair", "", {{outages, 1}})},
-        {Mutation::r9_open, "I5", pair("pair", "", {{commits, 1}, {crashes, 2}})},
+        {Mutation::r9_open, "I2, I5", pair("pair", "", {{commits, 1}, {crashes, 2}})},
         {Mutation::r10, "I1", pair("pair", "", {{crashes, 1}, {keeper_restarts, 1}, {overtakes, 1}})},
         {Mutation::r11, "I1", pair("pair", "", {{crashes, 1}, {monitor_deaths, 1}, {store_restores, 1}})},
-        {Mutation::r13, "I3", with_orphans(triple("triple-orphans", "", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
-        {Mutation::r14, "I5",
+        {Mutation::r13, "I2, I3", with_orphans(triple("triple-orphans", "", {{commits, 1}, {crashes, 1}, {slow, 1}}))},
+        {Mutation::r14, "I2, I5",
          on_two(triple("triple-two", "", {{commits, 1}, {crashes, 1}, {impostors, 1}, {slow, 1}}))},
     };
     return all;
