@@ -77,7 +77,7 @@ Verdict failover(World& world, const Command& c) {
     if (c.dry_run) return done("would fail over from " + world.record.primary.v);
     begin_operation(world, c);
     world.record.preferred = c.node;
-    const Row row{"operator-failover", nullptr, nullptr, "an operator asked for it"};
+    const Row row{operator_failover, nullptr, nullptr, "an operator asked for it"};
     // Asked before the epoch begins: what a fence of the new epoch would have to prove (R12).
     const std::string at_stake = missing(world);
     const std::string loss =

@@ -68,6 +68,10 @@ Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : r
     }
 }
 
+void Heart::remember_failovers(const std::vector<Millis>& ages, Millis now) {
+    for (const Millis age : ages) memory_.recent_failovers.push_back(now - age);
+}
+
 Output Heart::step(const Input& input, Millis now) {
     Output out;
     ClusterRecord before = record_;

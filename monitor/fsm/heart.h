@@ -72,6 +72,10 @@ struct LogEntry {
     std::string evidence;
 };
 
+/// R15 counts the failovers of this long, but for those that an operator has asked for.
+inline constexpr Millis failover_window{600'000};
+[[nodiscard]] bool is_automatic_failover(const LogEntry& entry);
+
 /// Ask `by` to look at `target`'s PostgreSQL.
 struct ProbeRequest {
     NodeName by;
@@ -229,6 +233,8 @@ class Heart {
     Heart(ClusterRecord record, Memory memory) : record_(std::move(record)), memory_(std::move(memory)) {}
 
     Output step(const Input& input, Millis now);
+    /// Failovers that an earlier monitor process has begun by itself, this long ago each: they count too (R15).
+    void remember_failovers(const std::vector<Millis>& ages, Millis now);
 
     [[nodiscard]] const ClusterRecord& record() const { return record_; }
     [[nodiscard]] const std::map<NodeName, NodeView>& views() const { return memory_.views; }

@@ -70,6 +70,10 @@ void begin_election(World& world, const Row& row, Trigger trigger, const std::st
         evidence, row.name);
 }
 
+bool is_automatic_failover(const LogEntry& entry) {
+    return entry.kind == "failover_started" && entry.rule != operator_failover;
+}
+
 void finish_operation(World& world, bool ok, const std::string& message, std::optional<Millis> write_pause) {
     if (!world.record.operation) return;
     world.reply(world.record.operation->id, ok, message, write_pause);

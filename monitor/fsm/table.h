@@ -34,6 +34,8 @@ void decide(World& world);
 ///   loss       the primary is lost, or seems to be; counted by R15
 ///   command    an operator's failover: the old primary is not to go on, though it may live
 enum class Trigger { planned, loss, command };
+/// The row that a failover is logged with which an operator has asked for.
+inline constexpr const char* operator_failover = "operator-failover";
 
 /// Begins an election: the next epoch, durable before anybody is told (R1, R4).
 void begin_election(World& world, const Row& row, Trigger trigger, const std::string& reason,

@@ -68,7 +68,7 @@ bool World::primary_exited() const {
 
 bool World::too_many_failovers() const {
     const auto recent = std::count_if(memory.recent_failovers.begin(), memory.recent_failovers.end(),
-                                      [&](Millis t) { return (now - t).v < 600'000; });
+                                      [&](Millis t) { return now - t < failover_window; });
     return static_cast<std::uint32_t>(recent) >= record.settings.failover_limit;
 }
 

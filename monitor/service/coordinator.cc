@@ -40,6 +40,7 @@ Result<void> Coordinator::start() {
         if (!last) return last.error();
         clusters_[name] = std::make_unique<Cluster>(
             Cluster{fsm::Heart(std::move(record), term_, monitor_, world_.now()), *last, std::nullopt});
+        if (auto counted = count_failovers(name, clusters_[name]->heart); !counted) return counted.error();
     }
     last_command_ = term_.v << 20U;  // operations outlive the process that took them; their ids stay apart
     deciding_ = true;
@@ -48,6 +49,19 @@ Result<void> Coordinator::start() {
     if (!doubt.empty()) log_.warning("store_doubted", doubt);
     log_.info("term_began", "this monitor decides",
               {{"term", term_}, {"monitor", monitor_}, {"clusters", clusters_.size()}});
+    return {};
+}
+
+/// R15: the limit holds over restarts of the monitor, by the event log and the wall clock.
+Result<void> Coordinator::count_failovers(const ClusterName& name, fsm::Heart& heart) {
+    const std::int64_t now = wall_clock_unix_ms();
+    const auto events = world_.store.events({name, 0, now - fsm::failover_window.v, default_events_kept});
+    if (!events) return events.error();
+    std::vector<Millis> ages;
+    for (const Event& event : *events)
+        if (fsm::is_automatic_failover(event.entry))
+            ages.push_back(Millis{std::max<std::int64_t>(now - event.unix_ms, 0)});
+    heart.remember_failovers(ages, world_.now());
     return {};
 }
 

@@ -125,6 +125,7 @@ class Coordinator {
     void end_session(SessionId id, const std::string& message);
     KeeperLink* link_to(const ClusterName& cluster, const NodeName& node);
     void give_up(const std::string& why);
+    Result<void> count_failovers(const ClusterName& name, fsm::Heart& heart);
     void plan_wake_up();
     void tell_watchers(const ClusterName& cluster);
 

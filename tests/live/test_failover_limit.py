@@ -19,6 +19,11 @@ class FailoverLimit(LiveCase):
                 self.cluster.wait_healthy(30)
         self.assertEqual(self.epoch(), 3)
         self.assertFalse(self.state()["failover_ready"])
+        # A monitor that starts again knows of them.
+        self.cluster.monitor.kill()
+        self.cluster.monitor.start()
+        self.cluster.wait_healthy(30)
+        self.assertFalse(self.state()["failover_ready"])
         self.assertIn("failover-limit", self.state()["why_not_ready"])
 
         # The third exit of a postmaster: it is started again where it is.

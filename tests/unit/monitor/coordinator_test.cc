@@ -182,6 +182,40 @@ TEST_CASE("a monitor that starts again takes its clusters over in a new term") {
     CHECK(after.term.v == before.term.v + 1);
 }
 
+TEST_CASE("the limit of automatic failovers holds over restarts of the monitor (R15)") {
+    Bench bench;
+    const auto names = {"node1", "node2", "node3"};
+    for (const char* name : names) bench.add(name);
+    bench.settle();
+    const auto start_again = [&] {
+        bench.start();
+        for (const char* name : names) bench.connect(bench.nodes.new_boot(NodeName{name}));
+        bench.settle();
+    };
+    // One that an operator has asked for does not count: of a primary that is not there, else it would be a switchover.
+    const NodeName first{"node1"};
+    bench.coordinator->close(bench.sessions.at(first));
+    bench.links.erase(first);
+    bench.coordinator->command(ClusterName{"default"}, command("failover"), [](const fsm::Reply&) {});
+    bench.settle();
+    REQUIRE(bench.summary().epoch.v == 2);
+    bench.connect(bench.nodes.new_boot(first));
+    bench.settle();
+    for (std::uint64_t epoch = 3; epoch <= 6; ++epoch) {
+        bench.nodes.kill_postgres(bench.summary().primary);
+        bench.settle();
+        REQUIRE(bench.summary().epoch.v == epoch);
+    }
+    start_again();
+    CHECK(bench.summary().failover_ready);
+    bench.nodes.kill_postgres(bench.summary().primary);
+    bench.settle();
+    REQUIRE(bench.summary().epoch.v == 7);
+    start_again();
+    CHECK_FALSE(bench.summary().failover_ready);
+    CHECK_THAT(bench.summary().why_not_ready, Catch::Contains("failover-limit"));
+}
+
 TEST_CASE("a newer session takes the place of an older one of the same keeper") {
     Bench bench;
     const Hello hello = bench.nodes.add("default", "node1");
