@@ -95,6 +95,11 @@ bool lease_over(const Promise& promise, const Run& run) {
     return needs_lease(promise) && run.lease.now >= lease_until(promise, run);
 }
 
+bool cannot_wait(const Step& step, const Promise& promise, const Run& run) {
+    const auto* const stop = std::get_if<Stop>(&step);
+    return stop != nullptr && stop->mode == StopMode::immediate && lease_over(promise, run);
+}
+
 bool wants_mark(const Promise& promise, const Run& run, const Facts& facts) {
     if (!needs_lease(promise) || facts.status != PgStatus::running || facts.in_recovery) return false;
     const Millis answered = run.lease.answered.value_or(run.lease.began);

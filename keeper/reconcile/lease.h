@@ -15,6 +15,7 @@
 #include "common/model/goal.h"
 #include "common/model/report.h"
 #include "common/reflect.h"
+#include "keeper/reconcile/step.h"
 
 namespace pgaf::keeper {
 
@@ -70,6 +71,9 @@ void note_confirmed(LeaseClock& lease, const std::vector<WalsenderView>& standby
 [[nodiscard]] bool lease_over(const Promise& promise, const Run& run);
 /// A WAL message is wanted, for the standbys to confirm: the monitor does not answer.
 [[nodiscard]] bool wants_mark(const Promise& promise, const Run& run, const Facts& facts);
+/// The step ends a server whose lease is over: it can't wait until a promise is durable, which a disk that hangs may
+/// keep from being so for ever.
+[[nodiscard]] bool cannot_wait(const Step& step, const Promise& promise, const Run& run);
 /// Who is waited for, for people. The same text as long as goal and rule are the same.
 [[nodiscard]] std::string lease_text(const Promise& promise, const Run& run);
 

@@ -82,6 +82,9 @@ std::string check(const OpenToClients& s, const Now& now) {
 }
 std::string check(const CloseToClients&, const Now& now) {
     if (now.server_gone()) return gone;
+    // Where nothing gets through to the server, or to its disk, it would wait while clients read what is stale (I7).
+    const Decision d = reconcile(now.promise, now.run, now.facts);
+    if (d.step && cannot_wait(*d.step, now.promise, now.run)) return "it can't be closed, and is stopped instead";
     // Half closed it would look open to nobody and closed to nobody: it is quick, and undone when it is wanted no more.
     return now.role == Role::primary || now.role == Role::fence ? none : changed;
 }
@@ -92,8 +95,9 @@ std::string check(const Checkpoint& s, const Now& now) {
     return now.overtaken_by("ApplyRule") ? "something more urgent goes first" : none;
 }
 std::string check(const Stop& s, const Now& now) {
-    // What goes down goes down; only a stop that has to be quicker cuts in.
-    const bool quicker = now.role == Role::stop && now.goal().stop_mode == StopMode::immediate;
+    // What goes down goes down; only a stop that has to be quicker cuts in, or one that a stuck server would obey.
+    const bool quicker = (now.role == Role::stop && now.goal().stop_mode == StopMode::immediate) ||
+                         (now.rests() && now.facts.status == PgStatus::stuck);
     return quicker && s.mode != StopMode::immediate && !now.server_gone() ? "it has to be quicker" : none;
 }
 /// Rewind and Clone: a fence does not break them off, since a folder in the making receives and acknowledges nothing.

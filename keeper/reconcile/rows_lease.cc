@@ -13,8 +13,9 @@ bool serves(const Situation& s) {
 }
 
 bool over_and_not_to_be_closed(const Situation& s) {
-    const bool acknowledges_or_stuck = s.goal.asynchronous || s.status(PgStatus::stuck);
-    return lease_over(s.promise, s.run) && acknowledges_or_stuck && serves(s) && s.facts.open_to_clients;
+    // To close it takes a backend, and a write of its settings.
+    const bool closes = !s.goal.asynchronous && !s.status(PgStatus::stuck) && s.facts.disk.empty();
+    return lease_over(s.promise, s.run) && !closes && serves(s) && s.facts.open_to_clients;
 }
 Decision stop_at_once(const Situation& s) {
     Decision d = take(Stop{StopMode::immediate});
@@ -34,8 +35,9 @@ Decision close(const Situation& s) {
 
 constexpr std::array rows{
     Row{"lease-over-stop",
-        "goal primary, or fence of a primary; open; a rule in force has k = 0, or PostgreSQL is stuck; neither the "
-        "monitor nor enough standbys of the rule have answered within the lease",
+        "goal primary, or fence of a primary; open; a rule in force has k = 0, or PostgreSQL is stuck, or its disk "
+        "takes "
+        "no writes; neither the monitor nor enough standbys of the rule have answered within the lease",
         "Stop (immediate)",
         "once the lease is certainly over another node may be promoted, and nothing but its end keeps this one from "
         "acknowledging (k = 0), or the sessions of one that can't be closed from stale reads (R7, R8, I7)",

@@ -216,9 +216,11 @@ Async<void> Loop::Impl::tell_deadline(Millis until, std::uint64_t exits) {
 void Loop::Impl::think() {
     run.lease.now = options.clock();
     if (under_way) return think_under_way();
+    if (unsettled || changing_folder) return;
+    Decision next = reconcile(promise(), run, facts);
     // A promise that is being written is decided on when it is durable.
-    if (unsettled || changing_folder || promises->busy()) return;
-    decision = reconcile(promise(), run, facts);
+    if (promises->busy() && !(next.step && cannot_wait(*next.step, promise(), run))) return;
+    decision = std::move(next);
     if (decision.settled) note_settled(run);
     if (decision.step && !on_hold(*decision.step)) begin(*decision.step);
 }

@@ -243,6 +243,11 @@ std::optional<Verdict> change(World& world, const Command& c) {
 
 /// R11: the operator says that those who have not been heard will not be. In the same step the record is rebuilt.
 Verdict rebuild_record(World& world, const Command& c) {
+    const std::vector<NodeName> unbound = not_bound(world.record);
+    if (world.record.doubt.empty() && !unbound.empty()) {
+        if (!c.dry_run) world.record.unbound.clear();
+        return done(std::string(c.dry_run ? "would go on" : "goes on") + " without the promises of " + join(unbound));
+    }
     if (world.record.doubt.empty())
         return refused(
             "there is nothing to rebuild: the record of the cluster is as new as what keepers have promised");

@@ -105,6 +105,13 @@ std::string names(const std::vector<Testimony>& said) {
     return join(all);
 }
 
+void await_promises(ClusterRecord& record, const std::vector<Testimony>& said) {
+    record.unbound.clear();
+    for (const Testimony& t : said)
+        if (record.nodes.contains(t.node) && !t.promised.version.empty() && t.promised.term != record.term)
+            record.unbound.push_back(t.node);
+}
+
 void forget_dropped(World& world, const std::vector<Testimony>& said) {
     for (const Testimony& t : said) {
         if (world.record.nodes.contains(t.node)) continue;
@@ -116,6 +123,17 @@ void forget_dropped(World& world, const std::vector<Testimony>& said) {
 }
 
 }  // namespace
+
+std::vector<NodeName> not_bound(const ClusterRecord& record) {
+    std::vector<NodeName> names;
+    for (const NodeName& name : record.unbound)
+        if (record.nodes.contains(name)) names.push_back(name);
+    return names;
+}
+
+void note_bound(ClusterRecord& record, const Report& r) {
+    if (r.promised.term == record.term) std::erase(record.unbound, r.node);
+}
 
 bool settle_doubt(World& world) {
     ClusterRecord& record = world.record;
@@ -136,6 +154,7 @@ bool settle_doubt(World& world) {
         for (const Testimony& t : said) take_in(record, t.heard);
         admit_unknown_rule(record, said);
         record.doubt.clear();
+        await_promises(record, said);
         world.log("record_confirmed", record.primary,
                   "nobody has promised anything that the record of the cluster does not know of",
                   "heard: " + names(said) + without, "R11");
@@ -143,6 +162,7 @@ bool settle_doubt(World& world) {
     }
     const std::string doubt = std::exchange(record.doubt, {});
     record = rebuild(record, said);
+    await_promises(record, said);
     forget_dropped(world, said);
     world.enter(record.phase);
     world.memory.primary_end = record.primary_end;

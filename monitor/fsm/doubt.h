@@ -18,6 +18,12 @@ namespace pgaf::fsm {
 /// How many nodes have said what they have promised.
 [[nodiscard]] std::size_t heard_for_rebuild(const World& world);
 
+/// Those who have not promised anything to this monitor since a doubt ended. What they told it then does not keep them
+/// from obeying another monitor, on another store, that they meet again; what they promise does (R2). Until then
+/// nobody is chosen.
+[[nodiscard]] std::vector<NodeName> not_bound(const ClusterRecord& record);
+void note_bound(ClusterRecord& record, const Report& r);
+
 /// Ends the doubt when everybody has been heard, or an operator says that nobody else will be: the record is confirmed,
 /// or rebuilt under a new term. False: it stays.
 bool settle_doubt(World& world);

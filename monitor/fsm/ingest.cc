@@ -233,6 +233,7 @@ void ingest(World& world, const ReportReceived& input) {
         world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
     if (!world.record.doubt.empty()) return;
+    note_bound(world.record, r);
     learn(world, n, r);
     if (world.told(n) && r.status == PgStatus::running && !r.in_recovery) note_streams(world, r);
     distrust_put_back_primary(world);

@@ -254,6 +254,10 @@ std::string waiting_in_election(const World& world, bool counts_down) {
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " +
                forward->until.text();
     if (const std::string word = waiting_by_word(world); !word.empty() && here > 1000) return word;
+    if (const auto names = not_bound(world.record); !names.empty() && here > 1000)
+        return "the monitor's record was in doubt, and until all nodes have promised something to this monitor "
+               "another one may decide for them; not promised yet: " +
+               join(names) + ". Bring them back; 'pgafctl perform rebuild' goes on without";
     if (const std::string lease = waiting_for_lease(world, counts_down);
         !world.memory.complete_since && !lease.empty() && here > 1000)
         return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + lease;

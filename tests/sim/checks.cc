@@ -324,7 +324,9 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
     // A standby that was put back to less than it has confirmed counts as what it says: open finding 52.
     if (m.put_back) g.unseen = node_of(after.primary);
     if (g.loss_accepted == after.epoch.v || m.put_back) return;
-    if (asynchronous(before)) check_allowed_loss(w, before, after);
+    // WAL in which nothing was acknowledged is no loss: the end of a recovery, say, or of before a change of mode.
+    if (asynchronous(before) && !missing(w, g.chosen_branch, g.chosen_end).empty())
+        check_allowed_loss(w, before, after);
     if (const std::string lost = missing(w, g.chosen_branch, g.chosen_end); !lost.empty())
         w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + " without " +
                    lost);

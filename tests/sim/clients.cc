@@ -23,7 +23,7 @@ bool try_commit(World& w, NodeIx node) {
     if (!w.network->both_ways(w.client_place(), node)) return false;
     Machine& m = w.machines[node].edit();
     Server& s = *m.server;
-    if (s.postmaster && s.loaded.open_to_clients) s.has_sessions = true;
+    if (s.postmaster && !s.gives_no_session && s.loaded.open_to_clients) s.has_sessions = true;
     if (!s.has_sessions) return false;
     check_read(w, node);
     if (s.unseen > 0) check_seen(w, node, std::exchange(s.unseen, 0));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/mutation.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -11,7 +12,6 @@
 namespace pgaf::sim {
 namespace {
 
-constexpr Micros stuck_limit = 5 * sec;
 constexpr Micros keepalive = 500 * ms;
 
 std::vector<TimelineFork> forks_of(const World& w, const Machine& m, std::uint32_t timeline) {
@@ -114,7 +114,7 @@ void end_impostors(World& w, NodeIx node) {
         if (sender.impostor) end_sender(w, node, sender.link);
 }
 
-void add_running(World& w, NodeIx node, keeper::Facts& f) {
+void add_running(World& w, NodeIx node, keeper::Facts& f, bool mark) {
     const Machine& m = *w.machines[node];
     const Server& s = *m.server;
     Keeper& k = w.keepers[node].edit();
@@ -127,6 +127,11 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
     f.status = s.phase == Server::Phase::stopping     ? PgStatus::stopping
                : s.phase == Server::Phase::recovering ? PgStatus::starting
                                                       : PgStatus::running;
+    // The mark that it writes first waits for the disk.
+    const bool hangs = mark && m.writes == Writes::hang && s.phase == Server::Phase::primary;
+    if (hangs) f.trouble = "PostgreSQL gives no answer";
+    if (hangs && w.now - k.answered_at >= stuck_limit) f.status = PgStatus::stuck;
+    if (hangs) return;
     if (!s.takes_connections()) {
         if (s.postmaster && !s.stuck)
             k.answered_at = w.now;  // "the database system is starting up" is an answer, too
@@ -136,6 +141,10 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
         return;
     }
     k.answered_at = w.now;
+    if (s.gives_no_session && w.now - s.no_session_since >= stuck_limit) {
+        f.status = PgStatus::stuck;
+        f.trouble = "PostgreSQL gives no new session";
+    }
     f.in_recovery = s.in_recovery();
     f.system_id = system_id;
     f.checkpoint_timeline = Timeline{m.disk.checkpoint_timeline};
@@ -158,7 +167,7 @@ void add_running(World& w, NodeIx node, keeper::Facts& f) {
 
 }  // namespace
 
-keeper::Facts observe(World& w, NodeIx node) {
+keeper::Facts observe(World& w, NodeIx node, bool mark) {
     keeper::Facts f;
     const Machine& m = *w.machines[node];
     Keeper& k = w.keepers[node].edit();
@@ -171,13 +180,14 @@ keeper::Facts observe(World& w, NodeIx node) {
     f.folder_incarnation = m.disk.has_data ? id_of(m.disk.id) : IncarnationId{};
     f.rebuilding = m.disk.rebuilding;
     f.wal_segment_bytes = segment_bytes;
+    f.disk = disk_trouble(w, node);
     if (!m.launcher.alive) {
         f.trouble = "no connection to pgaf-launcher";
         return f;
     }
     if (postmaster_lives(w, node)) {
         k.exit_untold = true;
-        add_running(w, node, f);
+        add_running(w, node, f, mark);
     } else {
         add_stopped(w, m, k, f);
     }

@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/checks.h"
 #include "tests/sim/lease.h"
@@ -24,13 +25,16 @@ void power_off(World& w, NodeIx node) {
     freeze(w, node, false);
     lose_server(w, node, w.chance(0.5));
     Keeper& k = w.keepers[node].edit();
-    if (k.alive && k.writing && w.chance(0.5)) w.machines[node].edit().disk.state = *k.writing;
+    if (k.alive && k.writing && w.machines[node]->writes == Writes::done && w.chance(0.5))
+        w.machines[node].edit().disk.state = *k.writing;
     if (k.session.id != 0) forget_end(w, k.session.id, false);
     k.alive = k.frozen = false;
     k.session = {};
     Machine& m = w.machines[node].edit();
     m.launcher.alive = m.launcher.leaving = m.launcher.ending = false;
     m.held.clear();
+    m.in_write.clear();
+    m.keeper_in_write = false;
     m.power = false;
 }
 
@@ -71,6 +75,19 @@ void freeze_server(World& w, NodeIx node, bool frozen) {
     if (!frozen && !w.machines[node]->frozen) return release_held(w, node);
     for (const Walsender& sender : s.senders)
         if (sender.peer != nobody) watch_links(w, sender.peer);
+}
+
+void freeze_postmaster(World& w, NodeIx node, bool frozen) {
+    if (!w.server(node) || w.server(node)->gives_no_session == frozen) return;
+    if (frozen && !w.server(node)->postmaster) return;
+    w.say(node, [&] { return std::string(frozen ? "the postmaster is stopped (SIGSTOP)" : "the postmaster goes on"); });
+    Server& s = w.edit_server(node);
+    s.gives_no_session = frozen;
+    s.no_session_since = w.now;
+    if (frozen) return;
+    w.machines[node].edit().went_on = w.now;
+    if (!w.machines[node]->frozen) release_held(w, node);
+    if (std::exchange(w.edit_server(node).stop_due, false)) stop_fast(w, node);
 }
 
 void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen) {

@@ -15,6 +15,8 @@ void freeze(World& w, NodeIx node, bool frozen);
 void freeze_keeper(World& w, NodeIx node, bool frozen);
 /// SIGSTOP of PostgreSQL's processes only.
 void freeze_server(World& w, NodeIx node, bool frozen);
+/// SIGSTOP of the postmaster alone: nobody gets a new session.
+void freeze_postmaster(World& w, NodeIx node, bool frozen);
 void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen);
 /// Launcher, keeper and postmaster are killed together; the machine lives.
 void kill_all(World& w, NodeIx node);

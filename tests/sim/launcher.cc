@@ -31,8 +31,8 @@ void start_launcher(World& w, NodeIx node) {
     if (m.launcher.alive || !m.power) return;
     // What an earlier life has left is ended first (R13).
     if (m.server && !broken(Mutation::r13)) {
-        m.server->postmaster = false;
-        w.after(2 * ms, 50 * ms, {Ev::lingered, node, m.server->run});
+        lose_postmaster(w, node);
+        w.after(2 * ms, 50 * ms, {Ev::lingered, node, w.server(node)->run});
         return w.after(50 * ms, 200 * ms, {Ev::launcher_starts, node});
     }
     m.launcher = Launcher{true, m.launcher.life + 1, 0, false, false, false, false};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/checks.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -89,8 +90,9 @@ void on_deadline_told(World& w, NodeIx node, std::uint32_t life, std::uint64_t t
     const Launcher& l = w.machines[node]->launcher;
     const std::uint32_t boot = w.keepers[node]->boot;
     // Its connection is gone with it: the keeper is told that the request has failed. Nor is it taken for a server that
-    // has exited meanwhile.
-    const bool taken = l.alive && l.life == life && w.server(node);
+    // has exited meanwhile; a connection keeps its order, so the request to start another one comes later.
+    const std::uint64_t exits = w.keepers[node]->earlier_exits + l.exits;
+    const bool taken = l.alive && l.life == life && w.server(node) && told == told_of(until_of(told), exits);
     if (taken) {
         w.deadlines[node].until = until_of(told);
         if (until_of(told).v > 0) plan_deadline(w, node);
@@ -130,6 +132,12 @@ namespace {
 constexpr Micros until_closed = 3 * sec;
 constexpr Micros on_slow_disk = 4 * sec;
 
+/// A server that can't be closed is stopped, when that is known.
+Micros trouble_known(const Machine& m) {
+    const Micros hangs = m.writes == Writes::hang ? m.writes_since + probe_limit : 0;
+    return m.server->gives_no_session ? std::max(hangs, m.server->no_session_since + stuck_limit) : hangs;
+}
+
 }  // namespace
 
 void check_read(World& w, NodeIx node) {
@@ -146,7 +154,7 @@ void check_read(World& w, NodeIx node) {
     // One without a goal does not know that it has a lease: its state file was lost, say.
     const bool runs = k.alive && !k.frozen && k.promise.goal;
     // Since when it is stale, and nobody has told it otherwise. What was stopped meanwhile counts from when it went on.
-    const Micros since = std::max({choice->when, k.answered_for, k.started, m.went_on});
+    const Micros since = std::max({choice->when, k.answered_for, k.started, m.went_on, trouble_known(m)});
     const std::int64_t timeout_ms = std::max<std::int64_t>(lease_ms, settings.keeper_timeout_ms);
     const Micros limit = (runs ? lease_ms : timeout_ms) * ms * 21 / 20 + until_closed +
                          (m.slow_disk || m.bad_state_disk ? on_slow_disk : 0);

@@ -27,6 +27,16 @@ bool on_hold(const World& w, const Keeper& k, const keeper::Step& step) {
     return k.failed_key == key_of(step, k) && w.now < k.retry_at;
 }
 
+/// What a look shows grows worse by time alone.
+bool in_trouble(const Machine& m) {
+    return m.writes != Writes::done || (m.server && m.server->gives_no_session);
+}
+
+/// The state file can be written.
+bool takes_promises(const Machine& m) {
+    return !m.bad_state_disk && (m.writes == Writes::done || !m.state_beside_data);
+}
+
 Micros next_look(const World& w, NodeIx node) {
     const Keeper& k = *w.keepers[node];
     Micros wait = w.now < k.restless_until ? std::min(k.heartbeat, restless_look) : k.heartbeat;
@@ -169,7 +179,7 @@ void on_stored(World& w, NodeIx node, std::uint32_t boot) {
     const Change change = k.writing_for;
     const keeper::Promise written = *std::exchange(k.writing, std::nullopt);
     const IncarnationId before = k.promise.incarnation;
-    if (w.machines[node]->bad_state_disk) {
+    if (!takes_promises(*w.machines[node])) {
         k.state_trouble = "cannot write the state file";
         // Each change gives up in its own way: a goal is tried again, the folder looked at again, a step is over.
         if (change == Change::goal) {
@@ -217,11 +227,11 @@ void on_look(World& w, NodeIx node, std::uint32_t timer) {
     // Nothing has changed that this look could show, and nothing waits for it: it is left out.
     const std::uint64_t edits = w.machines[node].edits();
     if (k.machine_seen == edits && k.settled_look && !k.report_due && k.failed_key.empty() && !k.run.peers_put_off &&
-        !lease_is_short(w, node))
+        !lease_is_short(w, node) && !in_trouble(*w.machines[node]))
         return plan_look(w, node, next_look(w, node), next_look(w, node));
     ++w.count.looks;
     const bool mark = std::exchange(k.mark_due, false);
-    keeper::Facts seen = observe(w, node);
+    keeper::Facts seen = observe(w, node, mark);
     if (mark) keeper::note_mark(k.run.lease, write_mark(w, node), boot_time(w, node));
     k.machine_seen = w.machines[node].edits();
     if (w.chance(0.1)) {
@@ -282,9 +292,11 @@ void think(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
     k.run.lease.now = boot_time(w, node);
     if (k.under_way) return think_under_way(w, node);
+    if (k.unsettled || k.changing_folder) return;
+    keeper::Decision next = keeper::reconcile(k.promise, k.run, k.facts);
     // A promise that is being written is decided on when it is durable.
-    if (k.unsettled || k.changing_folder || k.writing) return;
-    k.decision = keeper::reconcile(k.promise, k.run, k.facts);
+    if (k.writing && !(next.step && keeper::cannot_wait(*next.step, k.promise, k.run))) return;
+    k.decision = std::move(next);
     if (k.decision.settled) keeper::note_settled(k.run);
     if (k.decision.step && !on_hold(w, k, *k.decision.step)) begin(w, node);
 }
@@ -350,7 +362,7 @@ void start_keeper(World& w, NodeIx node) {
 void kill_keeper(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
     if (!k.alive) return;
-    if (k.writing && !w.machines[node]->bad_state_disk && w.chance(0.5)) {
+    if (k.writing && takes_promises(*w.machines[node]) && w.chance(0.5)) {
         w.machines[node].edit().disk.state = *k.writing;
         if (k.writing_for == Change::goal) check_promised(w, node, k.writing->promised);
     }

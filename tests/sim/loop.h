@@ -54,6 +54,8 @@ void launcher_told(World& w, NodeIx node);
 void launcher_let_go(World& w, NodeIx node);
 
 // ---- facts.cc ----
-[[nodiscard]] keeper::Facts observe(World& w, NodeIx node);
+/// One that gives no answer, or no new session, for so long is stuck (detection, evidence 4).
+constexpr Micros stuck_limit = 5 * sec;
+[[nodiscard]] keeper::Facts observe(World& w, NodeIx node, bool mark);
 
 }  // namespace pgaf::sim

@@ -288,7 +288,7 @@ void on_probed(World& w, NodeIx node, std::uint32_t boot) {
     if (!k.alive || k.boot != boot || k.probes.empty()) return;
     ProbeResult result = k.probes.front();
     k.probes.erase(k.probes.begin());
-    result.receiver = observe(w, node).receiver;
+    result.receiver = observe(w, node, false).receiver;
     if (k.session.id != 0) send_up(w, k.session.id, result);
 }
 

@@ -131,9 +131,14 @@ struct Server {
     /// When the machine went on that had slept past this server's lease; 0: it never did. What its backends do before
     /// the stop nobody can keep them from.
     Micros slept_over = 0;
-    /// Every process of it has been stopped (SIGSTOP), or its disk hangs: no query is answered.
+    /// Every process of it has been stopped (SIGSTOP): no query is answered.
     bool stuck = false;
     Micros stuck_since = 0;
+    /// Its postmaster alone has been stopped: sessions go on, and nobody gets a new one.
+    bool gives_no_session = false;
+    Micros no_session_since = 0;
+    /// It was told to stop meanwhile.
+    bool stop_due = false;
     Conf loaded;
     bool reload_due = false;
 
@@ -172,6 +177,8 @@ struct Server {
         return postmaster && !stuck &&
                (phase == Phase::standby || phase == Phase::promoting || phase == Phase::primary);
     }
+    /// A connection that does not exist yet.
+    [[nodiscard]] bool gives_sessions() const { return takes_connections() && !gives_no_session; }
     [[nodiscard]] bool in_recovery() const { return phase != Phase::primary && !was_primary; }
     /// Stopping, and read-write before.
     bool was_primary = false;
@@ -191,6 +198,9 @@ struct Launcher {
 };
 BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending, crashed, expired))
 
+/// They end, they hang (a lost path, fsfreeze), or they fail (read-only, full).
+BOOST_DEFINE_ENUM_CLASS(Writes, done, hang, fail)
+
 struct Machine {
     bool power = false;
     bool frozen = false;
@@ -206,6 +216,14 @@ struct Machine {
     /// Putting it back takes a while.
     Micros off_until = 0;
     bool bad_state_disk = false;
+    /// What becomes of what is written to the data folder (disk.h), and since when.
+    Writes writes = Writes::done;
+    Micros writes_since = 0;
+    /// The state file lies on that disk, too.
+    bool state_beside_data = false;
+    /// What waits for the disk; the keeper does when it is in the middle of a write of its own.
+    std::vector<Event> in_write;
+    bool keeper_in_write = false;
     Disk disk;
     Launcher launcher;
     std::optional<Server> server;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "tests/sim/disk.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
+#include "tests/sim/nemesis_operator.h"
 #include "tests/sim/nemesis_store.h"
 #include "tests/sim/network_ops.h"
 #include "tests/sim/server.h"
@@ -15,18 +17,30 @@ struct Weight {
     Harm harm;
     unsigned weight;
 };
-constexpr Weight weights[] = {
-    {Harm::postmaster, 10},   {Harm::backend, 4},        {Harm::keeper, 6},        {Harm::launcher, 4},
-    {Harm::all_processes, 5}, {Harm::power, 10},         {Harm::freeze, 8},        {Harm::freeze_keeper, 4},
-    {Harm::freeze_server, 3}, {Harm::freeze_sender, 4},  {Harm::leave, 3},         {Harm::isolate, 8},
-    {Harm::cut_monitor, 8},   {Harm::cut_pair, 8},       {Harm::one_way, 6},       {Harm::slow, 4},
-    {Harm::reset_session, 3}, {Harm::cut_clients, 1},    {Harm::echo, 5},          {Harm::monitor, 5},
-    {Harm::monitor_dies, 6},  {Harm::freeze_monitor, 3}, {Harm::empty_disk, 3},    {Harm::snapshot, 2},
-    {Harm::lose_state, 2},    {Harm::old_state, 1},      {Harm::damage_state, 1},  {Harm::bad_state_disk, 2},
-    {Harm::slow_disk, 3},     {Harm::hold_replay, 4},    {Harm::impostor, 1},      {Harm::switchover, 8},
-    {Harm::failover, 4},      {Harm::maintenance, 3},    {Harm::drop, 2},          {Harm::sync_standbys, 4},
-    {Harm::priority, 2},      {Harm::quorum, 2},         {Harm::lease, 1},         {Harm::asynchronous, 1},
-    {Harm::lose_store, 2},    {Harm::old_store, 3},      {Harm::second_monitor, 4}};
+constexpr Weight weights[] = {{Harm::postmaster, 10},    {Harm::backend, 4},
+                              {Harm::keeper, 6},         {Harm::launcher, 4},
+                              {Harm::all_processes, 5},  {Harm::power, 10},
+                              {Harm::freeze, 8},         {Harm::freeze_keeper, 4},
+                              {Harm::freeze_server, 3},  {Harm::freeze_sender, 4},
+                              {Harm::leave, 3},          {Harm::isolate, 8},
+                              {Harm::cut_monitor, 8},    {Harm::cut_pair, 8},
+                              {Harm::one_way, 6},        {Harm::slow, 4},
+                              {Harm::reset_session, 3},  {Harm::cut_clients, 1},
+                              {Harm::echo, 5},           {Harm::monitor, 5},
+                              {Harm::monitor_dies, 6},   {Harm::freeze_monitor, 3},
+                              {Harm::empty_disk, 3},     {Harm::snapshot, 2},
+                              {Harm::lose_state, 2},     {Harm::old_state, 1},
+                              {Harm::damage_state, 1},   {Harm::bad_state_disk, 2},
+                              {Harm::slow_disk, 3},      {Harm::hold_replay, 4},
+                              {Harm::impostor, 1},       {Harm::switchover, 8},
+                              {Harm::failover, 4},       {Harm::maintenance, 3},
+                              {Harm::drop, 2},           {Harm::sync_standbys, 4},
+                              {Harm::priority, 2},       {Harm::quorum, 2},
+                              {Harm::lease, 1},          {Harm::asynchronous, 1},
+                              {Harm::lose_store, 2},     {Harm::old_store, 3},
+                              {Harm::second_monitor, 4}, {Harm::hung_disk, 4},
+                              {Harm::failing_disk, 3},   {Harm::freeze_postmaster, 3},
+                              {Harm::timing, 2}};
 
 Harm pick_harm(Rng& rng, const std::vector<Harm>& only) {
     if (!only.empty()) return only[rng.below(only.size())];
@@ -55,28 +69,6 @@ void settle(const World& w, Act& act) {
     act.peer = static_cast<NodeIx>((act.node + 1 + act.other % std::max<std::size_t>(w.nodes() - 1, 1)) % w.nodes());
 }
 
-fsm::Command setting(const char* name, std::string value) {
-    fsm::Command c;
-    c.kind = "set-cluster";
-    c.setting = name;
-    c.value = std::move(value);
-    return c;
-}
-
-/// No shorter than the settings permit, and longer than any outage.
-std::string some_lease(const World& w, const Act& act) {
-    const fsm::Settings& s = w.options->settings;
-    const std::uint32_t least = s.node_timeout_ms + 2 * s.heartbeat_ms;
-    return std::to_string(act.other % 3 == 0 ? least : least + act.other % 8000);
-}
-
-fsm::Command command(const char* kind, NodeIx node = nobody) {
-    fsm::Command c;
-    c.kind = kind;
-    if (node != nobody) c.node = name_of(node);
-    return c;
-}
-
 void isolate(World& w, NodeIx node, bool away) {
     for (std::size_t other = 0; other < w.network->machines; ++other) {
         if (away)
@@ -100,48 +92,12 @@ std::pair<std::size_t, std::size_t> direction(const World& w, const Act& act) {
                              : std::pair<std::size_t, std::size_t>(other, act.node);
 }
 
-void operate(World& w, const Act& act) {
-    fsm::Command c;
-    switch (act.harm) {
-        case Harm::switchover:
-            return give_command(w, command("switchover", act.other % 2 == 0 ? act.peer : nobody));
-        case Harm::failover:
-            return give_command(w, command("failover", act.other % 2 == 0 ? act.peer : nobody));
-        case Harm::maintenance:
-            c = command("enable-maintenance", act.node);
-            c.allow_failover = c.force = act.other % 2 == 0;
-            return give_command(w, c);
-        case Harm::drop:
-            c = command("drop-node", act.node);
-            c.force = act.other % 4 == 0;
-            return give_command(w, c);
-        case Harm::sync_standbys:
-            return give_command(
-                w, setting("number-sync-standbys", act.other % 4 == 3 ? "auto" : std::to_string(act.other % 3)));
-        case Harm::priority:
-            c = command("set-node", act.node);
-            c.candidate_priority = act.other % 3 * 50;
-            return give_command(w, c);
-        case Harm::quorum:
-            c = command("set-node", act.node);
-            c.replication_quorum = act.other % 2 == 0;
-            return give_command(w, c);
-        case Harm::lease:
-            return give_command(w, setting("lease-ms", some_lease(w, act)));
-        case Harm::asynchronous:
-            return give_command(w, setting("asynchronous", act.other % 2 == 0 ? "on" : "off"));
-        default:
-            return;
-    }
-}
-
 void let_impostor_in(World& w, const Act& act) {
     const NodeIx primary = primary_of(w);
     if (primary != nobody) add_impostor(w, primary, act.node == primary ? act.peer : act.node);
 }
 
 /// With no monitor in reach nobody finds out that a disk was put back, and its owner was told to reset the node (R9).
-
 bool monitor_sees(const World& w, NodeIx node) {
     const Monitor& m = *w.monitor;
     return m.alive && !m.frozen && m.dies_at_decision == 0 && w.now - m.started >= 5 * sec &&
@@ -208,8 +164,45 @@ Episode Nemesis::next(Micros mean_rest) {
 
 namespace {
 
-void spoil_disk(World& w, NodeIx node, Harm harm) {
-    (harm == Harm::slow_disk ? w.machines[node].edit().slow_disk : w.machines[node].edit().bad_state_disk) = true;
+bool is_of_disk(Harm harm) {
+    return harm >= Harm::empty_disk && harm <= Harm::failing_disk;
+}
+
+void begin_act_of_disk(World& w, Act& act) {
+    const NodeIx n = act.node;
+    const bool state_too = act.other % 2 == 0;
+    switch (act.harm) {
+        case Harm::empty_disk:
+            // Not the only copy of the data: nothing could bring it back.
+            if (has_data_elsewhere(w, n)) empty_disk(w, n, state_too);
+            return;
+        case Harm::old_state:
+        case Harm::snapshot:
+            act.before = w.machines[n]->disk;
+            return;
+        case Harm::lose_state:
+            return lose_state_file(w, n);
+        case Harm::damage_state:
+            return damage_state_file(w, n);
+        case Harm::bad_state_disk:
+            w.machines[n].edit().bad_state_disk = true;
+            return;
+        case Harm::slow_disk:
+            w.machines[n].edit().slow_disk = true;
+            return;
+        default:
+            return set_writes(w, n, act.harm == Harm::hung_disk ? Writes::hang : Writes::fail, state_too);
+    }
+}
+
+void end_act_of_disk(World& w, const Act& act) {
+    const NodeIx n = act.node;
+    const bool may_put_back = act.before && monitor_sees(w, n) && has_data_elsewhere(w, n);
+    if (act.harm == Harm::snapshot && may_put_back) put_back(w, n, *act.before);
+    if (act.harm == Harm::old_state && may_put_back) put_back_state(w, n, act.before->state);
+    if (act.harm == Harm::bad_state_disk) w.machines[n].edit().bad_state_disk = false;
+    if (act.harm == Harm::slow_disk) w.machines[n].edit().slow_disk = false;
+    if (act.harm == Harm::hung_disk || act.harm == Harm::failing_disk) set_writes(w, n, Writes::done, false);
 }
 
 }  // namespace
@@ -239,6 +232,8 @@ void begin_act(World& w, Act& act) {
             return freeze_server(w, n, true);
         case Harm::freeze_sender:
             return freeze_sender(w, n, act.peer, true);
+        case Harm::freeze_postmaster:
+            return freeze_postmaster(w, n, true);
         case Harm::leave:
             return end_launcher(w, n);
         case Harm::isolate:
@@ -264,32 +259,19 @@ void begin_act(World& w, Act& act) {
             return;
         case Harm::freeze_monitor:
             return freeze_monitor(w, true);
-        case Harm::empty_disk:
-            // Not the only copy of the data: nothing could bring it back.
-            if (has_data_elsewhere(w, n)) empty_disk(w, n, act.other % 2 == 0);
-            return;
-        case Harm::old_state:
-        case Harm::snapshot:
-            act.before = w.machines[n]->disk;
-            return;
-        case Harm::lose_state:
-            return lose_state_file(w, n);
-        case Harm::damage_state:
-            return damage_state_file(w, n);
-        case Harm::bad_state_disk:
-        case Harm::slow_disk:
-            return spoil_disk(w, n, act.harm);
         case Harm::hold_replay:
             return hold_replay(w, n, true);
         case Harm::impostor:
             return let_impostor_in(w, act);
         default:
-            return is_of_store(act.harm) ? begin_act_of_store(w, act) : operate(w, act);
+            if (is_of_store(act.harm)) return begin_act_of_store(w, act);
+            return is_of_disk(act.harm) ? begin_act_of_disk(w, act) : operate(w, act);
     }
 }
 
 void end_act(World& w, Act& act) {
     if (is_of_store(act.harm)) return end_act_of_store(w, act);
+    if (is_of_disk(act.harm)) return end_act_of_disk(w, act);
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::keeper:
@@ -322,26 +304,12 @@ void end_act(World& w, Act& act) {
             return w.after(ms, 500 * ms, {Ev::monitor_starts});
         case Harm::freeze_monitor:
             return freeze_monitor(w, false);
-        case Harm::snapshot:
-            if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back(w, n, *act.before);
-            return;
-        case Harm::old_state:
-            if (act.before && monitor_sees(w, n) && has_data_elsewhere(w, n)) put_back_state(w, n, act.before->state);
-            return;
-        case Harm::bad_state_disk:
-            w.machines[n].edit().bad_state_disk = false;
-            return;
-        case Harm::slow_disk:
-            w.machines[n].edit().slow_disk = false;
-            return;
         case Harm::hold_replay:
             return hold_replay(w, n, false);
-        case Harm::maintenance:
-            return give_command(w, command("disable-maintenance", n));
-        case Harm::asynchronous:
-            return give_command(w, setting("asynchronous", w.options->settings.asynchronous ? "on" : "off"));
+        case Harm::freeze_postmaster:
+            return freeze_postmaster(w, n, false);
         default:
-            return;
+            return stop_operating(w, act);
     }
 }
 
@@ -357,6 +325,8 @@ void repair(World& w) {
         freeze(w, n, false);
         freeze_keeper(w, n, false);
         freeze_server(w, n, false);
+        freeze_postmaster(w, n, false);
+        set_writes(w, n, Writes::done, false);
         for (NodeIx peer = 0; peer < w.nodes(); ++peer) freeze_sender(w, n, peer, false);
         hold_replay(w, n, false);
         Machine& m = w.machines[n].edit();

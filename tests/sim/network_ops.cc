@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/disk.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/rival.h"
 
@@ -158,6 +159,7 @@ bool silent_for(const World& w, std::size_t listener, std::size_t speaker, Micro
     if (speaker < w.nodes()) {
         const Machine& m = *w.machines[speaker];
         if (m.frozen && (since == 0 || m.frozen_since < since)) since = m.frozen_since;
+        if (const Micros hangs = receiver_hangs_since(m); hangs != 0 && (since == 0 || hangs < since)) since = hangs;
         if (!m.power) return true;
         if (m.server && m.server->stuck && (since == 0 || m.server->stuck_since < since)) since = m.server->stuck_since;
     }

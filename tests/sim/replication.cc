@@ -57,7 +57,7 @@ bool timeline_fits(const World& w, NodeIx node, NodeIx upstream) {
 /// Why the upstream does not take this receiver now.
 bool may_connect(const World& w, NodeIx node, NodeIx upstream) {
     const Machine& up = *w.machines[upstream];
-    if (!w.machine_runs(upstream) || !up.server || !up.server->takes_connections()) return false;
+    if (!w.machine_runs(upstream) || !up.server || !up.server->gives_sessions()) return false;
     if (!w.network->both_ways(node, upstream)) return false;
     if ((up.server->loaded.access & (1U << node)) == 0 || (up.disk.slots & (1U << node)) == 0) return false;
     if (!slot_is_free(*up.server, node) || !timeline_fits(w, node, upstream)) return false;
@@ -184,6 +184,8 @@ void on_receiver_connects(World& w, NodeIx node, std::uint32_t run) {
         return;
     const Conn conn = s->startup_conn;
     if (conn.empty()) return;
+    // The segment that it asks for counts as received up to its start, whether anybody sends it or not (T).
+    if (s->received == 0) w.edit_server(node).received = segment_start(w.machines[node]->disk.wal.end());
     if (!may_connect(w, node, conn.upstream)) {
         const bool unreachable = !w.network->both_ways(node, conn.upstream) || !w.machine_runs(conn.upstream);
         return plan_connect(w, node, unreachable ? 5 * retry_interval : retry_interval, 6 * retry_interval);

@@ -97,6 +97,13 @@ bool postmaster_lives(const World& w, NodeIx node) {
     return s && (s->postmaster || !broken(Mutation::r13));
 }
 
+void lose_postmaster(World& w, NodeIx node) {
+    Server& s = w.edit_server(node);
+    s.postmaster = s.stop_due = false;
+    const bool stood_still = std::exchange(s.stuck, false);
+    if (std::exchange(s.gives_no_session, false) || stood_still) release_held(w, node);
+}
+
 void release_held(World& w, NodeIx node) {
     std::vector<Event> held;
     std::swap(held, w.machines[node].edit().held);
@@ -268,6 +275,10 @@ void stop_fast(World& w, NodeIx node) {
     if (!w.server(node)) return;
     Server& s = w.edit_server(node);
     if (!s.postmaster || s.phase == Server::Phase::stopping) return;
+    if (s.gives_no_session) {
+        s.stop_due = true;
+        return;
+    }
     s.was_primary = s.phase == Server::Phase::primary;
     const bool young = s.phase == Server::Phase::recovering;
     s.phase = Server::Phase::stopping;
@@ -317,8 +328,7 @@ void on_walsenders_ended(World& w, NodeIx node, std::uint32_t run) {
 
 void stop_immediately(World& w, NodeIx node) {
     if (!w.server(node)) return;
-    w.edit_server(node).postmaster = false;
-    if (std::exchange(w.edit_server(node).stuck, false)) release_held(w, node);
+    lose_postmaster(w, node);
     w.say(node, [&] { return std::string("immediate stop"); });
     check_left_alone(w, node, "is stopped");
     w.after(2 * ms, 20 * ms, {Ev::reaped, node, w.server(node)->run});
@@ -328,12 +338,11 @@ void stop_immediately(World& w, NodeIx node) {
 
 void kill_postmaster(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster) return;
-    Machine& m = w.machines[node].edit();
-    m.server->postmaster = false;
-    if (std::exchange(m.server->stuck, false)) release_held(w, node);
+    lose_postmaster(w, node);
+    const Machine& m = *w.machines[node];
     w.say(node, [] { return std::string("the postmaster is killed"); });
     if (broken(Mutation::r13) && m.launcher.alive) {
-        ++m.launcher.exits;
+        ++w.machines[node].edit().launcher.exits;
         launcher_told(w, node);
         w.after(500 * ms, 3 * sec, {Ev::lingered, node, m.server->run});
     } else if (m.launcher.alive) {
@@ -357,12 +366,11 @@ void on_lingered(World& w, NodeIx node, std::uint32_t run) {
 
 void crash_backend(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster || w.server(node)->phase == Server::Phase::recovering ||
-        w.server(node)->phase == Server::Phase::stopping)
+        w.server(node)->phase == Server::Phase::stopping || w.server(node)->gives_no_session)
         return;
+    lose_postmaster(w, node);
     Machine& m = w.machines[node].edit();
-    m.server->postmaster = false;
     m.launcher.crashed = true;
-    if (std::exchange(m.server->stuck, false)) release_held(w, node);
     w.say(node, [] { return std::string("a backend crashes, and the postmaster ends"); });
     w.after(5 * ms, 60 * ms, {Ev::reaped, node, m.server->run});
 }

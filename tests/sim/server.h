@@ -16,6 +16,8 @@ void stop_immediately(World& w, NodeIx node);
 void kill_postmaster(World& w, NodeIx node);
 /// A backend dies: the postmaster ends all others and itself (restart_after_crash is off).
 void crash_backend(World& w, NodeIx node);
+/// The postmaster ends, whatever stood still; its children end later.
+void lose_postmaster(World& w, NodeIx node);
 /// Every process is gone at once, and what was not flushed. `torn`: what was on its way was written in part.
 void lose_server(World& w, NodeIx node, bool torn);
 

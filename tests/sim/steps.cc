@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -142,6 +143,11 @@ void on_step(World& w, NodeIx node, std::uint32_t boot) {
     if (!k.alive || k.boot != boot || !k.under_way || k.step_done) return;
     if (k.cancelling) return step_ended(w, node, "given up");
     const keeper::Step step = k.under_way->step;
+    if (k.under_way->phase == 0) {
+        const StepWrite write = write_of_step(w, {Ev::step, node, boot}, step);
+        if (write == StepWrite::hangs) return;
+        if (write == StepWrite::fails) return step_ended(w, node, "writing its files: No space left on device");
+    }
     const Phase phase{w, node};
     const Next next = std::visit([&](const auto& s) { return advance(phase, s); }, step);
     if (next.kind == Next::Kind::failed) return step_ended(w, node, next.why);

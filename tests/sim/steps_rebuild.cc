@@ -14,7 +14,7 @@ constexpr const char* not_stopped = "PostgreSQL still runs";
 bool source_answers(const Phase& p, NodeIx source) {
     const World& w = p.w;
     return source < w.nodes() && source != p.node && w.machine_runs(source) && w.server(source) &&
-           w.server(source)->takes_connections() && w.network->both_ways(p.node, source) &&
+           w.server(source)->gives_sessions() && w.network->both_ways(p.node, source) &&
            (w.server(source)->loaded.access & (1U << p.node)) != 0;
 }
 

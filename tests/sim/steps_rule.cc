@@ -168,6 +168,8 @@ Next advance(const Phase& p, const keeper::CloseToClients& step) {
     const Server& s = p.server();
     // A backend that is flushing its commit ends after that.
     const std::uint64_t last = s.waiting.empty() ? 0 : s.waiting.back().lsn;
+    if (s.loaded.open_to_clients && p.longer_than(reload_limit))
+        return failed("the postmaster does not read its configuration anew");
     if (s.loaded.open_to_clients || last > s.flushed)
         return p.longer_than(sessions_limit) ? failed("the clients' sessions do not end") : again(2 * ms, 50 * ms);
     end_sessions(p.w, p.node);

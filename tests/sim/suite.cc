@@ -26,7 +26,7 @@ struct Break {
 const std::vector<Break>& breaks() {
     using H = Harm;
     static const std::vector<Break> all{
-        {Mutation::r1, 1, 150, {}, 0, false, {"I1", "I2", "I3", "I4", "I6"}},
+        {Mutation::r1, 1, 400, {}, 0, false, {"I1", "I2", "I3", "I4", "I6"}},
         {Mutation::r2, 1, 20, {}, 0, false, {"I4"}},
         {Mutation::r2_epoch, 1, 20, {}, 0, false, {"I4"}},
         {Mutation::r3, 1, 120, {}, 0, false, {"R3", "I2", "I3", "I5"}},
@@ -38,7 +38,7 @@ const std::vector<Break>& breaks() {
         {Mutation::r6_hole, 1, 600, {H::slow, H::postmaster}, 3, true, {"I10", "I9"}},
         {Mutation::r7, 1, 60, {H::isolate, H::cut_monitor}, 0, false, {"I3"}, true},
         {Mutation::r8, 1, 60, {H::isolate}, 0, false, {"I7"}, false},
-        {Mutation::r9, 1, 20, {}, 0, false, {"I1", "I2", "I3", "I4"}},
+        {Mutation::r9, 1, 100, {}, 0, false, {"I1", "I2", "I3", "I4"}},
         {Mutation::r9_receiver, 1, 60, {}, 0, false, {"I2", "I3", "I4"}},
         {Mutation::r9_open, 1, 40, {}, 0, false, {"R9"}},
         {Mutation::r10,

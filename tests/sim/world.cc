@@ -5,6 +5,7 @@
 #include "common/mutation.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/clients.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
@@ -33,6 +34,12 @@ Owner owner_of(Ev kind) {
     return Owner::nobody;
 }
 
+/// What the postmaster does by itself: it passes signals on, and starts other processes.
+bool by_postmaster(const Event& event) {
+    return event.kind == Ev::started || event.kind == Ev::reloaded || event.kind == Ev::receiver_connects ||
+           event.kind == Ev::promoted || event.kind == Ev::shut_down || event.kind == Ev::lingered;
+}
+
 /// A stopped process does what it has to do when it goes on.
 bool held_back(World& w, const Event& event) {
     const Owner owner = owner_of(event.kind);
@@ -44,7 +51,8 @@ bool held_back(World& w, const Event& event) {
     }
     const Machine& m = *w.machines[event.node];
     const bool keeper_stopped = owner == Owner::keeper && w.keepers[event.node]->frozen;
-    const bool server_stopped = owner == Owner::server && m.server && m.server->stuck;
+    const bool server_stopped = m.server && ((owner == Owner::server && m.server->stuck) ||
+                                             (m.server->gives_no_session && by_postmaster(event)));
     if (!m.frozen && !keeper_stopped && !server_stopped) return false;
     w.machines[event.node].edit().held.push_back(event);
     return true;
@@ -132,7 +140,7 @@ void World::happen(const Event& e) {
 
 void World::carry_out(const Event& e) {
     ++count.events;
-    if (held_back(*this, e) || keeper_event(*this, e)) return;
+    if (held_back(*this, e) || stopped_by_disk(*this, e) || keeper_event(*this, e)) return;
     switch (e.kind) {
         case Ev::up:
             return on_up(*this, e.node, e.tag);

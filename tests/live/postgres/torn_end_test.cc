@@ -93,6 +93,27 @@ TEST_CASE("a torn end that reaches into a later segment is moved away, up to the
           read_text(b.data("pg_wal/" + first)).substr(0, after.complete.v % segment));
 }
 
+TEST_CASE("a standby started on a torn end shows where its receiver asks for WAL, also before anybody sends any (R6)") {
+    Cluster cluster(3);
+    cluster.bring_up();
+    TestNode& b = cluster[2];
+    TestNode& c = cluster[3];
+    const Lsn begin = tear(cluster);
+    const Lsn torn = cluster.facts(c).end;
+    REQUIRE(torn.v / segment > begin.v / segment);
+    // Where the cluster left this timeline is not known yet, so nothing is moved away.
+    REQUIRE(cluster.perform(c, StartStandby{cluster.layout(c), b.name}));
+    REQUIRE(cluster.until(c, [&](const Facts& f) { return f.status == PgStatus::running && f.end == torn; }));
+    CHECK(cluster.facts(c).replayed == begin);
+
+    REQUIRE(cluster.perform(c, Stop{StopMode::fast}));
+    REQUIRE(cluster.facts(c).end == torn);
+    REQUIRE(cluster.perform(c, DropTornTail{Timeline{1}, begin}));
+    REQUIRE(cluster.facts(c).end == begin);
+    REQUIRE(cluster.perform(c, StartStandby{cluster.layout(c), b.name}));
+    CHECK(cluster.facts(c).end == begin);
+}
+
 TEST_CASE("a torn end is not moved away when the WAL is not what was decided on") {
     Cluster cluster(3);
     cluster.bring_up();

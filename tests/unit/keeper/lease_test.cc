@@ -1,6 +1,11 @@
 // R8 in the loop: what carries a primary's lease, when it closes or stops, and what the launcher is told.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "fakes.h"
 #include "tests/support/slowness.h"
@@ -70,6 +75,33 @@ TEST_CASE("R8: a monitor that answers and names another primary carries no lease
     p.bench.link.carries_lease = false;
     REQUIRE(p.bench.until([&] { return !p.open(); }, 4 * static_cast<int>(lease.v)));
     CHECK(p.bench.did("CloseToClients"));
+}
+
+TEST_CASE("R8: what a disk that hangs keeps from being promised does not keep a primary from its lease's end") {
+    Primary p(1);
+    p.fall_silent();
+    p.bench.link.carries_lease = false;
+    // Whoever opens this waits for a reader.
+    const std::string beside = p.bench.file.path() + ".new";
+    REQUIRE(::mkfifo(beside.c_str(), 0600) == 0);
+    p.bench.say(p.bench.goal(Role::fence, 2));
+    SECTION("known to be its disk's: it is stopped without a write") {
+        p.facts().disk = "a write has not ended for 6 s";
+        REQUIRE(p.bench.until([&] { return p.bench.did("Stop"); }, 4 * static_cast<int>(lease.v)));
+        CHECK_FALSE(p.bench.did("CloseToClients"));
+    }
+    SECTION("else the promise is waited for") {
+        p.bench.pass(2 * static_cast<int>(lease.v));
+        CHECK_FALSE(p.bench.did("Stop"));
+        CHECK_FALSE(p.bench.did("CloseToClients"));
+    }
+    CHECK(p.bench.on_disk().goal->role == Role::primary);
+    const int reader = ::open(beside.c_str(), O_RDONLY | O_NONBLOCK);
+    REQUIRE(reader >= 0);
+    REQUIRE(std::filesystem::remove(beside));
+    // A pipe can't be synced: the write fails, and comes again.
+    REQUIRE(p.bench.until([&] { return p.bench.on_disk().goal->role == Role::fence; }));
+    ::close(reader);
 }
 
 TEST_CASE("R8: a monitor that is away closes nothing while the standbys confirm") {
