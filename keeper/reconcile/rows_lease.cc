@@ -15,11 +15,14 @@ bool serves(const Situation& s) {
 bool over_and_not_to_be_closed(const Situation& s) {
     // To close it takes a backend, and a write of its settings.
     const bool closes = !s.goal.asynchronous && !s.status(PgStatus::stuck) && s.facts.disk.empty();
-    return lease_over(s.promise, s.run) && !closes && serves(s) && s.facts.open_to_clients;
+    const bool acknowledges = s.facts.open_to_clients || s.facts.client_sessions > 0;
+    return lease_over(s.promise, s.run) && !closes && serves(s) && acknowledges;
 }
 Decision stop_at_once(const Situation& s) {
     Decision d = take(Stop{StopMode::immediate});
-    d.problem = "stopped: " + lease_text(s.promise, s.run) + "; it starts when the monitor says so";
+    d.problem = "stopped: " + lease_text(s.promise, s.run) +
+                (s.goal.asynchronous ? "; it starts when the monitor says so"
+                                     : "; it starts again closed, and opens when one of them answers");
     return d;
 }
 

@@ -112,7 +112,7 @@ bool may_start(const Situation& s) {
     return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.permitted();
 }
 bool may_restart_in_place(const Situation& s) {
-    return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() &&
+    return is_primary(s) && s.stopped() && s.on_goal_timeline() && s.run.on_its_own() && s.facts.disk.empty() &&
            s.run.served == s.promise.promised.epoch && may_serve_again(s);
 }
 bool may_start_irreplaceable(const Situation& s) {

@@ -262,7 +262,9 @@ Async<void> Loop::Impl::carry_out(Step step) {
         if (!cancelling || stopped.code() != asio::error::operation_aborted) throw;
         done = error("given up");
     }
-    if (done) {
+    // Most steps change nothing in the promise, and so wait for no other change of it that hangs on its way to the
+    // disk.
+    if (done && after_step(promise(), step) != promise()) {
         const IncarnationId before = promise().incarnation;
         const auto stored = co_await promises->change([&](const Promise& p) { return after_step(p, step); });
         if (!stored) log.error("state_not_written", stored.error().message);

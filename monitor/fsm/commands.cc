@@ -243,11 +243,6 @@ std::optional<Verdict> change(World& world, const Command& c) {
 
 /// R11: the operator says that those who have not been heard will not be. In the same step the record is rebuilt.
 Verdict rebuild_record(World& world, const Command& c) {
-    const std::vector<NodeName> unbound = not_bound(world.record);
-    if (world.record.doubt.empty() && !unbound.empty()) {
-        if (!c.dry_run) world.record.unbound.clear();
-        return done(std::string(c.dry_run ? "would go on" : "goes on") + " without the promises of " + join(unbound));
-    }
     if (world.record.doubt.empty())
         return refused(
             "there is nothing to rebuild: the record of the cluster is as new as what keepers have promised");
@@ -255,7 +250,9 @@ Verdict rebuild_record(World& world, const Command& c) {
         return refused("no keeper has been heard yet that could say what it has promised");
     const std::vector<NodeName> awaited = awaited_for_rebuild(world);
     const std::string what =
-        "the record of the cluster" + (awaited.empty() ? "" : ", without what " + join(awaited) + " may know of it");
+        "the record of the cluster" + (binding(world)    ? ", without a promise of " + join(world.memory.unbound)
+                                       : awaited.empty() ? ""
+                                                         : ", without what " + join(awaited) + " may know of it");
     if (c.dry_run) return done("would rebuild " + what);
     world.memory.rebuild_now = true;
     return done("rebuilt " + what);

@@ -105,11 +105,13 @@ std::string names(const std::vector<Testimony>& said) {
     return join(all);
 }
 
-void await_promises(ClusterRecord& record, const std::vector<Testimony>& said) {
-    record.unbound.clear();
+void await_promises(World& world, const std::vector<Testimony>& said) {
+    const ClusterRecord& record = world.record;
+    world.memory.unbound.clear();
     for (const Testimony& t : said)
         if (record.nodes.contains(t.node) && !t.promised.version.empty() && t.promised.term != record.term)
-            record.unbound.push_back(t.node);
+            world.memory.unbound.push_back(t.node);
+    if (world.memory.unbound.empty()) world.record.doubt.clear();
 }
 
 void forget_dropped(World& world, const std::vector<Testimony>& said) {
@@ -124,18 +126,38 @@ void forget_dropped(World& world, const std::vector<Testimony>& said) {
 
 }  // namespace
 
-std::vector<NodeName> not_bound(const ClusterRecord& record) {
-    std::vector<NodeName> names;
-    for (const NodeName& name : record.unbound)
-        if (record.nodes.contains(name)) names.push_back(name);
-    return names;
+bool binding(const World& world) {
+    return !world.record.doubt.empty() && !world.memory.unbound.empty();
 }
 
-void note_bound(ClusterRecord& record, const Report& r) {
-    if (r.promised.term == record.term) std::erase(record.unbound, r.node);
+void note_bound(World& world, const Report& r) {
+    if (!binding(world) || r.promised.term != world.record.term) return;
+    std::erase(world.memory.unbound, r.node);
+    if (world.memory.unbound.empty()) world.record.doubt.clear();
 }
+
+void begin_doubt(World& world, const NodeName& node, const std::string& why) {
+    world.memory.unbound.clear();
+    world.record.doubt = why;
+    world.log("store_behind", node, why, {}, "R11");
+}
+
+namespace {
+
+/// An operator's word that their promises are not to be waited for.
+bool bound_by_word(World& world) {
+    if (!std::exchange(world.memory.rebuild_now, false)) return false;
+    world.log("record_confirmed", world.record.primary, "an operator goes on without a promise to this monitor",
+              "not promised: " + join(world.memory.unbound), "R11");
+    world.memory.unbound.clear();
+    world.record.doubt.clear();
+    return true;
+}
+
+}  // namespace
 
 bool settle_doubt(World& world) {
+    if (binding(world)) return bound_by_word(world);
     ClusterRecord& record = world.record;
     const bool by_word = std::exchange(world.memory.rebuild_now, false);
     const std::vector<NodeName> awaited = awaited_for_rebuild(world);
@@ -153,16 +175,16 @@ bool settle_doubt(World& world) {
     if (std::all_of(said.begin(), said.end(), [&](const Testimony& t) { return covers(record, t); })) {
         for (const Testimony& t : said) take_in(record, t.heard);
         admit_unknown_rule(record, said);
-        record.doubt.clear();
-        await_promises(record, said);
+        await_promises(world, said);
         world.log("record_confirmed", record.primary,
                   "nobody has promised anything that the record of the cluster does not know of",
                   "heard: " + names(said) + without, "R11");
         return true;
     }
-    const std::string doubt = std::exchange(record.doubt, {});
+    const std::string doubt = record.doubt;
     record = rebuild(record, said);
-    await_promises(record, said);
+    record.doubt = doubt;
+    await_promises(world, said);
     forget_dropped(world, said);
     world.enter(record.phase);
     world.memory.primary_end = record.primary_end;
@@ -176,6 +198,11 @@ bool settle_doubt(World& world) {
 }
 
 std::string doubt_text(const World& world) {
+    if (binding(world))
+        return world.record.doubt +
+               ". Nothing is decided until all nodes have promised something to this monitor, since another one may "
+               "decide for them; not promised yet: " +
+               join(world.memory.unbound) + ". 'pgafctl perform rebuild' goes on without";
     const std::vector<NodeName> awaited = awaited_for_rebuild(world);
     return world.record.doubt + ". Nothing is decided and no goal is sent until " +
            (awaited.empty() ? "a keeper is heard that knows the cluster"

@@ -18,15 +18,17 @@ namespace pgaf::fsm {
 /// How many nodes have said what they have promised.
 [[nodiscard]] std::size_t heard_for_rebuild(const World& world);
 
-/// Those who have not promised anything to this monitor since a doubt ended. What they told it then does not keep them
-/// from obeying another monitor, on another store, that they meet again; what they promise does (R2). Until then
-/// nobody is chosen.
-[[nodiscard]] std::vector<NodeName> not_bound(const ClusterRecord& record);
-void note_bound(ClusterRecord& record, const Report& r);
-
-/// Ends the doubt when everybody has been heard, or an operator says that nobody else will be: the record is confirmed,
-/// or rebuilt under a new term. False: it stays.
+/// When everybody has been heard, or an operator says that nobody else will be, the record is confirmed, or rebuilt
+/// under a new term: then true. What was heard keeps nobody from obeying another monitor, on another store, that it
+/// meets again; what it promises does (R2). So the doubt goes on until all of them have promised something to this one.
 bool settle_doubt(World& world);
+
+/// The record is settled, and promises are awaited: goals are sent, and nothing is decided.
+[[nodiscard]] bool binding(const World& world);
+/// The doubt ends with the last promise.
+void note_bound(World& world, const Report& r);
+/// What a node has heard of that the record does not know begins it anew.
+void begin_doubt(World& world, const NodeName& node, const std::string& why);
 
 /// For people: why nothing is decided, who is awaited, and what an operator can do.
 [[nodiscard]] std::string doubt_text(const World& world);

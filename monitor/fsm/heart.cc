@@ -89,13 +89,16 @@ Output Heart::step(const Input& input, Millis now) {
     const bool in_doubt = !record_.doubt.empty() && !broken(Mutation::r11);
     const bool settled = in_doubt && settle_doubt(world);
     if (settled) before = record_;
-    if (!in_doubt || settled) {
+    const bool decides = !in_doubt || record_.doubt.empty();
+    if (decides) {
         decide(world);
         if (record_.permit && record_.permit != memory_.last_permit) {
             memory_.last_permit = record_.permit;
             memory_.permitted_at = now;
         }
-        update_goals(world);
+    }
+    if (decides || binding(world)) update_goals(world);
+    if (decides) {
         look_at_primary(world);
         look_at_survivors(world);
     }
@@ -104,7 +107,7 @@ Output Heart::step(const Input& input, Millis now) {
     check(before, record_);
     out.persist = settled || record_ != before || !out.log.empty();
     // In doubt nothing is counted: the commits that follow in the store that was lost have these numbers (R11).
-    if (out.persist && record_.doubt.empty()) ++record_.mark.commits;
+    if (out.persist && (record_.doubt.empty() || binding(world))) ++record_.mark.commits;
     return out;
 }
 

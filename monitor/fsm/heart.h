@@ -213,6 +213,8 @@ struct Memory {
     /// The record was rebuilt in this monitor's life; the operator's word to do so without waiting any longer (R11).
     bool rebuilt = false;
     bool rebuild_now = false;
+    /// Who was heard, and has not promised anything to this monitor since: the doubt goes on until they have.
+    std::vector<NodeName> unbound;
     /// What was said last about waiting, and to keepers that were turned away and keep trying: it is logged once.
     std::string last_waiting;
     std::map<NodeName, std::string> last_refusals;
@@ -221,7 +223,7 @@ BOOST_DESCRIBE_STRUCT(Memory, (),
                       (started, first_came, last_came, views, last_probe, found_running, phase_since, triggered,
                        epoch_began, complete_since, members_fenced_since, primary_answered, primary_end, word_since,
                        chosen_at, further_ids, forward_since, forwards_given_up, recent_failovers, recent_restarts,
-                       last_permit, permitted_at, rebuilt, rebuild_now, last_waiting, last_refusals))
+                       last_permit, permitted_at, rebuilt, rebuild_now, unbound, last_waiting, last_refusals))
 
 /// Copyable: the service keeps a copy to go back to when the store refuses a commit, the simulator one for each branch.
 class Heart {

@@ -204,10 +204,10 @@ void ingest(World& world, const ReportReceived& input) {
         return forget_dropped(world, n);
     if (r.goal) v.promise = r.goal;
     if (r.promised == n.goal.stamp) v.promise.reset();
-    if (const std::string why = ahead_of_record(world, n, r); !why.empty() && world.record.doubt.empty()) {
-        world.record.doubt = why;
-        world.log("store_behind", r.node, why, {}, "R11");
-    }
+    if (const std::string why = ahead_of_record(world, n, r);
+        !why.empty() && (world.record.doubt.empty() || binding(world)))
+        begin_doubt(world, r.node, why);
+    note_bound(world, r);
     if (!r.self_fenced.empty() && !(v.report && v.report->self_fenced == r.self_fenced))
         world.log("self_fenced", r.node, r.node.v + " has fenced itself: " + r.self_fenced, {}, "R8");
     if (!r.replay_resumed.empty() && !(v.report && v.report->replay_resumed == r.replay_resumed))
@@ -232,8 +232,7 @@ void ingest(World& world, const ReportReceived& input) {
     if (!r.rebuilt.empty() && std::exchange(n.said.rebuilt, r.rebuilt) != r.rebuilt)
         world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
     remember_end(world, n, v, r);
-    if (!world.record.doubt.empty()) return;
-    note_bound(world.record, r);
+    if (!world.record.doubt.empty() && !binding(world)) return;
     learn(world, n, r);
     if (world.told(n) && r.status == PgStatus::running && !r.in_recovery) note_streams(world, r);
     distrust_put_back_primary(world);

@@ -164,9 +164,6 @@ struct ClusterRecord {
     /// Why this record may not be the newest that keepers have heard of (R11): then nothing is decided, and no goal is
     /// sent. Empty when there is no doubt.
     std::string doubt;
-    /// Those who were heard when it ended, and have promised nothing to this record's monitors since: another monitor
-    /// may still hold them to what they promised it, and they were not told to listen to it no more.
-    std::vector<NodeName> unbound;
 
     friend bool operator==(const ClusterRecord&, const ClusterRecord&) = default;
 };
@@ -184,5 +181,5 @@ BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, lease_told, primary_end, rules, last_rule, history, highest_timeline, floor,
                        highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
-                       checkpoint_request, operation, failovers, dropped, mark, earlier, doubt, unbound))
+                       checkpoint_request, operation, failovers, dropped, mark, earlier, doubt))
 }  // namespace pgaf::fsm

@@ -5,7 +5,6 @@
 #include "common/mutation.h"
 #include "monitor/fsm/choice.h"
 #include "monitor/fsm/detection.h"
-#include "monitor/fsm/doubt.h"
 #include "monitor/fsm/history.h"
 #include "monitor/fsm/lease.h"
 #include "monitor/fsm/opening.h"
@@ -85,7 +84,7 @@ bool enough_for_opening(const World& world, const Choice& choice) {
 Outcome outcome(const World& world) {
     if (!electing(world)) return {};
     const bool by_word = data_loss_allowed(world);
-    if (!by_word && (!world.memory.complete_since || !not_bound(world.record).empty())) return {};
+    if (!world.memory.complete_since && !by_word) return {};
     Outcome outcome = choose(world, by_word);
     if (!outcome.choice) return outcome;
     const Choice& choice = *outcome.choice;

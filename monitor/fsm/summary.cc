@@ -102,7 +102,9 @@ void readiness(const World& world, Summary& s) {
         std::any_of(world.record.rules.begin(), world.record.rules.end(), [&](const NamedRule& n) {
             return n.rule.nobody_may_follow() || (n.rule.asynchronous() && !world.record.settings.asynchronous);
         });
-    if (world.record.nodes.size() < 2)
+    if (!world.record.doubt.empty())
+        s.why_not_ready = "the monitor's record is in doubt, and nothing is decided";
+    else if (world.record.nodes.size() < 2)
         s.why_not_ready = "the cluster has only one node";
     else if (world.record.phase != Phase::steady)
         s.why_not_ready = "a change of primary is under way";
@@ -254,10 +256,6 @@ std::string waiting_in_election(const World& world, bool counts_down) {
         return forward->node.v + " streams what it lacks from " + forward->source.v + ", up to " +
                forward->until.text();
     if (const std::string word = waiting_by_word(world); !word.empty() && here > 1000) return word;
-    if (const auto names = not_bound(world.record); !names.empty() && here > 1000)
-        return "the monitor's record was in doubt, and until all nodes have promised something to this monitor "
-               "another one may decide for them; not promised yet: " +
-               join(names) + ". Bring them back; 'pgafctl perform rebuild' goes on without";
     if (const std::string lease = waiting_for_lease(world, counts_down);
         !world.memory.complete_since && !lease.empty() && here > 1000)
         return "epoch " + std::to_string(world.record.epoch.v) + " can't be elected yet: " + lease;

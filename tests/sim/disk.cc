@@ -79,7 +79,7 @@ bool stopped_by_disk(World& w, const Event& e) {
     const bool ends = (e.kind == Ev::reaped || e.kind == Ev::lingered) && of_this_run(m, e);
     const bool promises = e.kind == Ev::stored && m.state_beside_data;
     if (m.writes == Writes::fail) {
-        if (!server_writes(m, e) || e.kind == Ev::checkpointed) return false;
+        if (!server_writes(m, e)) return false;
         panic(w, e.node);
         return true;
     }

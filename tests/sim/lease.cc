@@ -154,12 +154,11 @@ void check_read(World& w, NodeIx node) {
     // One without a goal does not know that it has a lease: its state file was lost, say.
     const bool runs = k.alive && !k.frozen && k.promise.goal;
     // Since when it is stale, and nobody has told it otherwise. What was stopped meanwhile counts from when it went on.
-    const Micros since = std::max({choice->when, k.answered_for, k.started, m.went_on, trouble_known(m)});
+    const Micros since = std::max({choice->when, k.answered_for, k.started, m.went_on});
     const std::int64_t timeout_ms = std::max<std::int64_t>(lease_ms, settings.keeper_timeout_ms);
-    const Micros limit = (runs ? lease_ms : timeout_ms) * ms * 21 / 20 + until_closed +
-                         (m.slow_disk || m.bad_state_disk ? on_slow_disk : 0);
     const Micros from = runs ? since : std::max(since, m.keeper_stopped);
-    if (w.now - from <= limit) return;
+    const Micros over = std::max(from + (runs ? lease_ms : timeout_ms) * ms * 21 / 20, trouble_known(m));
+    if (w.now <= over + until_closed + (m.slow_disk || m.bad_state_disk ? on_slow_disk : 0)) return;
     w.violated("I7: a client reads on " + name_of(node).v + " of epoch " + std::to_string(epoch) + ", " +
                std::to_string((w.now - choice->when) / ms) + " ms after another node was chosen in epoch " +
                std::to_string(choice->epoch) + "; its lease is " + std::to_string(lease_ms) + " ms");

@@ -153,6 +153,8 @@ void on_step(World& w, NodeIx node, std::uint32_t boot) {
     if (next.kind == Next::Kind::failed) return step_ended(w, node, next.why);
     if (next.kind == Next::Kind::again) return w.after(next.low, next.high, {Ev::step, node, boot});
     w.say(node, [&] { return keeper::step_name(step) + " is done"; });
+    // Most steps change nothing in the promise, and wait for no other change of it.
+    if (keeper::after_step(k.promise, step) == k.promise) return step_ended(w, node, {});
     w.keepers[node].edit().step_done = step;
     ask_for_change(w, node, Change::step);
 }

@@ -178,6 +178,8 @@ Next advance(const Phase& p, const keeper::CloseToClients& step) {
 
 Next advance(const Phase& p, const keeper::Checkpoint&) {
     if (!p.running() || !p.server().takes_connections()) return failed(not_running);
+    if (p.machine().writes == Writes::hang) return again(20 * ms, 200 * ms);
+    if (p.machine().writes == Writes::fail) return failed("the checkpoint could not be written");
     if (p.run().phase == 0) return p.enter(1, 5 * ms, (p.machine().slow_disk ? 3000 : 300) * ms);
     make_checkpoint(p.w, p.node);
     return done();

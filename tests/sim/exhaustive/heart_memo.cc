@@ -32,8 +32,8 @@ constexpr bool described_with =
                                   a20, a21, a22, a23, a24] = view;
     static_assert(described_with<fsm::NodeView, 24>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
-                                  b20, b21, b22, b23, b24, b25, b26] = memory;
-    static_assert(described_with<fsm::Memory, 26>);
+                                  b20, b21, b22, b23, b24, b25, b26, b27] = memory;
+    static_assert(described_with<fsm::Memory, 27>);
     [[maybe_unused]] const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
                                   c20, c21, c22, c23, c24, c25, c26, c27, c28] = run;
     static_assert(described_with<keeper::Run, 28>);

@@ -85,6 +85,7 @@ Facts any_facts(Dice& dice) {
     if (dice.one_in(2)) f.receiver = {true, f.following, Millis{1}};
     if (dice.one_in(2)) f.slots = {slot_name(NodeName{"peer"})};
     if (dice.one_in(8)) f.trouble = "something";
+    if (dice.one_in(8)) f.disk = "it takes no writes";
     f.replay_paused = !f.receiver.streaming && dice.one_in(4);
     return f;
 }
@@ -227,9 +228,9 @@ void check_step(const World& w, const Stop&) {
     REQUIRE(is_alive(w.facts.status));
     // A primary that may be the cluster's is stopped by the monitor's word alone, or for a wrong timeline.
     if (w.facts.rebuilding) return;
-    // With k = 0 its lease ends it, and one that is stuck can't be closed (R8).
-    const bool stuck = w.facts.status == PgStatus::stuck;
-    if (lease_over(w.promise, w.run) && (w.promise.goal->asynchronous || stuck)) return;
+    // With k = 0 its lease ends it; one that is stuck, or whose disk takes no writes, can't be closed (R8).
+    const bool closes = w.facts.status != PgStatus::stuck && w.facts.disk.empty();
+    if (lease_over(w.promise, w.run) && (w.promise.goal->asynchronous || !closes)) return;
     if (role == Role::primary && !w.facts.in_recovery) REQUIRE(w.facts.timeline != w.promise.goal->timeline);
     if (role == Role::fence) REQUIRE(w.facts.in_recovery);
     REQUIRE(role != Role::wait);
