@@ -44,20 +44,27 @@ Async<Result<>> wait_until_read(Node& node, std::string before) {
     }
 }
 
-Async<Result<>> end_sessions(Node& node) {
-    auto connection = co_await node.connect();
-    if (!connection) co_return connection.error();
-    const std::string end_clients = of_clients("SELECT count(pg_terminate_backend(pid)) AS n");
-    const auto deadline = Clock::now() + std::chrono::milliseconds(sessions_limit.v);
+/// Ends these sessions, and waits until they are gone.
+Async<Result<>> end_them(Connection& connection, std::string which, Clock::time_point deadline) {
     for (Millis pause{2};; pause = Millis{std::min<std::int64_t>(pause.v * 2, 100)}) {
-        // Whoever waits for a standby is told nothing: the connection ends, and so nobody takes its commit for done.
-        const auto ended = co_await (*connection)->query(end_clients, query_limit);
+        const auto ended = co_await connection.query(which, query_limit);
         if (!ended) co_return ended.error().in("ending the clients' sessions");
         if (ended->number(0, "n") == 0) co_return Result<>{};
         if (Clock::now() > deadline)
             co_return error(std::to_string(ended->number(0, "n")) + " sessions of clients do not end");
         co_await pause_for(pause);
     }
+}
+
+/// Whoever waits for a standby is told nothing: the connection ends, and so nobody takes its commit for done. But the
+/// commit shows from then on, though no standby may ever have it. So readers go first: then nobody sees it.
+Async<Result<>> end_sessions(Node& node) {
+    auto connection = co_await node.connect();
+    if (!connection) co_return connection.error();
+    const auto deadline = Clock::now() + std::chrono::milliseconds(sessions_limit.v);
+    const std::string all = of_clients("SELECT count(pg_terminate_backend(pid)) AS n");
+    if (auto done = co_await end_them(**connection, all + " AND backend_xid IS NULL", deadline); !done) co_return done;
+    co_return co_await end_them(**connection, all, deadline);
 }
 
 }  // namespace
