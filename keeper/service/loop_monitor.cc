@@ -34,8 +34,8 @@ void Loop::Impl::listen() {
 void Loop::Impl::heard() {
     session_alive = true;
     since_heard = {};
-    run.monitor_in_reach = true;
-    run.monitor_away = {};
+    run.monitor_in_reach = !in_doubt;
+    run.monitor_away = in_doubt ? since_decided : Millis{};
     run.monitor_refuses = false;
     refusal.clear();
 }
@@ -107,10 +107,9 @@ void Loop::Impl::on_goal(const Goal& goal) {
                     {{"epoch", goal.stamp.epoch}, {"term", goal.stamp.term}, {"version", goal.stamp.version}});
         return send_report();
     }
-    note_goal(run.lease, given, goal);
+    // One that decides nothing sends goals too, to be bound by (R11): only its answers say whether it decides again.
+    if (!in_doubt) note_goal(run.lease, given, goal);
     given = goal.stamp;
-    in_doubt = false;
-    since_decided = {};
     // Goals are levels: one that was not made durable yet means nothing any more, unless it is the newer one (R2).
     if (!inbox || inbox->incarnation != goal.incarnation || may_follow(inbox->stamp, goal.stamp)) inbox = goal;
     goal_bell.ring();

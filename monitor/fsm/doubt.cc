@@ -57,7 +57,7 @@ std::string ahead_of_record(const World& world, const NodeRecord& n, const Repor
     const bool another = same && !p.monitor.empty() && p.monitor != record.monitor;
     const bool version = same && !another && p.version > n.goal.stamp.version;
     // After a rebuild nobody takes an earlier monitor's goals any more; one that was on its way was not known of.
-    const bool late = world.memory.rebuilt && p.term < record.term && !p.version.empty() &&
+    const bool late = world.memory.rebuilt && n.put_back.empty() && p.term < record.term && !p.version.empty() &&
                       !n.said.promised.version.empty() && p != n.said.promised;
     const auto said = [](Epoch e, Term t) { return "epoch " + number(e.v) + ", monitor term " + number(t.v); };
     if (p.epoch > record.epoch || p.term > record.term || another)
@@ -109,8 +109,10 @@ void await_promises(World& world, const std::vector<Testimony>& said) {
     const ClusterRecord& record = world.record;
     world.memory.unbound.clear();
     for (const Testimony& t : said)
-        if (record.nodes.contains(t.node) && !t.promised.version.empty() && t.promised.term != record.term)
+        if (record.nodes.contains(t.node) && !t.promised.version.empty() &&
+            (t.promised.term != record.term || t.promised.monitor != record.monitor))
             world.memory.unbound.push_back(t.node);
+    world.record.must_rebuild = !world.memory.unbound.empty();
     if (world.memory.unbound.empty()) world.record.doubt.clear();
 }
 
@@ -126,17 +128,29 @@ void forget_dropped(World& world, const std::vector<Testimony>& said) {
 
 }  // namespace
 
+namespace {
+
+void end_doubt(World& world) {
+    world.memory.unbound.clear();
+    world.record.doubt.clear();
+    world.record.must_rebuild = false;
+}
+
+}  // namespace
+
 bool binding(const World& world) {
     return !world.record.doubt.empty() && !world.memory.unbound.empty();
 }
 
 void note_bound(World& world, const Report& r) {
-    if (!binding(world) || r.promised.term != world.record.term) return;
+    const bool ours = r.promised.term == world.record.term && r.promised.monitor == world.record.monitor;
+    if (!binding(world) || !ours) return;
     std::erase(world.memory.unbound, r.node);
-    if (world.memory.unbound.empty()) world.record.doubt.clear();
+    if (world.memory.unbound.empty()) end_doubt(world);
 }
 
 void begin_doubt(World& world, const NodeName& node, const std::string& why) {
+    world.record.must_rebuild = world.memory.rebuilt || binding(world);
     world.memory.unbound.clear();
     world.record.doubt = why;
     world.log("store_behind", node, why, {}, "R11");
@@ -144,13 +158,19 @@ void begin_doubt(World& world, const NodeName& node, const std::string& why) {
 
 namespace {
 
-/// An operator's word that their promises are not to be waited for.
+/// An operator's word that their promises are not to be waited for. What such a primary may have been told by another
+/// monitor since it was heard nobody knows.
 bool bound_by_word(World& world) {
     if (!std::exchange(world.memory.rebuild_now, false)) return false;
+    const std::vector<NodeName>& unbound = world.memory.unbound;
+    std::vector<Testimony> said = testimonies(world);
+    std::erase_if(
+        said, [&](const Testimony& t) { return std::find(unbound.begin(), unbound.end(), t.node) != unbound.end(); });
+    if (std::find(unbound.begin(), unbound.end(), world.record.primary) != unbound.end())
+        admit_unknown_rule(world.record, said);
     world.log("record_confirmed", world.record.primary, "an operator goes on without a promise to this monitor",
-              "not promised: " + join(world.memory.unbound), "R11");
-    world.memory.unbound.clear();
-    world.record.doubt.clear();
+              "not promised: " + join(unbound), "R11");
+    end_doubt(world);
     return true;
 }
 
@@ -172,8 +192,10 @@ bool settle_doubt(World& world) {
     // Whoever turns out to be the last primary may have been answered until now (R7).
     world.memory.primary_answered = world.now;
     world.memory.members_fenced_since.reset();
-    if (std::all_of(said.begin(), said.end(), [&](const Testimony& t) { return covers(record, t); })) {
+    const bool covered = std::all_of(said.begin(), said.end(), [&](const Testimony& t) { return covers(record, t); });
+    if (covered && !record.must_rebuild) {
         for (const Testimony& t : said) take_in(record, t.heard);
+        raise_rule_ids(record, said);
         admit_unknown_rule(record, said);
         await_promises(world, said);
         world.log("record_confirmed", record.primary,

@@ -272,6 +272,8 @@ void update_goals(World& world) {
             if (world.told(n)) world.record.lease_told = std::max(world.record.lease_told, goal->lease);
             goal->settings = carried(world.record.settings);
             goal->digest = digest_of(world.record);
+            // In doubt what it has promised is still asked for, when it has to be heard once more (R11).
+            if (!world.record.doubt.empty() && v.report && v.report->promised == n.goal.stamp) v.promise = n.goal;
             n.goal = std::move(*goal);
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.

@@ -51,6 +51,7 @@ const Goal* newest_of(const std::vector<Testimony>& said) {
 bool covers(const ClusterRecord& record, const Testimony& t) {
     const Stamp& p = t.promised;
     if (p.epoch > record.epoch || p.term > record.term) return false;
+    if (p.term == record.term && !p.monitor.empty() && p.monitor != record.monitor) return false;
     if (t.goal && !knows(record, t.goal->digest.mark)) return false;
     if (p.version.empty()) return true;
     // What it has promised stood in the record before it was told (R1): a record whose newest goal for it is an older
@@ -114,6 +115,15 @@ void admit_unknown_rule(ClusterRecord& record, const std::vector<Testimony>& sai
     record.rules.insert(record.rules.begin(), {record.last_rule, {}});
 }
 
+void raise_rule_ids(ClusterRecord& record, const std::vector<Testimony>& said) {
+    for (const Testimony& t : said) {
+        record.last_rule = std::max(record.last_rule, t.rule_promised);
+        if (!t.goal) continue;
+        record.last_rule = std::max(record.last_rule, t.goal->rule.id);
+        for (const NamedRule& named : t.goal->digest.rules) record.last_rule = std::max(record.last_rule, named.id);
+    }
+}
+
 namespace {
 
 /// What never goes down is the highest that anybody has heard of.
@@ -123,20 +133,18 @@ void take_highest(ClusterRecord& r, const std::vector<Testimony>& said) {
     for (const Testimony& t : said) {
         raise(r.epoch, t.promised.epoch);
         raise(heard, t.promised.term);
-        raise(r.last_rule, t.rule_promised);
         raise(r.highest_timeline, t.timeline);
         take_in(r, t.heard);
         if (!t.goal) continue;
         raise(r.epoch, t.goal->stamp.epoch);
         raise(heard, t.goal->stamp.term);
-        raise(r.last_rule, t.goal->rule.id);
         raise(r.highest_timeline, t.goal->digest.highest_timeline);
         raise(r.checkpoint_request, t.goal->checkpoint_request);
         take_in(r, t.goal->digest.mark);
-        for (const NamedRule& named : t.goal->digest.rules) raise(r.last_rule, named.id);
         for (const HistoryEntry& entry : t.goal->history) raise(r.highest_timeline, entry.timeline);
     }
     raise(r.term, Term{heard.v + 1});
+    raise_rule_ids(r, said);
     // Ids that the lost record may have given, and nobody who was heard knows, are not given again.
     r.last_rule = RuleId{r.last_rule.v + ids_left_out};
 }
@@ -219,6 +227,8 @@ ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& sa
     r.earlier = old.earlier;
     r.mark = {old.monitor, old.mark.commits};
     if (old.mark.commits > 0) take_in(r, old.mark);
+    // Goals of this term are on their way: what is given now is another one's.
+    if (old.must_rebuild) r.term = Term{r.term.v + 1};
     take_highest(r, said);
     take_primary(r, old, said);
     admit_unknown_rule(r, said);

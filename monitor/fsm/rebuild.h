@@ -39,6 +39,9 @@ struct Testimony {
 /// replication. That counts as a rule in force until it is heard, or an operator accepts loss (R12).
 void admit_unknown_rule(ClusterRecord& record, const std::vector<Testimony>& said);
 
+/// No id of a rule that anybody has heard of is given to another one.
+void raise_rule_ids(ClusterRecord& record, const std::vector<Testimony>& said);
+
 /// The record that these promises were made under, as far as they show it: the newest of them says what the cluster is,
 /// each of them what its node is. `old` gives what only a record knows (its name, ends of WAL, who was put back).
 /// The term is above all that was heard. An election under way, or a choice that its node has not heard of, is begun

@@ -162,8 +162,11 @@ struct ClusterRecord {
     StoreMark mark;
     std::vector<StoreMark> earlier;
     /// Why this record may not be the newest that keepers have heard of (R11): then nothing is decided, and no goal is
-    /// sent. Empty when there is no doubt.
+    /// sent before it is settled. Empty when there is no doubt.
     std::string doubt;
+    /// It was settled, and not everybody has promised something under it since: what is heard now may be promised to
+    /// another monitor since then, so the record is rebuilt from it, and not just confirmed.
+    bool must_rebuild = false;
 
     friend bool operator==(const ClusterRecord&, const ClusterRecord&) = default;
 };
@@ -181,5 +184,5 @@ BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
                        primary_epoch, lease_told, primary_end, rules, last_rule, history, highest_timeline, floor,
                        highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
-                       checkpoint_request, operation, failovers, dropped, mark, earlier, doubt))
+                       checkpoint_request, operation, failovers, dropped, mark, earlier, doubt, must_rebuild))
 }  // namespace pgaf::fsm

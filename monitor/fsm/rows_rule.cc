@@ -11,7 +11,8 @@ namespace {
 bool rule_applied(const World& world) {
     const Report* r = world.primary_live();
     return world.record.phase != Phase::electing && r && world.record.rules.size() > 1 &&
-           r->promised.epoch == world.record.epoch && r->rule_applied == world.newest_rule().id;
+           r->promised.epoch == world.record.epoch && r->promised.term == world.record.term &&
+           r->rule_applied == world.newest_rule().id;
 }
 void drop_older_rules(World& world, const Row& row) {
     world.record.rules.erase(world.record.rules.begin(), world.record.rules.end() - 1);

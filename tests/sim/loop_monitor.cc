@@ -23,8 +23,8 @@ void heard(World& w, NodeIx node) {
     Keeper& k = w.keepers[node].edit();
     k.session_alive = true;
     k.since_heard = 0;
-    k.run.monitor_in_reach = true;
-    k.run.monitor_away = {};
+    k.run.monitor_in_reach = !k.in_doubt;
+    k.run.monitor_away = Millis{k.in_doubt ? k.since_decided / ms : 0};
     k.refused = k.run.monitor_refuses = false;
 }
 
@@ -204,10 +204,8 @@ void on_goal(World& w, NodeIx node, const Goal& goal) {
         w.say(node, [&] { return "refuses a goal: " + verdict.why; });
         return send_report(w, node);
     }
-    keeper::note_goal(k.run.lease, k.given, goal);
+    if (!k.in_doubt) keeper::note_goal(k.run.lease, k.given, goal);
     k.given = goal.stamp;
-    k.in_doubt = false;
-    k.since_decided = 0;
     if (!k.inbox || k.inbox->incarnation != goal.incarnation || may_follow(k.inbox->stamp, goal.stamp)) k.inbox = goal;
     if (!std::exchange(k.taking_goals, true)) take_inbox(w, node);
 }
