@@ -26,7 +26,14 @@ struct Break {
 const std::vector<Break>& breaks() {
     using H = Harm;
     static const std::vector<Break> all{
-        {Mutation::r1, 1, 400, {}, 0, false, {"I1", "I2", "I3", "I4", "I6"}},
+        // A rule that was told and is in no record any more counts, too.
+        {Mutation::r1,
+         1,
+         60,
+         {H::monitor_dies, H::postmaster, H::failover},
+         0,
+         false,
+         {"I1", "I2", "I3", "I4", "I6", "R3"}},
         {Mutation::r2, 1, 20, {}, 0, false, {"I4"}},
         {Mutation::r2_epoch, 1, 20, {}, 0, false, {"I4"}},
         {Mutation::r3, 1, 120, {}, 0, false, {"R3", "I2", "I3", "I5"}},
