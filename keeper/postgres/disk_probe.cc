@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -25,6 +26,9 @@ constexpr milliseconds interval{1000};
 /// what is more may be a freeze of this process, in which no write could end.
 constexpr milliseconds longest_gap{2000};
 constexpr const char* file_name = "/pgaf_disk_probe";
+/// The last one that was written whole. It stays until the next is: that one needs room of its own, as PostgreSQL's
+/// next block does, and can't take what the probe itself has just given back.
+constexpr const char* kept_name = "/pgaf_disk_probe.kept";
 constexpr const char* what = "the disk takes no writes: ";
 
 }  // namespace
@@ -115,10 +119,14 @@ std::string write_probe(const std::string& folder) {
         // The folder is not there: somebody else says so.
         return errno == ENOENT ? "" : what + file_error("opening", path, errno).message;
     }
-    static constexpr std::array<char, 4096> page{};
-    if (::pwrite(fd.get(), page.data(), page.size(), 0) != static_cast<ssize_t>(page.size()))
+    // Two of PostgreSQL's blocks.
+    static constexpr std::array<char, 16384> blocks{};
+    errno = ENOSPC;  // what a write that ends early means
+    if (::pwrite(fd.get(), blocks.data(), blocks.size(), 0) != static_cast<ssize_t>(blocks.size()))
         return what + file_error("writing", path, errno).message;
     if (::fsync(fd.get()) != 0) return what + file_error("syncing", path, errno).message;
+    const std::string kept = folder + kept_name;
+    if (::rename(path.c_str(), kept.c_str()) != 0) return what + file_error("renaming", path, errno).message;
     return {};
 }
 

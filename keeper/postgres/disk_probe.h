@@ -35,7 +35,7 @@ class DiskProbe {
     Millis limit_;
 };
 
-/// One write and fsync of the probe's file, made anew so that it needs room, in a folder; empty when it went well, else
+/// One write and fsync of a new file in a folder, which needs room beside the one before; empty when it went well, else
 /// what went wrong.
 [[nodiscard]] std::string write_probe(const std::string& folder);
 

@@ -44,6 +44,19 @@ def full_primary(world, chance):
             world.wait_acknowledged(60, "with the primary's disk full")
 
 
+@nemesis("full_tables", "the primary's disk has no room for another block of a table, while there is room in its WAL")
+def full_tables(world, chance):
+    old = world.primary()
+    disk = world.disks[old.name]
+    with ends(disk.mend):
+        disk.fill(leave=4096)
+        if world.alone:
+            world.wait_other_primary(old)
+            world.wait_acknowledged(60, "with no room for tables on the primary")
+        else:
+            world.pause(chance.uniform(3, 9))
+
+
 @nemesis("read_only_disk", "the primary's file system gives up and takes no writes")
 def read_only_disk(world, chance):
     old = world.primary()

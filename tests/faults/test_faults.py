@@ -14,7 +14,7 @@ from world import Failed
 SEED = 1
 # Those that the live tests can't have on 127.0.0.1, and those that found most.
 NAMES = ["stale_reads", "cut_monitor", "cut_off_monitor", "cut_standbys", "thaw_at_promotion", "freeze_postmaster",
-         "freeze_all_nodes", "new_primary_killed", "large_records", "read_only_disk", "full_primary", "hung_disk",
+         "freeze_all_nodes", "new_primary_killed", "large_records", "read_only_disk", "full_primary", "full_tables", "hung_disk",
          "replay_paused", "rule_walsender", "promoted_standby", "switchover_killed", "switchover_frozen_standby"]
 MIX_SECONDS = 90
 
