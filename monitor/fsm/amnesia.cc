@@ -44,35 +44,50 @@ bool had_it_from_primary(const World& world, const NodeRecord& n, Timeline timel
     return world.in_any_rule(n) || timeline != world.record.history.front().timeline;
 }
 
-/// It has had this much for so long that the primary's report, which may have been under way, was made later; and gets
-/// no more.
-bool has_had_it_for_long(const World& world, const NodeRecord& n, const Report& primary) {
+bool has_had_it_for_long(const World& world, const NodeView& v) {
+    return (world.now - v.high_since).v >= static_cast<std::int64_t>(world.record.settings.node_timeout_ms);
+}
+
+/// Neither it nor the primary shows that it streams from there.
+bool gets_no_more(const World& world, const NodeRecord& n, const Report& primary) {
     const NodeView* v = world.view(n.name);
-    if ((world.now - v->high_since).v < static_cast<std::int64_t>(world.record.settings.node_timeout_ms)) return false;
     if (v->report && v->report->receiver.streaming && v->report->receiver.upstream == primary.node) return false;
     return std::none_of(primary.standbys.begin(), primary.standbys.end(),
                         [&](const WalsenderView& w) { return w.incarnation == n.incarnation; });
 }
 
-/// What shows that the last primary has lost WAL; empty when nothing does.
-std::string lost_wal(const World& world, const Report& r) {
+/// What shows that the last primary has lost WAL, and whether its report is known to have been made later than that was
+/// heard. On its way a report may take any time.
+struct LostWal {
+    std::string why;
+    bool certain = false;
+    bool unclear = false;
+};
+LostWal lost_wal(const World& world, const Report& r) {
     const HistoryEntry& newest = world.record.history.back();
     const bool began = world.record.phase == Phase::steady || world.record.phase == Phase::draining;
     // A chosen node that has not begun its timeline is on one that another wrote on.
     if (r.timeline != newest.timeline && (!began || !newest.fork)) return {};
     if (r.timeline != newest.timeline)
-        return "its WAL ends on timeline " + std::to_string(r.timeline.v) + ", but it was primary on timeline " +
-               std::to_string(newest.timeline.v);
+        return {"its WAL ends on timeline " + std::to_string(r.timeline.v) + ", but it was primary on timeline " +
+                    std::to_string(newest.timeline.v),
+                true};
     const bool stopped = r.status == PgStatus::stopped;
     const WalPosition end = stopped ? complete_end(r) : flushed_end(r);
+    const bool answers = r.promised == world.node(r.node)->goal.stamp;
+    LostWal lost;
     for (const auto& [name, n] : world.record.nodes) {
         const NodeView* v = world.view(name);
         if (name == r.node || !v || v->high.timeline != end.timeline || v->high.lsn <= end.lsn) continue;
         if (!v->distrust.empty() || !had_it_from_primary(world, n, end.timeline)) continue;
-        if (stopped || has_had_it_for_long(world, n, r))
-            return "its WAL ends at " + text(end) + ", but " + name.v + " had WAL of it up to " + text(v->high);
+        if (!stopped && !gets_no_more(world, n, r)) continue;
+        lost.why = "its WAL ends at " + text(end) + ", but " + name.v + " had WAL of it up to " + text(v->high);
+        const bool later = answers && (!v->high_is_news || world.record.phase == Phase::electing);
+        lost.certain = stopped || (later && has_had_it_for_long(world, *v));
+        lost.unclear = !later;
+        if (lost.certain) return lost;
     }
-    return {};
+    return lost;
 }
 
 /// Has reported after `since` how much WAL it has: all of it, not only what it has replayed of it.
@@ -129,7 +144,7 @@ std::string amnesia(const ClusterRecord& record, const NodeRecord& n, const Node
 
 void remember_end(const World& world, NodeRecord& n, NodeView& v, const Report& r) {
     if (r.fenced) raise(n.said.end, complete_end(r));
-    if (raise(v.high, whole_end(world, n, r))) v.high_since = world.now;
+    if (raise(v.high, whole_end(world, n, r))) v.high_since = world.now, v.high_is_news = true;
 }
 
 bool loss_would_show(const World& world) {
@@ -152,12 +167,17 @@ void distrust_put_back_primary(World& world) {
     // A record that is older than the nodes has nothing to accuse them of (R11).
     if (!world.record.doubt.empty() || !find_timeline(world.record, r->timeline)) return;
     if (!world.in_reach(world.record.primary) || !comparable(world, *r)) return;
-    const std::string why = lost_wal(world, *r);
-    if (why.empty()) return;
+    const LostWal lost = lost_wal(world, *r);
+    if (lost.why.empty()) return;
+    NodeRecord& n = world.record.nodes.at(world.record.primary);
+    if (!lost.certain) {
+        // A checkpoint does no harm, and is a new goal: what it says under that was said after all that was heard.
+        if (lost.unclear && r->promised == n.goal.stamp) ++world.record.checkpoint_request;
+        return;
+    }
     // For good: as another's standby it would be compared with less than it had, and what it wrote since looks like the
     // rest.
-    NodeRecord& n = world.record.nodes.at(world.record.primary);
-    n.put_back = world.memory.views[n.name].distrust = why + reset;
+    n.put_back = world.memory.views[n.name].distrust = lost.why + reset;
     world.log("amnesia", n.name, n.name.v + " has forgotten what it said", n.put_back, "R4");
 }
 

@@ -56,15 +56,22 @@ std::string ahead_of_record(const World& world, const NodeRecord& n, const Repor
     const bool same = p.epoch == record.epoch && p.term == record.term;
     const bool another = same && !p.monitor.empty() && p.monitor != record.monitor;
     const bool version = same && !another && p.version > n.goal.stamp.version;
-    // After a rebuild nobody takes an earlier monitor's goals any more; one that was on its way was not known of.
+    // After a rebuild nobody takes an earlier monitor's goals any more; one that was on its way was not known of. What
+    // this process has given itself the record holds through a rebuild: else each rebuild would ask for the next.
     const bool late = world.memory.rebuilt && n.put_back.empty() && p.term < record.term && !p.version.empty() &&
-                      !n.said.promised.version.empty() && p != n.said.promised;
+                      p.monitor != record.monitor && !n.said.promised.version.empty() && p != n.said.promised;
+    // Two goals that followed each other between two reports: the second one is known, the rule of the first is not.
+    const bool rule = n.name == record.primary && n.incarnation == record.primary_incarnation &&
+                      !record.rules.empty() && !knows_rule(record, r.rule_promised);
     const auto said = [](Epoch e, Term t) { return "epoch " + number(e.v) + ", monitor term " + number(t.v); };
     if (p.epoch > record.epoch || p.term > record.term || another)
         return "node " + n.name.v + " has promised " + said(p.epoch, p.term) + ", this monitor's record of cluster " +
                record.name.v + " knows of " + said(record.epoch, record.term) + (another ? " by another monitor" : "");
     if (version || late)
         return "node " + n.name.v + " has promised a goal of " + said(p.epoch, p.term) +
+               " that this monitor's record of cluster " + record.name.v + " does not know of";
+    if (rule)
+        return "node " + n.name.v + " has promised sync rule " + number(r.rule_promised.v) +
                " that this monitor's record of cluster " + record.name.v + " does not know of";
     if (knows(record, r.heard)) return {};
     const std::uint64_t known = commits_known(record, r.heard.life);
@@ -145,7 +152,12 @@ bool binding(const World& world) {
 void note_bound(World& world, const Report& r) {
     const bool ours = r.promised.term == world.record.term && r.promised.monitor == world.record.monitor;
     if (!binding(world) || !ours) return;
-    std::erase(world.memory.unbound, r.node);
+    const auto awaited = std::find(world.memory.unbound.begin(), world.memory.unbound.end(), r.node);
+    if (awaited == world.memory.unbound.end()) return;
+    world.memory.unbound.erase(awaited);
+    // Its folder was lost meanwhile, and with it what it was told since it was heard.
+    if (r.node == world.record.primary && r.incarnation != world.record.primary_incarnation)
+        admit_unknown_rule(world.record, {});
     if (world.memory.unbound.empty()) end_doubt(world);
 }
 

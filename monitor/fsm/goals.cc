@@ -83,13 +83,26 @@ bool has_fence_of_this_epoch(const World& world, const NodeRecord& n) {
            n.goal.stamp.epoch == world.record.epoch;
 }
 
+/// It takes writes, and fewer standbys stream from it than its commits wait for, as it has said last.
+bool commits_wait_in_vain(const World& world, const NodeRecord& n) {
+    const Report* r = world.live(n.name);
+    if (!r || r->status != PgStatus::running || r->in_recovery || world.record.rules.empty()) return false;
+    const SyncRule& rule = world.newest_rule().rule;
+    const auto streaming = std::count_if(r->standbys.begin(), r->standbys.end(), [&](const WalsenderView& w) {
+        return w.streaming && rule.contains(w.incarnation);
+    });
+    return static_cast<std::uint64_t>(streaming) < rule.k;
+}
+
+/// A fast stop ends sessions one after the other: whoever waits for a standby gives up, and whoever has not been ended
+/// yet sees a commit that no standby may ever get. With enough standbys it reaches them before the server is gone.
 void as_stopping_primary(const World& world, const NodeRecord& n, Goal& goal) {
     as(goal, Role::stop, NodeState::draining);
     const bool late = (world.now - world.memory.phase_since).v >
                       static_cast<std::int64_t>(world.record.settings.switchover_timeout_ms);
-    const bool was_immediate = n.goal.role == Role::stop && n.goal.stop_mode == StopMode::immediate &&
-                               n.goal.stamp.epoch == world.record.epoch;
-    goal.stop_mode = late || was_immediate ? StopMode::immediate : StopMode::fast;
+    const bool stops = n.goal.role == Role::stop && n.goal.stamp.epoch == world.record.epoch;
+    const bool immediate = late || (stops ? n.goal.stop_mode == StopMode::immediate : commits_wait_in_vain(world, n));
+    goal.stop_mode = immediate ? StopMode::immediate : StopMode::fast;
 }
 
 /// Runs read-write without being the one that may: its WAL has to come to an end before it can be compared with
@@ -275,6 +288,8 @@ void update_goals(World& world) {
             // In doubt what it has promised is still asked for, when it has to be heard once more (R11).
             if (!world.record.doubt.empty() && v.report && v.report->promised == n.goal.stamp) v.promise = n.goal;
             n.goal = std::move(*goal);
+            if (name == world.record.primary)
+                for (auto& [other, view] : world.memory.views) view.high_is_news = false;
         } else if (!goal && n.goal.stamp.term != world.record.term) {
             continue;  // An older process's word, to be left as it is: nothing to say in this one's name.
         }

@@ -143,6 +143,8 @@ struct NodeView {
     /// Highest end of complete records that this incarnation has reported in this monitor's life.
     WalPosition high;
     Millis high_since;
+    /// Heard after the last primary was given its newest goal: what that says under it may have been said before.
+    bool high_is_news = false;
     /// Since when the primary's walsenders have not shown it streaming; unset while they do.
     std::optional<Millis> not_streaming_since;
     /// Since when its PostgreSQL is starting, as far as its reports say.
@@ -167,7 +169,7 @@ struct NodeView {
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
                       (connected, boot, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
-                       not_streaming_since, starting_since, seq, promise, probe, first_probe, probe_asked,
+                       high_is_news, not_streaming_since, starting_since, seq, promise, probe, first_probe, probe_asked,
                        probe_answered, reaches, peers_asked, promotion_failed, distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.

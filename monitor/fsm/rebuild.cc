@@ -73,6 +73,51 @@ const Testimony* of(const std::vector<Testimony>& said, const NodeName& node) {
     return found == said.end() ? nullptr : &*found;
 }
 
+/// Rules that may be in force beside those of the record: older than its newest, so that they stay until that is
+/// proved.
+void also_in_force(ClusterRecord& r, const std::vector<NamedRule>& others) {
+    std::vector<NamedRule> missing;
+    for (const NamedRule& named : others)
+        if (std::find(r.rules.begin(), r.rules.end(), named) == r.rules.end()) missing.push_back(named);
+    r.rules.insert(r.rules.begin(), missing.begin(), missing.end());
+}
+
+/// The last primary, what goes with that word, and the history until then.
+void take_primary_of(ClusterRecord& r, const Goal& last) {
+    r.primary = last.digest.primary;
+    r.primary_incarnation = last.digest.primary_incarnation;
+    r.primary_epoch = last.digest.primary_epoch;
+    r.rules = last.digest.rules;
+    r.history = last.history;
+    r.floor = r.highest_end = last.digest.floor;
+}
+void take_primary_of(ClusterRecord& r, const ClusterRecord& old) {
+    r.primary = old.primary;
+    r.primary_incarnation = old.primary_incarnation;
+    r.primary_epoch = old.primary_epoch;
+    r.rules = old.rules;
+    r.lease_told = old.lease_told;
+    r.history = old.history;
+    r.floor = old.floor;
+    r.highest_end = old.highest_end;
+}
+
+/// This process has told the last primary something itself: that is not waited for as another's (doubt.cc), so the
+/// record still has to hold all of it.
+bool has_spoken(const ClusterRecord& r, const ClusterRecord& old) {
+    const auto n = old.nodes.find(old.primary);
+    return n != old.nodes.end() && n->second.goal.stamp.monitor == old.monitor && old.primary == r.primary &&
+           old.primary_incarnation == r.primary_incarnation && old.primary_epoch == r.primary_epoch;
+}
+
+/// What the last primary may have promised to somebody whom the newest promise was not made to. Null: no more than
+/// that.
+const Goal* promised_to_another(const ClusterRecord& r, const Testimony* p, const Goal& last) {
+    if (!p || !is_own(*p) || p->incarnation != r.primary_incarnation) return nullptr;
+    const Stamp& own = p->goal->stamp;
+    return own.term == last.stamp.term && own.monitor == last.stamp.monitor ? nullptr : &*p->goal;
+}
+
 /// The last node told to be primary, and the rules in force as the newest promise of its time has them: rules that have
 /// left later are still in it, which is the safe side; one that came later has not been promised by its primary.
 void take_primary(ClusterRecord& r, const ClusterRecord& old, const std::vector<Testimony>& said) {
@@ -80,39 +125,45 @@ void take_primary(ClusterRecord& r, const ClusterRecord& old, const std::vector<
     const auto key = [](const Goal& g) { return std::tuple{g.digest.primary_epoch, age(g)}; };
     for (const Testimony& t : said)
         if (t.goal && !t.goal->digest.primary.empty() && (!last || key(*t.goal) > key(*last))) last = &*t.goal;
-    if (!last || last->digest.primary_epoch < old.primary_epoch) {
-        r.primary = old.primary;
-        r.primary_incarnation = old.primary_incarnation;
-        r.primary_epoch = old.primary_epoch;
-        r.rules = old.rules;
-        r.lease_told = old.lease_told;
-        return;
-    }
-    r.primary = last->digest.primary;
-    r.primary_incarnation = last->digest.primary_incarnation;
-    r.primary_epoch = last->digest.primary_epoch;
-    r.rules = last->digest.rules;
+    if (!last || last->digest.primary_epoch < old.primary_epoch) return take_primary_of(r, old);
+    take_primary_of(r, *last);
     // The longest of all that were told in this epoch: what the primary has promised is among them when it was heard,
     // and until then nobody is promoted (admit_unknown_rule).
     for (const Testimony& t : said)
         if (t.goal && t.goal->digest.primary_epoch == r.primary_epoch)
             r.lease_told = std::max(r.lease_told, t.goal->digest.lease_told);
-    // What it has promised to an earlier monitor than the newest promise, that one may not have known.
-    const Testimony* p = of(said, r.primary);
-    if (!p || !is_own(*p) || p->incarnation != r.primary_incarnation || p->goal->stamp.term >= last->stamp.term) return;
-    const std::vector<NamedRule> newer = std::exchange(r.rules, p->goal->digest.rules);
-    for (const NamedRule& named : newer)
-        if (std::none_of(r.rules.begin(), r.rules.end(), [&](const NamedRule& o) { return o.id == named.id; }))
-            r.rules.push_back(named);
+    if (has_spoken(r, old)) {
+        also_in_force(r, old.rules);
+        r.lease_told = std::max(r.lease_told, old.lease_told);
+    }
+    if (const Goal* other = promised_to_another(r, of(said, r.primary), *last)) also_in_force(r, other->digest.rules);
+}
+
+/// What the primary proves is known by its id: no other rule that it may have promised has this one, or a higher one.
+void name_newest(ClusterRecord& r, RuleId promised) {
+    if (r.rules.empty()) return;
+    const RuleId newest = r.rules.back().id;
+    const bool highest =
+        std::all_of(r.rules.begin(), r.rules.end() - 1, [&](const NamedRule& o) { return o.id < newest; });
+    if (!highest || newest < promised) r.rules.back().id = r.last_rule = RuleId{r.last_rule.v + 1};
 }
 
 }  // namespace
 
+bool knows_rule(const ClusterRecord& record, RuleId promised) {
+    return std::any_of(record.rules.begin(), record.rules.end(), [&](const NamedRule& n) { return n.id >= promised; });
+}
+
 void admit_unknown_rule(ClusterRecord& record, const std::vector<Testimony>& said) {
+    if (record.primary.empty()) return;
     const Testimony* p = of(said, record.primary);
-    if (record.primary.empty() || (p && p->goal && p->goal->incarnation == record.primary_incarnation)) return;
-    record.last_rule = RuleId{record.last_rule.v + 1};
-    record.rules.insert(record.rules.begin(), {record.last_rule, {}});
+    const bool heard = p && p->goal && p->goal->incarnation == record.primary_incarnation;
+    const RuleId promised = heard && p->incarnation == record.primary_incarnation ? p->rule_promised : RuleId{};
+    if (!heard || !knows_rule(record, promised)) {
+        record.last_rule = RuleId{record.last_rule.v + ids_left_out};
+        record.rules.insert(record.rules.begin(), {record.last_rule, {}});
+    }
+    name_newest(record, promised);
 }
 
 void raise_rule_ids(ClusterRecord& record, const std::vector<Testimony>& said) {
@@ -235,15 +286,9 @@ ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& sa
     if (const Goal* newest = newest_of(said)) {
         r.system_id = newest->system_id.empty() ? old.system_id : newest->system_id;
         take_over(r.settings, newest->settings);
-        r.history = newest->history;
-        r.floor = newest->digest.floor;
-        r.highest_end = r.floor;
         take_nodes(r, old, *newest, said);
     } else {
         r.system_id = old.system_id;
-        r.history = old.history;
-        r.floor = old.floor;
-        r.highest_end = old.highest_end;
         r.nodes = old.nodes;
     }
     take_phase(r, said);

@@ -35,8 +35,13 @@ struct Testimony {
 /// Nothing that this node has promised is of a later record.
 [[nodiscard]] bool covers(const ClusterRecord& record, const Testimony& t);
 
-/// Where the last primary has not been heard nobody knows what it was told since: it may have gone to asynchronous
-/// replication. That counts as a rule in force until it is heard, or an operator accepts loss (R12).
+/// The newest rule that the last primary has promised is in the record, or older than its newest: ids are given
+/// upwards.
+[[nodiscard]] bool knows_rule(const ClusterRecord& record, RuleId promised);
+
+/// Where the last primary has not been heard nobody knows what it was told since, nor where it has promised a rule that
+/// nobody tells of: it may have gone to asynchronous replication. That counts as a rule in force until it has proved a
+/// newer one, or an operator accepts loss (R12).
 void admit_unknown_rule(ClusterRecord& record, const std::vector<Testimony>& said);
 
 /// No id of a rule that anybody has heard of is given to another one.

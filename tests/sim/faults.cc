@@ -182,8 +182,10 @@ void reset_node(World& w, NodeIx node) {
 // ---- connections ----------------------------------------------------------------------------------------------------
 
 void add_impostor(World& w, NodeIx primary, NodeIx as) {
-    if (!w.server(primary) || w.server(primary)->phase != Server::Phase::primary || !w.machines[as]->disk.has_data)
-        return;
+    const auto& server = w.server(primary);
+    if (!server || server->phase != Server::Phase::primary || !w.machines[as]->disk.has_data) return;
+    // Nobody takes the connection.
+    if (server->stuck || server->gives_no_session) return;
     w.say(primary, [&] { return "a tool connects under the name of " + name_of(as).v; });
     Walsender s;
     s.link = ++w.network.edit().last_link;

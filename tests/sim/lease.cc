@@ -148,6 +148,8 @@ void check_read(World& w, NodeIx node) {
     if (choice == g.choices.end() || g.loss_accepted > epoch) return;
     const Keeper& k = *w.keepers[node];
     const Machine& m = *w.machines[node];
+    // Orphans of a launcher that died while their postmaster stood still: only the next launcher can end them.
+    if (m.server->gives_no_session && !m.launcher.alive) return;
     const auto& settings = w.decided->settings;
     const std::int64_t promised_ms = k.promise.goal ? k.promise.goal->lease.v : 0;
     const std::int64_t lease_ms = promised_ms > 0 ? promised_ms : settings.lease_ms;

@@ -130,9 +130,15 @@ class Run {
     [[nodiscard]] bool well() const {
         const auto& heart = world_.monitor->heart;
         if (!heart || heart->record().nodes.size() != world_.nodes()) return false;
-        // Half of a connection that has ended at its other end counts as none.
-        for (NodeIx n = 0; n < world_.nodes(); ++n)
+        for (NodeIx n = 0; n < world_.nodes(); ++n) {
+            // Half of a connection that has ended at its other end counts as none.
             if (const auto& s = world_.server(n); s && s->receiver && s->receiver->ends) return false;
+            // It has lost its folder, and the monitor has not heard of that yet.
+            const auto known = heart->record().nodes.find(name_of(n));
+            if (known == heart->record().nodes.end() ||
+                known->second.incarnation != world_.keepers[n]->promise.incarnation)
+                return false;
+        }
         return fsm::summarize(*heart, monitor_now(world_)).healthy;
     }
 

@@ -101,6 +101,8 @@ void lose_postmaster(World& w, NodeIx node) {
     Server& s = w.edit_server(node);
     s.postmaster = s.stop_due = false;
     const bool stood_still = std::exchange(s.stuck, false);
+    // What came in while it stood still is never read: the keeper, which would have ended them, could not look either.
+    if (stood_still) std::erase_if(s.senders, [](const Walsender& sender) { return sender.impostor; });
     if (std::exchange(s.gives_no_session, false) || stood_still) release_held(w, node);
 }
 

@@ -26,8 +26,13 @@ bool takes_timeline(const Node& n, const Goal& goal) {
 
 void Lab::receive_goals(Node& n) {
     if (!n.keeper || !reaches_monitor(n) || n.disk_hangs) return;
-    for (; !n.inbox.empty(); n.inbox.pop_front()) {
-        const Goal& goal = n.inbox.front();
+    if (!n.inbox.empty()) n.given = n.inbox.back().stamp;
+    std::deque<Goal> now_written = std::exchange(n.writing, {});
+    (n.disk_slow ? n.writing : now_written)
+        .insert(n.disk_slow ? n.writing.end() : now_written.end(), n.inbox.begin(), n.inbox.end());
+    n.inbox.clear();
+    for (; !now_written.empty(); now_written.pop_front()) {
+        const Goal& goal = now_written.front();
         if (goal.incarnation != n.state.incarnation || !may_follow(n.state.promised, goal.stamp)) {
             tell("   " + n.name.v + " refuses: " +
                  (goal.incarnation != n.state.incarnation ? "for incarnation " + goal.incarnation.v
@@ -320,7 +325,8 @@ void Lab::report(Node& n) {
     Report r = report_of(n);
     n.said = r;
     r.seq = ++n.seq;
-    if (!std::exchange(n.told, true)) r.goal = n.state.goal ? n.state.goal : n.state.before;
+    if (!std::exchange(n.told, true) || n.state.promised != n.given)
+        r.goal = n.state.goal ? n.state.goal : n.state.before;
     n.outbox.push_back(r);
     if (!slow_reports) deliver(n);
 }

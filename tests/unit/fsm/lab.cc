@@ -94,6 +94,7 @@ void Lab::connect(Node& n) {
     if (!n.keeper || n.session || n.held || !n.turned_away.empty() || !reaches_monitor(n)) return;
     n.session = true;
     n.told = false;
+    n.given = {};
     n.inbox.clear();
     n.outbox.clear();
     Hello hello;

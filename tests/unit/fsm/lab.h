@@ -72,8 +72,9 @@ struct Node {
     std::deque<Goal> inbox;
     std::deque<Report> outbox;
     std::optional<Report> said;
-    /// The monitor has been told in this session what is promised.
+    /// The monitor has been told in this session what is promised; its newest goal in this session.
     bool told = false;
+    Stamp given;
     StoreMark heard;
     Millis next_heartbeat;
     bool goal_received = false;
@@ -98,6 +99,9 @@ struct Node {
     bool unreadable = false;  ///< its disk does not give its WAL: the end is not known while it is down
     bool disk_fails = false;  ///< its disk takes no writes, though all answers
     bool disk_hangs = false;  ///< nor does its state file, and no connection is to be had: it can't promise
+    /// Its state file takes so long that a goal is promised only when it obeys the next time.
+    bool disk_slow = false;
+    std::deque<Goal> writing;
     /// What its keeper has not seen yet: the first report after a start speaks of it (Lab::slow_starts).
     std::optional<PgStatus> unseen;
     std::optional<Link> link;

@@ -56,7 +56,8 @@ bool Script::machine_command(const Words& words) {
         {"slotless", [](Lab&, Node& n) { n.slotless = true; }},
         {"disk-fails", [](Lab& lab, Node& n) { n.disk_fails = true, lab.report(n); }},
         {"disk-hangs", [](Lab& lab, Node& n) { n.disk_hangs = true, lab.report(n); }},
-        {"disk-mended", [](Lab& lab, Node& n) { n.disk_fails = n.disk_hangs = false, lab.report(n); }},
+        {"disk-slow", [](Lab&, Node& n) { n.disk_slow = true; }},
+        {"disk-mended", [](Lab& lab, Node& n) { n.disk_fails = n.disk_hangs = n.disk_slow = false, lab.report(n); }},
         {"unreadable", [](Lab&, Node& n) { n.unreadable = true; }},
         {"readable", [](Lab& lab, Node& n) { n.unreadable = false, lab.report(n); }},
         {"stuck", [](Lab& lab, Node& n) { n.stuck = true, lab.report(n); }},
@@ -134,6 +135,7 @@ bool Script::report_command(const Words& words) {
         Report r = kept_reports_.at(NodeName{words.at(1)});
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
+        if (words.size() > 2 && words[2] == "closed") r.writable = false, r.standbys.clear();
         lab_->step(fsm::ReportReceived{r});
     } else if (verb == "rebuilt" || verb == "self-fenced" || verb == "resumed") {
         Report r = lab_->report_of(node(words.at(1)));
