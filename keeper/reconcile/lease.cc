@@ -123,7 +123,10 @@ std::string lease_text(const Promise& promise, const Run& run) {
 std::optional<Millis> launcher_deadline(const Promise& promise, const Run& run, const Facts& facts) {
     if (!promise.goal || !server_lives(facts)) return std::nullopt;
     const Role role = promise.goal->role;
-    if (role != Role::primary && (role != Role::fence || facts.in_recovery)) return std::nullopt;
+    // A standby has none; the launcher may hold one yet, from when it was to be promoted, or from a promise that is
+    // gone.
+    if (role != Role::primary && facts.in_recovery) return Millis{0};
+    if (role != Role::primary && role != Role::fence) return std::nullopt;
     if (!needs_lease(promise)) return Millis{0};
     const bool acknowledges = !facts.in_recovery && (facts.open_to_clients || facts.client_sessions > 0);
     if (!promise.goal->asynchronous) {
@@ -136,7 +139,8 @@ std::optional<Millis> launcher_deadline(const Promise& promise, const Run& run, 
     if (!run.lease.answered && !carried_by_standbys(promise, run)) return std::nullopt;
     // One that was chosen again and has heard nobody since: it is let acknowledge nothing before there is an end to
     // hold (guarded), so it need not be stopped for one that has passed.
-    if (lease_over(promise, run) && !run.lease.armed && !acknowledges) return std::nullopt;
+    const bool armed = run.lease.armed.value_or(Millis{0}) > Millis{0};
+    if (lease_over(promise, run) && !armed && !acknowledges) return std::nullopt;
     return lease_until(promise, run);
 }
 

@@ -206,7 +206,7 @@ Async<void> Loop::Impl::tell_deadline(Millis until, std::uint64_t exits) {
     if (!told) {
         log.warning("deadline_not_told", told.error().message);
     } else if (exits == facts.exits) {
-        const bool first = !run.lease.armed;
+        const bool first = run.lease.armed.value_or(Millis{0}) == Millis{0};
         run.lease.armed = until;
         // A server with k = 0 may be waiting for it.
         if (first) look_bell.ring();

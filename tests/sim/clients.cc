@@ -26,7 +26,9 @@ bool try_commit(World& w, NodeIx node) {
     if (s.postmaster && !s.gives_no_session && s.loaded.open_to_clients) s.has_sessions = true;
     if (!s.has_sessions) return false;
     check_read(w, node);
-    if (s.unseen > 0) check_seen(w, node, std::exchange(s.unseen, 0));
+    // One that was authenticating when clients were shut out may see it, and is ended a look later (protocol.md,
+    // limits).
+    if (s.unseen > 0 && s.loaded.open_to_clients) check_seen(w, node, std::exchange(s.unseen, 0));
     const BranchIx branch = m.disk.wal.base().branch;
     const std::uint32_t commit = static_cast<std::uint32_t>(++w.count.commits);
     Archive& archive = w.archive.edit();

@@ -78,7 +78,7 @@ void on_deadline_held(World& w, NodeIx node, std::uint32_t boot, std::uint64_t t
     if (!k.alive || k.boot != boot) return;
     k.telling_deadline = false;
     if (told == 0 || told != told_of(until_of(told), k.facts.exits)) return;
-    const bool first = !k.run.lease.armed;
+    const bool first = k.run.lease.armed.value_or(Millis{0}) == Millis{0};
     k.run.lease.armed = until_of(told);
     // A server with k = 0 may be waiting for it.
     if (first) plan_look(w, node, 100, ms);

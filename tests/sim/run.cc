@@ -133,7 +133,8 @@ class Run {
         for (NodeIx n = 0; n < world_.nodes(); ++n) {
             // Half of a connection that has ended at its other end counts as none.
             if (const auto& s = world_.server(n); s && s->receiver && s->receiver->ends) return false;
-            // It has lost its folder, and the monitor has not heard of that yet.
+            // It is down, or has lost its folder, and the monitor has not heard of that yet.
+            if (!world_.keeper_runs(n) || !world_.server(n)) return false;
             const auto known = heart->record().nodes.find(name_of(n));
             if (known == heart->record().nodes.end() ||
                 known->second.incarnation != world_.keepers[n]->promise.incarnation)

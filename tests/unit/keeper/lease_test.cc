@@ -202,6 +202,10 @@ TEST_CASE("R8: with k = 0 it stops, and starts again by the monitor's word alone
 
 namespace {
 
+bool none(const std::vector<Millis>& told) {
+    return std::all_of(told.begin(), told.end(), [](Millis until) { return until == Millis{0}; });
+}
+
 /// A primary with k = 0 that another node has replaced for longer than a lease, and that is about to be chosen again.
 struct Replaced : Primary {
     Replaced() : Primary(0) {
@@ -243,8 +247,9 @@ TEST_CASE("R8: chosen again with no answer in this session, it waits for one ins
     p.bench.link.to.opened();
     p.choose_again();
     p.bench.pass(200);
-    CHECK(p.bench.control.deadlines.empty());
+    CHECK(none(p.bench.control.deadlines));
     CHECK_FALSE(p.bench.did("Promote"));
+    p.bench.control.deadlines.clear();
     p.bench.link.carries_lease = true;
     p.find_monitor();
     REQUIRE(p.bench.until([&] { return p.bench.did("Promote"); }));
@@ -305,7 +310,8 @@ TEST_CASE("R8: a standby and a primary that nobody can replace are under no dead
     bench.start(promise);
     bench.say(bench.goal(Role::standby));
     bench.pass(300);
-    CHECK(bench.control.deadlines.empty());
+    // The launcher may hold one yet, of a keeper before that was to promote it: it is told once that there is none.
+    CHECK(bench.control.deadlines == std::vector{Millis{0}});
     CHECK(bench.control.marks == 0);
 }
 
