@@ -75,9 +75,9 @@ Decision say_taken(const Situation& s) {
 // ---- stopped (R9) ----
 
 /// With k = 0 a server that has lost its lease is started by the monitor's word alone (R8); with k >= 1 it stays closed
-/// until k of S or the monitor answer.
+/// until k of S or the monitor answer. The launcher holds the lease's end too, and may have been told a little less.
 bool may_serve_again(const Situation& s) {
-    return !s.goal.asynchronous || !lease_over(s.promise, s.run);
+    return !s.goal.asynchronous || (!s.facts.deadline_expired && !lease_over(s.promise, s.run));
 }
 
 bool crashed_while_serving(const Situation& s) {
