@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,8 +116,8 @@ class LiveCase(unittest.TestCase):
     @contextlib.contextmanager
     def under_load(self, limit=60):
         """Runs the block under a write load; afterwards the cluster must be healthy, take writes and have lost nothing."""
-        self.load.start()
         try:
+            self.load.start()
             yield self.load
             self.cluster.wait_healthy(limit)
             self.load.wait_acknowledged(30)
@@ -172,14 +173,44 @@ class LiveCase(unittest.TestCase):
         self.cluster.wait_for(look, limit, f"the cluster to wait for {' or '.join(node.name for node in nodes)}")
 
     def events(self, kind=None):
+        """The oldest first."""
         found = self.cluster.ctl.json("show", "events", "--limit", 2000)["events"]
-        return [event for event in found if kind is None or event["kind"] == kind]
+        return [event for event in sorted(found, key=lambda event: int(event["seq"])) if kind is None or event["kind"] == kind]
 
     def last_event(self):
         return max((int(event["seq"]) for event in self.events()), default=0)
 
     def kinds_since(self, seq):
         return [event["kind"] for event in self.events() if int(event["seq"]) > seq]
+
+    def messages_since(self, seq, kind, node=None):
+        return [event["message"] for event in self.events(kind)
+                if int(event["seq"]) > seq and (not node or event["node"] == node.name)]
+
+    def rebuilt_since(self, seq, node):
+        return self.messages_since(seq, "node_rebuilt", node)
+
+    # ---- replication that stands still ----------------------------------------------------------------------------
+
+    @staticmethod
+    def stop_receiver(node):
+        """Its WAL receiver stands still: it gets and confirms nothing more, while its server and keeper go on."""
+        found = node.server_process("walreceiver")
+        if not found:
+            raise LocalError(f"{node.name} has no WAL receiver")
+        for pid in found:
+            processes.send(pid, signal.SIGSTOP)
+
+    @staticmethod
+    def end_receiver(node):
+        """What lies in the socket of a receiver that stood still is not to be written when it goes on."""
+        for pid in node.server_process("walreceiver"):
+            processes.send(pid, signal.SIGTERM)
+            processes.send(pid, signal.SIGCONT)
+
+    def wait_replayed(self, node, place):
+        self.cluster.wait_for(lambda: node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{place}'") == "t", 20,
+                              f"{node.name} to have replayed {place}")
 
     @classmethod
     def show_logs(cls):

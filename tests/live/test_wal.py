@@ -29,20 +29,6 @@ class Wal(LiveCase):
         with self.under_load():
             pass
 
-    def rebuilt_since(self, seq, node):
-        return [event["message"] for event in self.events("node_rebuilt")
-                if int(event["seq"]) > seq and event["node"] == node.name]
-
-    def end_receiver(self, node):
-        """What lies in the socket of a receiver that stood still is not to be written when it goes on."""
-        for pid in node.server_process("walreceiver"):
-            processes.send(pid, signal.SIGTERM)
-            processes.send(pid, signal.SIGCONT)
-
-    def wait_replayed(self, node, place):
-        self.cluster.wait_for(lambda: node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{place}'") == "t", 20,
-                              f"{node.name} to have replayed {place}")
-
     def test_torn_end_that_reaches_into_a_later_segment(self):
         """The survivor gets rid of it, streams on as the same incarnation, and has forgotten nothing (R4, R6)."""
         old = self.cluster.primary()
@@ -58,8 +44,7 @@ class Wal(LiveCase):
         for standby in (chosen, torn):
             self.wait_replayed(standby, begin)
         torn.sql("CHECKPOINT")
-        for pid in chosen.server_process("walreceiver"):
-            processes.send(pid, signal.SIGSTOP)
+        self.stop_receiver(chosen)
         old.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 40000000))")
         end = old.sql("SELECT pg_switch_wal()")
         self.cluster.wait_for(lambda: torn.sql(f"SELECT pg_last_wal_receive_lsn() >= '{end}'") == "t", 20,
@@ -111,8 +96,7 @@ class Wal(LiveCase):
         primary.sql("CREATE TABLE IF NOT EXISTS acknowledged (i int)")
         primary.sql("SELECT pg_switch_wal()")
         self.wait_replayed(behind, primary.sql("SELECT pg_current_wal_flush_lsn()"))
-        for pid in behind.server_process("walreceiver"):
-            processes.send(pid, signal.SIGSTOP)
+        self.stop_receiver(behind)
         primary.sql("INSERT INTO acknowledged VALUES (1)")
         newest = primary.data / "pg_wal" / primary.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
         ahead.freeze()
