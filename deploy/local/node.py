@@ -135,12 +135,13 @@ class Node:
             raise LocalError(f"no postmaster runs on {self.name}")
         processes.kill_all([pid])
 
-    def server_process(self, kind):
-        """Pids of this server's processes of one kind: walsender, walreceiver, checkpointer..."""
+    def server_process(self, kind, words=""):
+        """Pids of this server's processes of one kind, walsender, walreceiver, checkpointer..., whose title has these words."""
         found = []
         for pid in self.server_processes():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if f"postgres: {kind}" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                if f"postgres: {kind}" in title and words in title:
                     found.append(pid)
         return found
 

@@ -28,6 +28,15 @@ def start_time(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def stands_still(pid):
+    """Whether SIGSTOP holds it."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] in "Tt"
+
+
 def descendants(pid):
     """All processes below one, parents before their children."""
     children = {}

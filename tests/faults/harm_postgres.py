@@ -119,24 +119,35 @@ def large_records(world, chance):
 
 @nemesis("rule_walsender", "a WAL sender is frozen while the sync rule changes")
 def rule_walsender(world, chance):
-    frozen_helper(world, chance, "walsender")
+    primary, standbys = world.primary(), world.standbys()
+    standby = chance.choice(standbys)
+    # Another one's than that of the standby that goes: it would go on to look as if it streamed, and the rule would stay.
+    others_of = [node for node in standbys if node is not standby] or standbys
+    found = primary.server_process("walsender", f" {chance.choice(others_of).address}(")
+    frozen_helper(world, chance, "rule_walsender", primary, standby, found)
 
 
 @nemesis("rule_checkpointer", "the checkpointer is frozen while the sync rule changes")
 def rule_checkpointer(world, chance):
-    frozen_helper(world, chance, "checkpointer")
-
-
-def frozen_helper(world, chance, kind):
-    """The rule changes as a standby goes and comes back; then the primary may have to go, too."""
     primary, standby = world.primary(), chance.choice(world.standbys())
-    found = primary.server_process(kind)
-    found = [chance.choice(found)] if found else []
+    frozen_helper(world, chance, "rule_checkpointer", primary, standby, primary.server_process("checkpointer"))
+
+
+def frozen_helper(world, chance, name, primary, standby, found):
+    """The rule changes as a standby goes and comes back; then the primary may have to go, too."""
     with ends(lambda: [processes.send(pid, signal.SIGCONT) for pid in found], standby.start):
         for pid in found:
             processes.send(pid, signal.SIGSTOP)
+        seen = world.log_end()
         standby.kill()
         world.pause(chance.uniform(2, 5))
+        # The primary is told of the new rule when this is logged. It takes until the standby is missed; in a mix that may never be.
+        changing = world.event_comes("sync_rule_changing", seen, 60 if world.alone else 2, primary)
+        frozen = bool(found) and all(processes.stands_still(pid) for pid in found)
+        world.took_place(name, changing and frozen,
+                         f"{primary.name}'s rule {'changes' if changing else 'does not change'}, "
+                         f"what was to stand still {'does' if frozen else 'does not'}")
+        world.pause(chance.uniform(0, 1))
         standby.start()
         world.pause(chance.uniform(0.5, 4))
         if chance.random() < 0.5:
@@ -162,15 +173,19 @@ def quorum_changes(world, chance):
 @nemesis("promoted_standby", "somebody promotes a standby with psql, and it is brought back into line", weight=1)
 def promoted_standby(world, chance):
     node, primary, epoch = chance.choice(world.standbys()), world.primary(), world.epoch()
-    began = time.monotonic()
+    server_log = node.folder / "log" / "postgres.log"
+    began, seen, server_seen = time.monotonic(), world.log_end(), world.log_end(server_log)
     world.by_hand.append((node, began, began + BY_HAND))
-    with ends():
-        quietly(node, "SELECT pg_promote(false)")
-        world.pause(chance.uniform(0.5, 4))
-        if world.alone:
-            world.wait_acknowledged(60, "after a standby was promoted by hand")
-            if (world.primary(), world.epoch()) != (primary, epoch):
-                world.say("a failover followed, though the primary was well")
+    quietly(node, "SELECT pg_promote(false)")
+    # The answer says only that it was asked for. With the new timeline it is read-write, past the cluster.
+    promoted = world.comes("selected new timeline ID", server_seen, 30 if world.alone else 3, server_log)
+    world.took_place("promoted_standby", promoted, f"{node.name} was not promoted")
+    world.pause(chance.uniform(0, 3))
+    if world.alone:
+        world.wait_acknowledged(60, "after a standby was promoted by hand")
+        world.wait_event("node_rebuilt", seen, 120, node)
+        if (world.primary(), world.epoch()) != (primary, epoch):
+            world.say("a failover followed, though the primary was well")
 
 
 # ---- switchovers ----------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def inject(world, name, chance):
         # What it wanted to hurt is not there, for example when another harm was first.
         if world.alone:
             raise
-        world.say(f"{name}: could not: {wrong}")
+        world.took_place(name, False, wrong)
     finally:
         world.harms.append((name, began, time.monotonic()))
         world.say(f"{name}: over after {time.monotonic() - began:.1f} s")

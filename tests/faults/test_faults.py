@@ -2,6 +2,7 @@
 """The short run of the faults suite: the nemeses that matter most one by one, then a mix. test_faults.py [NAME ...] runs
 these nemeses instead; --list says which there are."""
 
+import json
 import random
 import sys
 
@@ -15,7 +16,8 @@ SEED = 1
 # Those that the live tests can't have on 127.0.0.1, and those that found most.
 NAMES = ["stale_reads", "cut_monitor", "cut_off_monitor", "cut_standbys", "thaw_at_promotion", "freeze_postmaster",
          "freeze_all_nodes", "new_primary_killed", "large_records", "read_only_disk", "full_primary", "full_tables", "hung_disk",
-         "replay_paused", "rule_walsender", "promoted_standby", "switchover_killed", "switchover_frozen_standby"]
+         "replay_paused", "rule_walsender", "rule_checkpointer", "promoted_standby", "switchover_killed",
+         "switchover_frozen_standby"]
 MIX_SECONDS = 90
 
 
@@ -43,22 +45,37 @@ def checker_notices(world):
     """Whoever relies on a checker has to see it fail: a row that is gone, a register that went back, money that is gone."""
     primary = world.primary()
     spoilt = (
-        ("DELETE FROM pgaf_load_rows WHERE ctid = (SELECT max(ctid) FROM pgaf_load_rows WHERE n = 1) "
-         "RETURNING format('INSERT INTO pgaf_load_rows VALUES (%L, %s, %s)', run, writer, n)"),
-        ("UPDATE pgaf_load_accounts SET balance = balance - 1 WHERE id = 1 "
-         "RETURNING 'UPDATE pgaf_load_accounts SET balance = balance + 1 WHERE id = 1'"),
+        ("a row that is gone",
+         "DELETE FROM pgaf_load_rows WHERE ctid = (SELECT max(ctid) FROM pgaf_load_rows WHERE n = 1) "
+         "RETURNING format('INSERT INTO pgaf_load_rows VALUES (%L, %s, %s)', run, writer, n)",
+         lambda report: report["lost"]),
+        # By more than what may be there unknown to anybody: a request without an answer.
+        ("a register that went back",
+         "UPDATE pgaf_load_registers SET v = v - 1000 WHERE k = (SELECT k FROM pgaf_load_registers ORDER BY v DESC LIMIT 1) "
+         "RETURNING format('UPDATE pgaf_load_registers SET v = v + 1000 WHERE k = %s', k)",
+         lambda report: on_servers(report, "register ")),
+        ("money that is gone",
+         "UPDATE pgaf_load_accounts SET balance = balance - 1 WHERE id = 1 "
+         "RETURNING 'UPDATE pgaf_load_accounts SET balance = balance + 1 WHERE id = 1'",
+         lambda report: on_servers(report, "the sum of all accounts ")),
     )
-    for statement in spoilt:
+    for what, statement, noticed in spoilt:
         # Not under way: the loads would write down what they see of it, and never forget it.
         world.load.stop()
         mend = primary.sql(statement)
         report = world.load.look()
         primary.sql(mend)
         world.load.start()
-        if report["ok"]:
-            raise Failed(f"the checker did not notice: {statement}")
-    world.say("the checker notices a row that is gone, and money that is gone")
+        if report["ok"] or not noticed(report):
+            raise Failed(f"the checker did not notice {what}: {json.dumps(report, indent=2)}")
+        world.say(f"the checker notices {what}")
     world.check()
+
+
+def on_servers(report, words):
+    """Whether the checker of values says this of each server."""
+    servers = report["values"]["servers"]
+    return bool(servers) and all(any(wrong.startswith(words) for wrong in server["wrong"]) for server in servers)
 
 
 def short(world):

@@ -1,10 +1,12 @@
 """One run: a cluster in a network of its own with a disk for each node, the loads, what was injected, and the verdict."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +48,8 @@ class World:
         self.folder = new_folder(parent)
         self.network = Network()
         self.injected = collections.Counter()
+        # Of these, how often the fault itself did not take place.
+        self.missed = collections.Counter()
         # (name, from, to) of each injection, by time.monotonic().
         self.harms = []
         self.notes = []
@@ -146,6 +150,16 @@ class World:
         """What does not come while other harm is done may have good reasons."""
         return Failed(text) if self.alone else LocalError(text)
 
+    def took_place(self, name, happened, what):
+        """A nemesis says whether its fault was there: without it, that all was well says nothing. In a mix other harm may be in
+        its way, so that it is counted, and no more."""
+        if happened:
+            return
+        if self.alone:
+            raise Failed(f"{name} has not done its harm: {what}")
+        self.missed[name] += 1
+        self.say(f"{name}: has not done its harm: {what}")
+
     def epoch(self):
         return (self.cluster.state() or {}).get("epoch", 0)
 
@@ -163,24 +177,28 @@ class World:
                                f"{summary(self.cluster.state())}") from None
         return time.monotonic() - began
 
-    def log_end(self):
-        """Where the monitor's log ends now, for wait_event()."""
-        return self.cluster.monitor.process.log_file.stat().st_size
+    def log_end(self, log=None):
+        """Where that log ends now, or the monitor's, for wait_event() and comes()."""
+        return (log or self.cluster.monitor.process.log_file).stat().st_size
 
-    def wait_event(self, kind, since, limit=60):
-        """Returns within milliseconds of the monitor's logging an event of this kind, after that place of its log."""
-        wanted = f" event={kind} ".encode()
-
+    def comes(self, pattern, since, limit, log=None):
+        """Whether that log (the monitor's) has a line that matches after that place, or gets one; within milliseconds of it."""
         def look():
-            with open(self.cluster.monitor.process.log_file, "rb") as log:
-                log.seek(since)
-                return wanted in log.read()
+            with open(log or self.cluster.monitor.process.log_file, "rb") as file:
+                file.seek(since)
+                return re.search(pattern.encode(), file.read())
 
-        try:
-            processes.wait_until(
-                look, limit, lambda: f"event {kind}; the cluster: {summary(self.cluster.state())}", 0.003)
-        except LocalError as wrong:
-            raise self.trouble(str(wrong)) from None
+        with contextlib.suppress(LocalError):
+            return processes.wait_until(look, limit, pattern, 0.003) is not None
+        return False
+
+    def event_comes(self, kind, since, limit, node=None):
+        return self.comes(rf" event={kind} cluster=\S+ node={node.name if node else ''}", since, limit)
+
+    def wait_event(self, kind, since, limit=60, node=None):
+        """Returns within milliseconds of the monitor's logging an event of this kind, after that place of its log."""
+        if not self.event_comes(kind, since, limit, node):
+            raise self.trouble(f"waited {limit:g} s for: event {kind}; the cluster: {summary(self.cluster.state())}")
 
     def wait_other_primary(self, old, limit=60):
         def look():
@@ -255,6 +273,9 @@ class World:
         report = self.reports[-1] if self.reports else {}
         lines = [f"seed {self.seed}, {time.monotonic() - self.began:.0f} s",
                  "injected: " + (", ".join(f"{name} {count}" for name, count in sorted(self.injected.items())) or "nothing")]
+        if self.missed:
+            lines.append("of these the fault itself did not take place: "
+                         + ", ".join(f"{name} {count}" for name, count in sorted(self.missed.items())))
         values = report.get("values", {})
         if report:
             lines.append(f"rows: {report['acknowledged']} acknowledged, {report['unknown']} unknown, {report['failed']} "
