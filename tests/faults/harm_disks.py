@@ -8,6 +8,7 @@ from local import LocalError, processes
 
 from harm_processes import any_node
 from nemesis import ends, nemesis
+from staleness import DISK, KEEPER
 
 
 def repaired(world, node, disk):
@@ -18,7 +19,7 @@ def repaired(world, node, disk):
     node.start()
 
 
-@nemesis("full_disk", "a node's data disk is full for a while")
+@nemesis("full_disk", "a node's data disk is full for a while", stale=DISK)
 def full_disk(world, chance):
     node = any_node(world, chance)
     disk = world.disks[node.name]
@@ -28,7 +29,7 @@ def full_disk(world, chance):
 
 
 # When a table has no room before WAL has none, the server lives on, and only the disk probe would tell.
-@nemesis("full_primary", "the primary's disk is full, and WAL is written until there is no room for it")
+@nemesis("full_primary", "the primary's disk is full, and WAL is written until there is no room for it", stale=DISK)
 def full_primary(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -44,7 +45,8 @@ def full_primary(world, chance):
             world.wait_acknowledged(60, "with the primary's disk full")
 
 
-@nemesis("full_tables", "the primary's disk has no room for another block of a table, while there is room in its WAL")
+@nemesis("full_tables", "the primary's disk has no room for another block of a table, while there is room in its WAL",
+         stale=DISK)
 def full_tables(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -57,7 +59,7 @@ def full_tables(world, chance):
             world.pause(chance.uniform(3, 9))
 
 
-@nemesis("read_only_disk", "the primary's file system gives up and takes no writes")
+@nemesis("read_only_disk", "the primary's file system gives up and takes no writes", stale=DISK)
 def read_only_disk(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -70,7 +72,7 @@ def read_only_disk(world, chance):
             world.pause(chance.uniform(3, 9))
 
 
-@nemesis("read_only_standby", "a standby's file system gives up and takes no writes", weight=1)
+@nemesis("read_only_standby", "a standby's file system gives up and takes no writes", weight=1, stale=DISK)
 def read_only_standby(world, chance):
     node = chance.choice(world.standbys())
     disk = world.disks[node.name]
@@ -81,7 +83,7 @@ def read_only_standby(world, chance):
             world.wait_acknowledged(60, "with a standby's disk read-only")
 
 
-@nemesis("hung_disk", "the primary's disk hangs: writes have no end, everything else is answered")
+@nemesis("hung_disk", "the primary's disk hangs: writes have no end, everything else is answered", stale=KEEPER)
 def hung_disk(world, chance):
     old = world.primary()
     disk = world.disks[old.name]
@@ -94,7 +96,7 @@ def hung_disk(world, chance):
             world.pause(chance.uniform(3, 12))
 
 
-@nemesis("hung_standby", "a standby's disk hangs")
+@nemesis("hung_standby", "a standby's disk hangs", stale=KEEPER)
 def hung_standby(world, chance):
     node = chance.choice(world.standbys())
     disk = world.disks[node.name]
@@ -119,7 +121,8 @@ def emptied_disk(world, chance):
         world.pause(chance.uniform(0, 5))
 
 
-@nemesis("promotion_without_room", "the best candidate has no room to be promoted, and the old primary a tail of its own")
+@nemesis("promotion_without_room", "the best candidate has no room to be promoted, and the old primary a tail of its own",
+         stale=DISK)
 def promotion_without_room(world, chance):
     # By their priority, the old primary is the last that would be chosen.
     best, other, *_, old = sorted(world.cluster.nodes, key=lambda node: -node.priority)

@@ -4,10 +4,7 @@ import time
 
 from harm_processes import any_node, any_time
 from nemesis import ends, nemesis
-
-# lease_ms by default, in seconds; and what closing may take after it (R8): a look of the keeper's, pg_hba.conf, a new
-# connection that shows that it was read, the end of the sessions. A fraction of a second, but for a busy machine.
-LEASE, CLOSING = 5, 3
+from staleness import TIGHT
 
 
 def others(world, node):
@@ -116,9 +113,9 @@ def stale_reads(world, chance):
         world.wait_other_primary(primary)
         world.wait_acknowledged(60, "with the primary cut off")
         # Longer than it may go on.
-        world.pause(LEASE + CLOSING + 5)
+        world.pause(TIGHT + 5)
     world.settle()
-    world.check_stale(began, LEASE + CLOSING)
+    world.check_stale(began)
     return None
 
 

@@ -13,6 +13,7 @@ from local import LocalError, processes
 from harm_network import both_ways, names, others
 from harm_processes import any_time
 from nemesis import ends, nemesis
+from staleness import KEEPER
 
 # A server that somebody has promoted is brought back into line much sooner, in seconds.
 BY_HAND = 20
@@ -41,7 +42,7 @@ def take_over(world, chance, old, what):
 # ---- replay ---------------------------------------------------------------------------------------------------------
 
 
-@nemesis("replay_paused", "replay is paused on the standbys while one of them has to take over")
+@nemesis("replay_paused", "replay is paused on the standbys while one of them has to take over", stale=KEEPER)
 def replay_paused(world, chance):
     old, standbys = world.primary(), world.standbys()
 
@@ -58,7 +59,8 @@ def replay_paused(world, chance):
         take_over(world, chance, old, "with replay paused on the standbys")
 
 
-@nemesis("replay_conflict", "a long query on each standby conflicts with replay while one of them has to take over")
+@nemesis("replay_conflict", "a long query on each standby conflicts with replay while one of them has to take over",
+         stale=KEEPER)
 def replay_conflict(world, chance):
     old, standbys = world.primary(), world.standbys()
     old.sql("CREATE TABLE IF NOT EXISTS conflict (n int); INSERT INTO conflict SELECT generate_series(1, 1000)")
@@ -77,7 +79,8 @@ def replay_conflict(world, chance):
         reader.join()
 
 
-@nemesis("replay_behind", "the standbys have much WAL that is not replayed yet when one of them has to take over")
+@nemesis("replay_behind", "the standbys have much WAL that is not replayed yet when one of them has to take over",
+         stale=KEEPER)
 def replay_behind(world, chance):
     old = world.primary()
     startups = [pid for node in world.standbys() for pid in node.server_process("startup")]
@@ -92,7 +95,7 @@ def replay_behind(world, chance):
 # ---- large records --------------------------------------------------------------------------------------------------
 
 
-@nemesis("large_records", "records larger than a WAL segment are under way when the primary goes", weight=3)
+@nemesis("large_records", "records larger than a WAL segment are under way when the primary goes", weight=3, stale=KEEPER)
 def large_records(world, chance):
     old = world.primary()
     stop = threading.Event()
@@ -208,7 +211,8 @@ def switchover(world, chance):
         raise LocalError("a switchover of a healthy cluster failed")
 
 
-@nemesis("switchover_frozen_standby", "a switchover while a standby stands still: the one that is meant, or the other")
+@nemesis("switchover_frozen_standby", "a switchover while a standby stands still: the one that is meant, or the other",
+         stale=KEEPER)
 def switchover_frozen_standby(world, chance):
     standbys = world.standbys()
     frozen = chance.choice(standbys)

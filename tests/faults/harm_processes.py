@@ -6,6 +6,7 @@ import paths  # noqa: F401
 from local import processes
 
 from nemesis import ends, nemesis
+from staleness import KEEPER, NO_SESSION
 
 SHORT, LONG = (0.2, 2.0), (4.0, 9.0)
 # Beyond the 10 s after which a keeper says that a server that answers nothing is stuck.
@@ -74,7 +75,7 @@ def kill_backend(world, chance):
     any_node(world, chance).crash_backend()
 
 
-@nemesis("kill_keeper", "a keeper is killed and started again after a while")
+@nemesis("kill_keeper", "a keeper is killed and started again after a while", stale=KEEPER)
 def kill_keeper(world, chance):
     node = any_node(world, chance)
     with ends(node.keeper.start):
@@ -84,7 +85,7 @@ def kill_keeper(world, chance):
             world.wait_acknowledged(60, "with a keeper gone")
 
 
-@nemesis("kill_launcher", "a launcher is killed, and PostgreSQL goes with it")
+@nemesis("kill_launcher", "a launcher is killed, and PostgreSQL goes with it", stale=KEEPER)
 def kill_launcher(world, chance):
     node = any_node(world, chance)
     with ends(node.launcher.start):
@@ -92,7 +93,7 @@ def kill_launcher(world, chance):
         world.pause(any_time(chance))
 
 
-@nemesis("kill_managers", "keeper, launcher and postmaster of the primary are killed together")
+@nemesis("kill_managers", "keeper, launcher and postmaster of the primary are killed together", stale=KEEPER)
 def kill_managers(world, chance):
     old = world.primary()
     with ends(old.start):
@@ -158,7 +159,7 @@ def two_nodes_killed(world, chance):
 # ---- SIGSTOP --------------------------------------------------------------------------------------------------------
 
 
-@nemesis("freeze_node", "the primary's machine stands still and goes on when it was replaced", weight=3)
+@nemesis("freeze_node", "the primary's machine stands still and goes on when it was replaced", weight=3, stale=KEEPER)
 def freeze_node(world, chance):
     old = world.primary()
     with ends(old.thaw):
@@ -170,7 +171,7 @@ def freeze_node(world, chance):
             world.pause(any_time(chance))
 
 
-@nemesis("thaw_at_promotion", "the frozen primary goes on in the very moment of the promotion", weight=3)
+@nemesis("thaw_at_promotion", "the frozen primary goes on in the very moment of the promotion", weight=3, stale=KEEPER)
 def thaw_at_promotion(world, chance):
     old = world.primary()
     with ends(old.thaw):
@@ -184,7 +185,7 @@ def thaw_at_promotion(world, chance):
             world.wait_acknowledged(60, "after the old primary went on in the moment of the promotion")
 
 
-@nemesis("freeze_standby", "a standby's machine stands still for a while")
+@nemesis("freeze_standby", "a standby's machine stands still for a while", stale=KEEPER)
 def freeze_standby(world, chance):
     node = chance.choice(world.standbys())
     with ends(node.thaw):
@@ -194,7 +195,8 @@ def freeze_standby(world, chance):
             world.wait_acknowledged(60, "with a standby frozen")
 
 
-@nemesis("freeze_all_nodes", "all nodes' machines stand still at once, half of the time the monitor's too", weight=1)
+@nemesis("freeze_all_nodes", "all nodes' machines stand still at once, half of the time the monitor's too", weight=1,
+         stale=KEEPER)
 def freeze_all_nodes(world, chance):
     nodes, monitor = list(world.cluster.nodes), world.cluster.monitor.process
     chance.shuffle(nodes)
@@ -220,20 +222,20 @@ def without_answer(world, chance, node, pids, what):
             world.pause(till_stuck(chance))
 
 
-@nemesis("freeze_postmaster", "a postmaster stands still, its sessions go on")
+@nemesis("freeze_postmaster", "a postmaster stands still, its sessions go on", stale=NO_SESSION)
 def freeze_postmaster(world, chance):
     node = world.primary() if world.alone else any_node(world, chance)
     pid = node.postmaster
     without_answer(world, chance, node, [pid] if pid else [], "the primary's postmaster")
 
 
-@nemesis("freeze_server", "all of PostgreSQL on a node stands still, keeper and launcher go on")
+@nemesis("freeze_server", "all of PostgreSQL on a node stands still, keeper and launcher go on", stale=NO_SESSION)
 def freeze_server(world, chance):
     node = world.primary() if world.alone else any_node(world, chance)
     without_answer(world, chance, node, node.server_processes(), "the primary's PostgreSQL")
 
 
-@nemesis("freeze_keeper", "a keeper stands still")
+@nemesis("freeze_keeper", "a keeper stands still", stale=KEEPER)
 def freeze_keeper(world, chance):
     pid = any_node(world, chance).keeper.pid
     stopped(world, [pid] if pid else [], any_time(chance))
@@ -241,7 +243,7 @@ def freeze_keeper(world, chance):
         world.wait_acknowledged(60, "after a keeper stood still")
 
 
-@nemesis("freeze_launcher", "a launcher stands still")
+@nemesis("freeze_launcher", "a launcher stands still", stale=KEEPER)
 def freeze_launcher(world, chance):
     pid = any_node(world, chance).launcher.pid
     stopped(world, [pid] if pid else [], any_time(chance))
@@ -258,7 +260,7 @@ def freeze_monitor(world, chance):
             world.wait_acknowledged(60, "with the monitor frozen")
 
 
-@nemesis("freeze_backend", "one session of a server stands still, whatever locks it holds")
+@nemesis("freeze_backend", "one session of a server stands still, whatever locks it holds", stale=NO_SESSION)
 def freeze_backend(world, chance):
     node = any_node(world, chance, 0.9)
     found = node.server_process("postgres postgres")

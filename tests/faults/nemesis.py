@@ -13,6 +13,8 @@ import time
 import paths  # noqa: F401
 from local import LocalError
 
+import staleness
+
 ALL = {}
 
 
@@ -25,11 +27,13 @@ class Nemesis:
     defect: str = ""
     # How often it comes in a random mix.
     weight: int = 2
+    # How old reads from a replaced server may be while it does its harm, in seconds (staleness.py).
+    stale: float = staleness.TIGHT
 
 
-def nemesis(name, does, defect="", weight=2):
+def nemesis(name, does, defect="", weight=2, stale=staleness.TIGHT):
     def register(function):
-        ALL[name] = Nemesis(name, does, function, defect, weight)
+        ALL[name] = Nemesis(name, does, function, defect, weight, stale)
         return function
 
     return register
@@ -58,4 +62,6 @@ def inject(world, name, chance):
         world.took_place(name, False, wrong)
     finally:
         world.harms.append((name, began, time.monotonic()))
+        if ALL[name].stale > staleness.TIGHT:
+            world.slacks.append((began, time.monotonic() + staleness.AFTER, ALL[name].stale))
         world.say(f"{name}: over after {time.monotonic() - began:.1f} s")

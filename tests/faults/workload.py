@@ -78,23 +78,24 @@ class Workload(Load):
                     last = at if words[0] == "A" else last
         return found
 
-    def check(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1):
+    def check(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1, slacks=()):
         """Ends the loads, looks, and begins them again. The set's report, with that of the values in it."""
         self.stop()
-        report = self.look(nodes, since, until, limit, stale_limit_ms)
+        report = self.look(nodes, since, until, limit, stale_limit_ms, slacks=slacks)
         self.start()
         return report
 
-    def look(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1, stale_since=0):
+    def look(self, nodes=None, since=None, until=None, limit=180, stale_limit_ms=-1, stale_since=0, slacks=()):
         """As check(), while no load runs. `stale_...`: how old reads from a replaced server may be, that were sent since
-        (by time.monotonic()); negative: as old as they like."""
+        (by time.monotonic()); negative: as old as they like. `slacks`: (from, to, seconds) in which they may be older."""
         report = super().check(nodes, since, until, limit)
         by_hand = [f"--by-hand={node.address}:{node.port},{int(first * 1e9)},{int(last * 1e9)}"
                    for node, first, last in self.world.by_hand]
+        allowed = [f"--stale-allow={int(first * 1e9)},{int(last * 1e9)},{int(seconds * 1e3)}" for first, last, seconds in slacks]
         done = subprocess.run(
             self._program("check-values", "--log", self.value_log, "--uri", self.uri(),
                           "--stale-limit-ms", stale_limit_ms, "--stale-since-ns", int(stale_since * 1e9), "--limit", limit,
-                          *by_hand),
+                          *by_hand, *allowed),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self._environment(), timeout=limit + 120)
         if not done.stdout.strip():
             raise LocalError(f"the checker of values could not find out: {done.stderr.strip()}")

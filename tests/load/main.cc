@@ -70,6 +70,8 @@ void add_values(CLI::App& app, pgaf::load::ValueOptions& options, pgaf::load::Va
                       "how old a read from a server that was replaced may be; negative: as old as it likes");
     check->add_option("--stale-since-ns", check_options.stale_since_ns,
                       "CLOCK_MONOTONIC; earlier reads may be as old as they like");
+    check->add_option("--stale-allow", check_options.stale_allow,
+                      "from,to,limit (CLOCK_MONOTONIC, ns; ms): in this time reads may be as old as that");
     check->add_option("--by-hand", check_options.by_hand,
                       "host:port,from,to (CLOCK_MONOTONIC, ns): somebody promoted it past the cluster then");
     check->add_option("--limit", check_options.limit_s, "seconds for the servers to be there and to catch up")

@@ -56,6 +56,24 @@ Result<std::vector<ByHand>> parse_by_hand(const std::vector<std::string>& words)
     return all;
 }
 
+Result<std::vector<Slack>> parse_slacks(const std::vector<std::string>& words) {
+    std::vector<Slack> all;
+    for (const std::string& word : words) {
+        std::istringstream in(word);
+        Slack one;
+        std::int64_t ms = 0;
+        char first = 0;
+        char second = 0;
+        if (!(in >> one.from_ns >> first >> one.to_ns >> second >> ms) || first != ',' || second != ',' || ms < 0 ||
+            in.peek() != std::istringstream::traits_type::eof())
+            return error("--stale-allow " + word +
+                         ": write it as from,to,limit with two times in nanoseconds and a limit in milliseconds");
+        one.limit_ns = ms * 1'000'000;
+        all.push_back(one);
+    }
+    return all;
+}
+
 }  // namespace
 
 Result<bool> check_values(const ValueCheckOptions& options, const StopSwitch& stop) {
@@ -64,6 +82,9 @@ Result<bool> check_values(const ValueCheckOptions& options, const StopSwitch& st
     auto by_hand = parse_by_hand(options.by_hand);
     if (by_hand.has_error()) return by_hand.error();
     judge.leave_out(std::move(by_hand.value()));
+    auto slacks = parse_slacks(options.stale_allow);
+    if (slacks.has_error()) return slacks.error();
+    judge.allow(std::move(slacks.value()));
     if (auto judged = judge_log(options.log, judge); judged.has_error()) return judged.error();
     json report{{"acknowledged", judge.acknowledged()},
                 {"unknown", judge.unknown()},

@@ -20,6 +20,8 @@ struct ValueCheckOptions {
     std::int64_t stale_since_ns = 0;
     /// "host:port,from,to" (CLOCK_MONOTONIC, ns): somebody promoted this server past the cluster then.
     std::vector<std::string> by_hand;
+    /// "from,to,ms" (CLOCK_MONOTONIC, ns): in this time something was wrong that allows older ones.
+    std::vector<std::string> stale_allow;
     std::int64_t limit_s = 30;
 };
 

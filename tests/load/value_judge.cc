@@ -42,6 +42,13 @@ bool ValueJudge::is_by_hand(const Line& line) const {
     });
 }
 
+std::int64_t ValueJudge::stale_limit(std::int64_t superseded_ns, std::int64_t sent_ns) const {
+    std::int64_t limit = stale_limit_;
+    for (const Slack& each : slacks_)
+        if (each.from_ns <= sent_ns && each.to_ns >= superseded_ns) limit = std::max(limit, each.limit_ns);
+    return limit;
+}
+
 void ValueJudge::learn(const Line& line) {
     std::vector<Known>& known = registers_[line.writer];
     if (!known.empty() && line.n <= known.back().value) return;
@@ -69,7 +76,9 @@ void ValueJudge::read(const Line& line) {
     if (line.sent_ns < stale_since_) return;
     ++stale_reads_;
     oldest_stale_ = std::max(oldest_stale_, age);
-    if (stale_limit_ >= 0 && age > stale_limit_) violate("stale: " + what);
+    if (stale_limit_ < 0) return;
+    if (const std::int64_t limit = stale_limit(superseded->at_ns, line.sent_ns); age > limit)
+        violate("stale, with " + std::to_string(limit / 1'000'000) + " ms allowed: " + what);
 }
 
 std::map<std::uint32_t, std::uint64_t> ValueJudge::known() const {

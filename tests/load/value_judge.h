@@ -19,6 +19,13 @@ struct ByHand {
     std::int64_t to_ns = 0;
 };
 
+/// In this time something was wrong for which the design allows older reads of a server that was replaced (I7).
+struct Slack {
+    std::int64_t from_ns = 0;
+    std::int64_t to_ns = 0;
+    std::int64_t limit_ns = 0;
+};
+
 class ValueJudge {
   public:
     /// A server that was replaced may show what was so before, for at most so long after it was superseded (R8);
@@ -28,6 +35,9 @@ class ValueJudge {
 
     /// Reads of these servers in these times say nothing of the cluster.
     void leave_out(std::vector<ByHand> by_hand) { by_hand_ = std::move(by_hand); }
+
+    /// Of a value that went on to be shown in one of these times, reads may be as old as the widest of them allows.
+    void allow(std::vector<Slack> slacks) { slacks_ = std::move(slacks); }
 
     void take(const Line& line);
 
@@ -61,8 +71,11 @@ class ValueJudge {
     void read(const Line& line);
     void violate(std::string what);
     [[nodiscard]] bool is_by_hand(const Line& line) const;
+    /// How old a read may be that was sent then, of a value that was superseded then.
+    [[nodiscard]] std::int64_t stale_limit(std::int64_t superseded_ns, std::int64_t sent_ns) const;
 
     std::vector<ByHand> by_hand_;
+    std::vector<Slack> slacks_;
     std::uint64_t sum_;
     std::int64_t stale_limit_;
     std::int64_t stale_since_;

@@ -58,6 +58,37 @@ TEST_CASE("a replaced server that shows what was so before is stale, and has a l
     CHECK(later.violation_count() == 0);
 }
 
+TEST_CASE("a stale read may be older while something is wrong that allows it, by the widest of what was (I7)") {
+    // Superseded at 20, sent at 520.
+    const std::vector<Line> lines{line('A', 10, 5, 1), line('A', 20, 15, 2, 2), line('R', 530, 520, 1, 1)};
+    const auto violations = [&](std::vector<Slack> slacks) {
+        ValueJudge judge(sum, 100 * ms);
+        for (Slack& each : slacks) {
+            each.from_ns *= ms;
+            each.to_ns *= ms;
+            each.limit_ns *= ms;
+        }
+        judge.allow(std::move(slacks));
+        for (const Line& each : lines) judge.take(each);
+        return judge.violation_count();
+    };
+    CHECK(violations({}) == 1);
+    CHECK(violations({{200, 300, 500}}) == 0);
+    CHECK(violations({{200, 300, 499}}) == 1);
+    CHECK(violations({{200, 300, 300}, {300, 400, 600}, {100, 500, 200}}) == 0);
+    // Never less than without it.
+    CHECK(violations({{200, 300, 500}, {200, 300, 0}}) == 0);
+    // Over before it was superseded, and begun when the read had been sent.
+    CHECK(violations({{0, 20, 500}}) == 0);
+    CHECK(violations({{0, 19, 500}}) == 1);
+    CHECK(violations({{520, 900, 500}}) == 0);
+    CHECK(violations({{521, 900, 500}}) == 1);
+    ValueJudge free(sum);
+    free.allow({{0, 900 * ms, 1}});
+    for (const Line& each : lines) free.take(each);
+    CHECK(free.violation_count() == 0);
+}
+
 TEST_CASE("what a server shows that somebody has promoted past the cluster says nothing of it") {
     const std::vector<Line> lines{line('A', 10, 5, 1), line('A', 20, 15, 3), line('R', 30, 25, 2, 7),
                                   line('R', 31, 26, 9, 7), line('R', 40, 35, 3)};
