@@ -112,6 +112,9 @@ struct Goal {
     SystemId system_id;
     /// Why nothing that this incarnation says counts (R4); empty when it counts.
     std::string put_back;
+    /// What the node has said it had promised to another process of the monitor, when this is to bind it (R11): one that
+    /// has promised something else to another since refuses the goal. No version: it is for whoever has promised less.
+    Stamp after;
     std::vector<SettingValue> settings;
     RecordDigest digest;
 
@@ -120,7 +123,7 @@ struct Goal {
 BOOST_DESCRIBE_STRUCT(Goal, (),
                       (stamp, node, incarnation, role, assigned, initialise, timeline, rule, permit, irreplaceable,
                        lease, keeper_timeout, asynchronous, checkpoint_request, upstream, stream_until, rewind_allowed,
-                       stop_mode, peers, history, system_id, put_back, settings, digest))
+                       stop_mode, peers, history, system_id, put_back, after, settings, digest))
 
 /// The member of `peers` with that name; null when there is none.
 [[nodiscard]] inline const Peer* find_peer(const std::vector<Peer>& peers, const NodeName& node) {

@@ -123,9 +123,10 @@ std::string lease_text(const Promise& promise, const Run& run) {
 std::optional<Millis> launcher_deadline(const Promise& promise, const Run& run, const Facts& facts) {
     if (!promise.goal || !server_lives(facts)) return std::nullopt;
     const Role role = promise.goal->role;
-    // A standby has none; the launcher may hold one yet, from when it was to be promoted, or from a promise that is
-    // gone.
-    if (role != Role::primary && facts.in_recovery) return Millis{0};
+    // A standby has none; the launcher may hold one yet, from a promise that is gone. One that was to be promoted a
+    // moment ago, and is not any more, may still become a primary: until it receives WAL, it keeps it.
+    if (role != Role::primary && facts.in_recovery)
+        return facts.receiver.streaming ? std::optional(Millis{0}) : std::nullopt;
     if (role != Role::primary && role != Role::fence) return std::nullopt;
     if (!needs_lease(promise)) return Millis{0};
     const bool acknowledges = !facts.in_recovery && (facts.open_to_clients || facts.client_sessions > 0);

@@ -21,6 +21,12 @@ std::string why_not_newer(const Stamp& promised, const Stamp& offered) {
     return "version " + number(offered.version.v) + " is late: version " + number(promised.version.v) + " is promised";
 }
 
+/// The record was settled from what this node had promised then (R11). What it has promised to another monitor since
+/// may be in force, and would not be seen any more under this goal.
+bool promised_another_since(const Stamp& promised, const Goal& goal) {
+    return !goal.after.version.empty() && promised.monitor != goal.stamp.monitor && promised != goal.after;
+}
+
 }  // namespace
 
 Verdict judge(const Promise& promise, const Goal& goal) {
@@ -33,6 +39,10 @@ Verdict judge(const Promise& promise, const Goal& goal) {
                       promise.system_id.v +
                       "; if the monitor was set up anew on purpose, remove this node's state folder");
     if (!may_follow(promise.promised, goal.stamp)) return refuse(why_not_newer(promise.promised, goal.stamp));
+    if (promised_another_since(promise.promised, goal))
+        return refuse("its monitor does not know that version " + number(promise.promised.version.v) + " of epoch " +
+                      number(promise.promised.epoch.v) + ", term " + number(promise.promised.term.v) +
+                      " is promised to another one");
     const bool news = !promise.goal || *promise.goal != goal;
     if (news && promise.goal && promise.goal->stamp == goal.stamp)
         return refuse("it says something else under the version that is promised already");

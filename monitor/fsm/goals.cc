@@ -259,16 +259,26 @@ NodeState primary_word(const ClusterRecord& record) {
 
 namespace {
 
-/// A goal that is being made has no digest and no settings yet (R11). The digest goes with whatever is new next, but
-/// the primary's state file says which rules are in force; the settings are cleared where they have changed.
+/// A goal that is being made has no digest, no settings, and is after no other one yet (R11). The digest goes with
+/// whatever is new next, but the primary's state file says which rules are in force; the settings are cleared where
+/// they have changed.
 bool asks_the_same(const ClusterRecord& record, const Goal& goal, Goal& before) {
     if (goal.role == Role::primary && before.digest.rules != record.rules) return false;
     RecordDigest digest = std::exchange(before.digest, {});
     std::vector<SettingValue> settings = std::exchange(before.settings, {});
+    Stamp after = std::exchange(before.after, {});
     const bool same = goal == before && !settings.empty();
     before.digest = std::move(digest);
     before.settings = std::move(settings);
+    before.after = std::move(after);
     return same;
+}
+
+/// Of a node that is not bound yet: what the record was settled by (R11).
+Stamp promised_before(const World& world, const NodeRecord& n) {
+    const std::vector<NodeName>& unbound = world.memory.unbound;
+    const bool awaited = std::find(unbound.begin(), unbound.end(), n.name) != unbound.end();
+    return awaited && n.put_back.empty() ? n.said.promised : Stamp{};
 }
 
 }  // namespace
@@ -285,6 +295,7 @@ void update_goals(World& world) {
             if (world.told(n)) world.record.lease_told = std::max(world.record.lease_told, goal->lease);
             goal->settings = carried(world.record.settings);
             goal->digest = digest_of(world.record);
+            goal->after = promised_before(world, n);
             // In doubt what it has promised is still asked for, when it has to be heard once more (R11).
             if (!world.record.doubt.empty() && v.report && v.report->promised == n.goal.stamp) v.promise = n.goal;
             n.goal = std::move(*goal);

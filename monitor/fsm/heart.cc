@@ -11,6 +11,7 @@
 #include "monitor/fsm/goals.h"
 #include "monitor/fsm/ingest.h"
 #include "monitor/fsm/lease.h"
+#include "monitor/fsm/rebuild.h"
 #include "monitor/fsm/summary.h"
 #include "monitor/fsm/table.h"
 #include "monitor/fsm/world.h"
@@ -52,7 +53,6 @@ void plan_wake_up(World& world) {
 Heart::Heart(ClusterRecord record, Term term, MonitorId monitor, Millis now) : record_(std::move(record)) {
     record_.term = term;
     record_.monitor = std::move(monitor);
-    if (record_.mark.life.empty()) record_.mark.life = record_.monitor;
     memory_.started = memory_.first_came = memory_.last_came = now;
     memory_.phase_since = now;
     memory_.primary_end = record_.primary_end;
@@ -90,6 +90,7 @@ Output Heart::step(const Input& input, Millis now) {
     const bool settled = in_doubt && settle_doubt(world);
     if (settled) before = record_;
     const bool decides = !in_doubt || record_.doubt.empty();
+    if (decides || binding(world)) begin_life(record_);
     if (decides) {
         decide(world);
         if (record_.permit && record_.permit != memory_.last_permit) {

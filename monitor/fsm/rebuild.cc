@@ -41,6 +41,16 @@ void take_in(ClusterRecord& record, const StoreMark& mark) {
     if (record.earlier.size() > earlier_kept) record.earlier.erase(record.earlier.begin());
 }
 
+void begin_life(ClusterRecord& record) {
+    if (record.mark.life == record.monitor) return;
+    const StoreMark before = std::exchange(record.mark, {record.monitor, record.mark.commits});
+    const bool all_know = std::all_of(record.nodes.begin(), record.nodes.end(), [&](const auto& entry) {
+        return entry.second.said.promised.monitor == before.life;
+    });
+    if (all_know) record.earlier.clear();
+    take_in(record, before);
+}
+
 const Goal* newest_of(const std::vector<Testimony>& said) {
     const Goal* newest = nullptr;
     for (const Testimony& t : said)
@@ -145,7 +155,7 @@ void name_newest(ClusterRecord& r, RuleId promised) {
     const RuleId newest = r.rules.back().id;
     const bool highest =
         std::all_of(r.rules.begin(), r.rules.end() - 1, [&](const NamedRule& o) { return o.id < newest; });
-    if (!highest || newest < promised) r.rules.back().id = r.last_rule = RuleId{r.last_rule.v + 1};
+    if (!highest || newest < promised) r.rules.back().id = r.rule_named = r.last_rule = RuleId{r.last_rule.v + 1};
 }
 
 }  // namespace
@@ -198,6 +208,14 @@ void take_highest(ClusterRecord& r, const std::vector<Testimony>& said) {
     raise_rule_ids(r, said);
     // Ids that the lost record may have given, and nobody who was heard knows, are not given again.
     r.last_rule = RuleId{r.last_rule.v + ids_left_out};
+}
+
+/// This process has made goals of its term already.
+bool has_given(const ClusterRecord& r) {
+    return std::any_of(r.nodes.begin(), r.nodes.end(), [&](const auto& entry) {
+        const Stamp& given = entry.second.goal.stamp;
+        return given.term == r.term && given.monitor == r.monitor;
+    });
 }
 
 /// A node of the newest promise.
@@ -278,8 +296,8 @@ ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& sa
     r.earlier = old.earlier;
     r.mark = {old.monitor, old.mark.commits};
     if (old.mark.commits > 0) take_in(r, old.mark);
-    // Goals of this term are on their way: what is given now is another one's.
-    if (old.must_rebuild) r.term = Term{r.term.v + 1};
+    // Goals of this term may be on their way: what is given now is another one's.
+    if (old.must_rebuild || has_given(old)) r.term = Term{r.term.v + 1};
     take_highest(r, said);
     take_primary(r, old, said);
     admit_unknown_rule(r, said);

@@ -14,6 +14,9 @@ namespace pgaf::fsm {
 [[nodiscard]] bool knows(const ClusterRecord& record, const StoreMark& mark);
 /// From now on the record knows this mark.
 void take_in(ClusterRecord& record, const StoreMark& mark);
+/// Each process counts its commits as a life of its own: what one before it has stored and its store has lost is not
+/// taken for what this one has stored since. Earlier lives are forgotten when all nodes have promised something newer.
+void begin_life(ClusterRecord& record);
 
 /// What one node says of the cluster.
 struct Testimony {

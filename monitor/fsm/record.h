@@ -134,6 +134,8 @@ struct ClusterRecord {
     /// Rules in force, oldest first: one, or more while a change is under way (R3).
     std::vector<NamedRule> rules;
     RuleId last_rule;
+    /// The id that a doubt has given to the newest rule (R11): its primary may have promised it under another one.
+    RuleId rule_named;
 
     std::vector<HistoryEntry> history;
     /// Highest timeline id ever assigned or reported (R5).
@@ -182,7 +184,7 @@ BOOST_DESCRIBE_STRUCT(Operation, (), (id, kind, node, allow_data_loss))
 BOOST_DESCRIBE_STRUCT(FastForward, (), (node, incarnation, source, source_incarnation, start_source, until))
 BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (name, system_id, settings, phase, epoch, term, monitor, nodes, primary, primary_incarnation,
-                       primary_epoch, lease_told, primary_end, rules, last_rule, history, highest_timeline, floor,
-                       highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
+                       primary_epoch, lease_told, primary_end, rules, last_rule, rule_named, history, highest_timeline,
+                       floor, highest_end, chosen, preferred, forward, reason, planned, exclude_primary, permit,
                        checkpoint_request, operation, failovers, dropped, mark, earlier, doubt, must_rebuild))
 }  // namespace pgaf::fsm

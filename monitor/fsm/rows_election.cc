@@ -26,7 +26,7 @@ bool electing(const World& world) {
 bool has_unpromised_rule(const World& world) {
     const Report* r = world.primary_live();
     return electing(world) && world.primary_promised() && world.record.rules.size() > 1 && !r->rule_promised.empty() &&
-           world.newest_rule().id > r->rule_promised;
+           world.newest_rule().id > r->rule_promised && world.newest_rule().id != world.record.rule_named;
 }
 void drop_unpromised_rules(World& world, const Row& row) {
     world.record.rules.pop_back();

@@ -124,6 +124,7 @@ void calm(Monitor& monitor) {
         n.goal.digest = std::move(rules);
     }
     r.mark.commits = stores_change ? commits_counted(r) : 0;
+    if (!stores_change) r.earlier.clear();
     for (auto& [name, v] : m.views) calm(v);
     calm_order(m.views);
     m.last_probe = 0;

@@ -22,6 +22,16 @@ bool takes_timeline(const Node& n, const Goal& goal) {
            goal.history.back().timeline == goal.timeline && stand(n.folder, goal.history) != Standing::diverged;
 }
 
+/// Why it takes no such goal; empty when it does.
+std::string refused(const Node& n, const Goal& goal) {
+    const Stamp& promised = n.state.promised;
+    if (goal.incarnation != n.state.incarnation) return "for incarnation " + goal.incarnation.v;
+    if (!may_follow(promised, goal.stamp)) return "has promised more";
+    if (!goal.after.version.empty() && promised.monitor != goal.stamp.monitor && promised != goal.after)
+        return "has promised something else to another monitor since";
+    return {};
+}
+
 }  // namespace
 
 void Lab::receive_goals(Node& n) {
@@ -33,10 +43,8 @@ void Lab::receive_goals(Node& n) {
     n.inbox.clear();
     for (; !now_written.empty(); now_written.pop_front()) {
         const Goal& goal = now_written.front();
-        if (goal.incarnation != n.state.incarnation || !may_follow(n.state.promised, goal.stamp)) {
-            tell("   " + n.name.v + " refuses: " +
-                 (goal.incarnation != n.state.incarnation ? "for incarnation " + goal.incarnation.v
-                                                          : "has promised more"));
+        if (const std::string why = refused(n, goal); !why.empty()) {
+            tell("   " + n.name.v + " refuses: " + why);
             n.said.reset();
             continue;
         }

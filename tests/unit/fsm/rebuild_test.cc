@@ -119,6 +119,41 @@ TEST_CASE("R11: a rule that was promised and that nobody tells of counts as one 
     CHECK(confirmed.rules.back().id > RuleId{8});
 }
 
+TEST_CASE("R11: no stamp is given twice, though the process has made goals that nobody has promised") {
+    const std::vector<Testimony> said{
+        testimony(goal("a", Epoch{1}, Term{9}, "m0", {{RuleId{5}, one_of_both}}), RuleId{5})};
+    ClusterRecord old = record();
+    CHECK(rebuild(old, said).term == Term{10});
+    Stamp& given = old.nodes[NodeName{"a"}].goal.stamp;
+    given = {Epoch{1}, Term{10}, Version{2}, MonitorId{"m1"}};
+    CHECK(rebuild(old, said).term == Term{11});
+    // One of the process before is none of this term's.
+    given.monitor = MonitorId{"m0"};
+    CHECK(rebuild(old, said).term == Term{10});
+}
+
+TEST_CASE("R11: each process counts its commits as a life of its own") {
+    ClusterRecord r = record();
+    r.mark = {MonitorId{"m0"}, 7};
+    r.nodes[NodeName{"a"}].said.promised.monitor = MonitorId{"m0"};
+    r.earlier = {{MonitorId{"m-1"}, 3}};
+    begin_life(r);
+    CHECK(r.mark == StoreMark{MonitorId{"m1"}, 7});
+    ++r.mark.commits;
+    CHECK(knows(r, {MonitorId{"m1"}, 8}));
+    CHECK(knows(r, {MonitorId{"m0"}, 7}));
+    CHECK_FALSE(knows(r, {MonitorId{"m0"}, 8}));
+    CHECK(knows(r, {MonitorId{"m-1"}, 3}));
+    const ClusterRecord before = r;
+    begin_life(r);
+    CHECK(r == before);
+    // Nobody remembers what was before a process that all have promised something to.
+    for (auto& [name, n] : r.nodes) n.said.promised.monitor = MonitorId{"m1"};
+    r.monitor = MonitorId{"m2"};
+    begin_life(r);
+    CHECK(r.earlier == std::vector{StoreMark{MonitorId{"m1"}, 8}});
+}
+
 TEST_CASE("R11: the history and the floor are those of whoever names the last primary") {
     const std::vector<HistoryEntry> two{{Timeline{1}, Epoch{1}, Lsn{}, Lsn{}},
                                         {Timeline{2}, Epoch{2}, std::nullopt, Lsn{0x100}}};
