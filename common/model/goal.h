@@ -112,8 +112,9 @@ struct Goal {
     SystemId system_id;
     /// Why nothing that this incarnation says counts (R4); empty when it counts.
     std::string put_back;
-    /// What the node has said it had promised to another process of the monitor, when this is to bind it (R11): one that
-    /// has promised something else to another since refuses the goal. No version: it is for whoever has promised less.
+    /// What the node has said it had promised to another process of the monitor, when this is to bind it (R11): one
+    /// that has promised something else to another since refuses the goal. No version: it is for whoever has promised
+    /// less.
     Stamp after;
     std::vector<SettingValue> settings;
     RecordDigest digest;
