@@ -11,6 +11,7 @@
 
 #include "common/json.h"
 #include "keeper/postgres/conf_text.h"
+#include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/hba.h"
 #include "keeper/postgres/history.h"
 
@@ -87,7 +88,7 @@ int DataDir::version() const {
 
 bool DataDir::has_content() const {
     for (const std::string& name : list_folder(config_.data_dir))
-        if (name != "lost+found") return true;
+        if (name != "lost+found" && !is_probe_file(name)) return true;
     return false;
 }
 

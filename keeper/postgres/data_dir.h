@@ -28,7 +28,7 @@ class DataDir {
     [[nodiscard]] std::string without_room() const;
     /// Contents of PG_VERSION; 0 when there is no data folder.
     [[nodiscard]] int version() const;
-    /// Exists and holds anything at all.
+    /// Exists and holds anything of somebody else's: the disk probe's own files are none of it.
     [[nodiscard]] bool has_content() const;
 
     [[nodiscard]] IncarnationId incarnation() const;

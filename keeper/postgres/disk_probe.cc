@@ -25,10 +25,10 @@ constexpr milliseconds interval{1000};
 /// As much as the time between two questions may count for: looks at a server that gives no answer take this long, and
 /// what is more may be a freeze of this process, in which no write could end.
 constexpr milliseconds longest_gap{2000};
-constexpr const char* file_name = "/pgaf_disk_probe";
+constexpr const char* file_name = "pgaf_disk_probe";
 /// The last one that was written whole. It stays until the next is: that one needs room of its own, as PostgreSQL's
 /// next block does, and can't take what the probe itself has just given back.
-constexpr const char* kept_name = "/pgaf_disk_probe.kept";
+constexpr const char* kept_name = "pgaf_disk_probe.kept";
 constexpr const char* what = "the disk takes no writes: ";
 
 }  // namespace
@@ -108,12 +108,16 @@ std::string DiskProbe::trouble() {
         s.waited += std::min(std::chrono::duration_cast<milliseconds>(now - s.asked), longest_gap);
     s.asked = now;
     if (s.waited < milliseconds(limit_.v)) return s.error;
-    return what + ("a write to " + s.under_way) + file_name +
+    return what + ("a write to " + s.under_way) + "/" + file_name +
            " does not come to an end; look at the disk and at the kernel's log";
 }
 
+bool is_probe_file(std::string_view name) {
+    return name == file_name || name == kept_name;
+}
+
 std::string write_probe(const std::string& folder) {
-    const std::string path = folder + file_name;
+    const std::string path = folder + "/" + file_name;
     const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) {
         // The folder is not there: somebody else says so.
@@ -125,7 +129,7 @@ std::string write_probe(const std::string& folder) {
     if (::pwrite(fd.get(), blocks.data(), blocks.size(), 0) != static_cast<ssize_t>(blocks.size()))
         return what + file_error("writing", path, errno).message;
     if (::fsync(fd.get()) != 0) return what + file_error("syncing", path, errno).message;
-    const std::string kept = folder + kept_name;
+    const std::string kept = folder + "/" + kept_name;
     if (::rename(path.c_str(), kept.c_str()) != 0) return what + file_error("renaming", path, errno).message;
     return {};
 }

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/ids.h"
@@ -22,7 +23,8 @@ class DiskProbe {
 
     /// Which folders to write to from now on; none: nothing is written, and nothing is wrong.
     void watch(std::vector<std::string> folders);
-    /// Watches nothing, and returns when no write is under way any more: whoever empties a folder finds it empty.
+    /// Watches nothing, and returns when no write is under way any more: whoever empties or compares a folder has it
+    /// alone.
     /// Blocks as long as the disk does.
     void leave();
     /// What is wrong, with the file and the reason; empty when the last write ended well. To be asked regularly: of
@@ -34,6 +36,9 @@ class DiskProbe {
     std::shared_ptr<Shared> shared_;
     Millis limit_;
 };
+
+/// Whether the probe, and nobody else, makes files of this name in a folder.
+[[nodiscard]] bool is_probe_file(std::string_view name);
 
 /// One write and fsync of a new file in a folder, which needs room beside the one before; empty when it went well, else
 /// what went wrong.

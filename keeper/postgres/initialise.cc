@@ -34,7 +34,8 @@ Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& p
                         " is not empty: move its contents away, or set another one");
     if (const auto password = read_secret(node.config.replication_password_file); !password) co_return password.error();
     progress("initdb");
-    if (auto done = node.data.begin_rebuild("its initialisation was begun"); !done) co_return done;
+    const std::string begun = "its initialisation was begun";
+    if (auto done = co_await begin_rebuild(node, begun); !done) co_return done;
     if (auto done = make_folder(node.config.data_dir); !done) co_return done;
     if (auto done = empty_folder(node.config.data_dir); !done) co_return done;
     if (auto done = co_await run_initdb(node); !done) co_return done;

@@ -117,6 +117,15 @@ Async<Result<>> start_and_wait(Node& node, const Progress& progress, Millis limi
     }
 }
 
+Async<Result<>> begin_rebuild(Node& node, const std::string& why, const std::string& kept) {
+    if (auto done = node.data.begin_rebuild(why, kept); !done) co_return done;
+    const auto leave = [&probe = node.disk]() -> Result<> {
+        probe.leave();
+        return {};
+    };
+    co_return co_await node.blocking(leave);
+}
+
 Async<Result<>> make_durable(Node& node) {
     const std::string data = node.config.data_dir;
     const std::string wal = node.data.wal_dir();

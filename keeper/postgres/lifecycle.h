@@ -6,6 +6,10 @@
 
 namespace pgaf::keeper {
 
+/// Marks the folder as half-made (DataDir::begin_rebuild), and returns when the disk probe has left it, which it does
+/// for the mark: nobody else makes or renames files in it from then on.
+Async<Result<>> begin_rebuild(Node& node, const std::string& why, const std::string& kept = {});
+
 /// After initdb, pg_rewind or pg_basebackup with --no-sync: what they have made is durable.
 Async<Result<>> make_durable(Node& node);
 

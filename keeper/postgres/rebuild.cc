@@ -154,8 +154,8 @@ Async<Result<>> rewind(Node& node, const Rewind& step, const Progress& progress)
     const std::string why = "rewound against " + step.upstream.v + ": " + step.why;
     const auto kept = co_await keep_aside(node, step.fork, why, progress);
     if (!kept) co_return kept.error();
-    if (auto done = node.data.begin_rebuild("a rewind against " + step.upstream.v + " was begun", *kept); !done)
-        co_return done;
+    const std::string begun = "a rewind against " + step.upstream.v + " was begun";
+    if (auto done = co_await begin_rebuild(node, begun, *kept); !done) co_return done;
     // pg_rewind ends an unclean server by a single-user start, which no standby can do.
     if (auto done = node.data.write_settings(Variable{}); !done) co_return done;
     if (auto done = node.data.set_standby(false); !done) co_return done;
@@ -194,14 +194,11 @@ Async<Result<>> clone(Node& node, const Clone& step, const Progress& progress) {
     Result<std::string> kept = node.data.kept_by_rebuild();
     if (had_data && !node.data.rebuilding()) kept = co_await keep_aside(node, Lsn{}, why, progress);
     if (!kept) co_return kept.error();
-    if (auto done = node.data.begin_rebuild("a clone of " + step.upstream.v + " was begun", *kept); !done)
-        co_return done;
+    const std::string begun = "a clone of " + step.upstream.v + " was begun";
+    if (auto done = co_await begin_rebuild(node, begun, *kept); !done) co_return done;
     if (auto done = make_folder(node.config.data_dir); !done) co_return done;
     const std::string data_dir = node.config.data_dir;
-    const auto empty = [data_dir, &probe = node.disk] {
-        probe.leave();
-        return empty_folder(data_dir);
-    };
+    const auto empty = [data_dir] { return empty_folder(data_dir); };
     if (auto done = co_await node.blocking(empty); !done) co_return done;
     Program program;
     program.name = "pg_basebackup";

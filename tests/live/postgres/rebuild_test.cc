@@ -1,7 +1,9 @@
 // What replaces data: rewind, clone, the torn tail; and what is left behind (Rejoin, R6, R12).
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "keeper/postgres/files.h"
@@ -73,6 +75,35 @@ TEST_CASE("a diverged primary is rewound, its WAL is kept, and it streams as ano
     CHECK(rewound.rebuilt.find("rewound against node2: its WAL went on; WAL " + fork.text() + " to " + old.end.text() +
                                " is kept in " + folder) == 0);
     WARN("rewind: " << took << " ms");
+}
+
+TEST_CASE("a rewind leaves the folder as it is until the disk probe's last write in it has ended") {
+    Cluster cluster(2);
+    cluster.bring_up_synchronous(1);
+    TestNode& a = cluster[1];
+    diverge(cluster);
+    REQUIRE(cluster.perform(cluster[2], Checkpoint{1}));
+    const Lsn fork = cluster.facts(cluster[2]).forks.at(0).end;
+    // Opening it for writing waits for a reader, as a hung disk would for itself.
+    const std::string probe = a.data("pgaf_disk_probe");
+    REQUIRE(::mkfifo(probe.c_str(), 0600) == 0);
+    a.config.disk_limit = Millis{1};
+    cluster.restart_keeper(a);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.status == PgStatus::stopped && !f.disk.empty(); }));
+    // A rewind begins with the settings.
+    const std::string untouched = "# as it was\n";
+    write_text(a.data("pgaf.conf"), untouched);
+    auto looks = std::async(std::launch::async, [&] {
+        const bool begun = eventually([&] { return file_exists(a.config.state_dir + "/rebuilding"); });
+        const bool touched = eventually([&] { return read_text(a.data("pgaf.conf")) != untouched; }, 200);
+        const Fd disk(::open(probe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        std::filesystem::remove(probe);
+        return begun && !touched;
+    });
+    const auto done =
+        cluster.perform(a, Rewind{cluster.layout(a), "node2", fork, IncarnationId{random_id()}, "forked"});
+    CHECK(looks.get());
+    CHECK(done);
 }
 
 TEST_CASE("before a checkpoint on the new timeline pg_rewind sees no divergence, and that is no success") {

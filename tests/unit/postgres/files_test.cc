@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "keeper/postgres/data_dir.h"
+#include "keeper/postgres/disk_probe.h"
 #include "keeper/postgres/files.h"
 #include "tests/support/live.h"
 #include "tests/support/print.h"
@@ -72,6 +73,17 @@ TEST_CASE("a half-made folder is marked outside of it, and the mark outlives its
     CHECK_FALSE(f.data.has_content());
     REQUIRE(f.data.end_rebuild());
     CHECK_FALSE(f.data.rebuilding());
+}
+
+TEST_CASE("what the disk probe leaves in a folder is nobody's content") {
+    Folder f;
+    REQUIRE(empty_folder(f.config.data_dir));
+    REQUIRE(write_probe(f.config.data_dir).empty());
+    test::write_text(f.data.path("pgaf_disk_probe"), "under way");
+    REQUIRE(list_folder(f.config.data_dir).size() == 2);
+    CHECK_FALSE(f.data.has_content());
+    test::write_text(f.data.path("pgaf_disk_probe.mine"), "");
+    CHECK(f.data.has_content());
 }
 
 TEST_CASE("identity, signals and settings of a folder") {
