@@ -24,6 +24,7 @@ PostgresConfig postgres_from(const Config& config) {
     p.hba = config.list("hba");
     p.parameters = config.table("parameters");
     p.node_timeout = LoopOptions{}.node_timeout;
+    p.disk_limit = Millis{config.integer("disk_timeout_ms")};
     return p;
 }
 
@@ -103,6 +104,12 @@ std::vector<Option> postgres_options() {
          .help = "file (0600) with the password of the replication role, the same on all nodes",
          .required = true,
          .check = config::check_absolute_path},
+        {.name = "disk_timeout_ms",
+         .type = Type::integer,
+         .fallback = "5000",
+         .help = "a small write to the data folder that takes longer: the disk hangs, another node takes over",
+         .min = 3000,
+         .max = 600000},
         {.name = "hba", .type = Type::list, .help = "lines of pg_hba.conf for clients", .separator = ';'},
         {.name = "parameters",
          .type = Type::table,

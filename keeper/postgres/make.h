@@ -48,7 +48,7 @@ struct PostgresConfig {
     /// own, longer limit (detection, evidence 4): a slow query is never a reason to fail over.
     Millis stuck_limit{10000};
     /// A write of the disk probe that has not ended after this is one that the disk does not take (detection, evidence
-    /// 5).
+    /// 5). At least 3 s: a look at the probe may count for 2 s, and a disk that is only busy takes a second to sync.
     Millis disk_limit{5000};
     /// A proof (R3) that takes longer is told as an error that names what is missing, and is tried again.
     Millis proof_limit{10000};
