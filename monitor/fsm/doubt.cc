@@ -73,7 +73,9 @@ std::string ahead_of_record(const World& world, const NodeRecord& n, const Repor
     if (rule)
         return "node " + n.name.v + " has promised sync rule " + number(r.rule_promised.v) +
                " that this monitor's record of cluster " + record.name.v + " does not know of";
-    if (knows(record, r.heard)) return {};
+    // One that has promised more than it says now was put back (R4), and with it what it has heard.
+    const bool put_back = p != n.said.promised && may_follow(p, n.said.promised);
+    if (put_back || knows(record, r.heard)) return {};
     const std::uint64_t known = commits_known(record, r.heard.life);
     return "node " + n.name.v + " has heard of commit " + number(r.heard.commits) +
            (known == 0 ? " of a record that this monitor does not know"
@@ -209,6 +211,8 @@ bool settle_doubt(World& world) {
         for (const Testimony& t : said) take_in(record, t.heard);
         raise_rule_ids(record, said);
         admit_unknown_rule(record, said);
+        // Goals that were made before the doubt don't say what they are after.
+        if (has_given(record)) record.term = Term{record.term.v + 1};
         await_promises(world, said);
         world.log("record_confirmed", record.primary,
                   "nobody has promised anything that the record of the cluster does not know of",

@@ -274,11 +274,12 @@ bool asks_the_same(const ClusterRecord& record, const Goal& goal, Goal& before) 
     return same;
 }
 
-/// Of a node that is not bound yet: what the record was settled by (R11).
+/// Of a node that is not bound yet: what the record was settled by (R11). A cluster that is being made has nothing to
+/// lose, and what a node that was put back says is no word to go by.
 Stamp promised_before(const World& world, const NodeRecord& n) {
     const std::vector<NodeName>& unbound = world.memory.unbound;
     const bool awaited = std::find(unbound.begin(), unbound.end(), n.name) != unbound.end();
-    return awaited && n.put_back.empty() ? n.said.promised : Stamp{};
+    return awaited && n.put_back.empty() && !world.record.system_id.empty() ? n.said.promised : Stamp{};
 }
 
 }  // namespace

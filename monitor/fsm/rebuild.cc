@@ -17,6 +17,17 @@ auto age(const Goal& goal) {
     return std::tuple{goal.stamp.epoch, goal.stamp.term, goal.digest.mark.commits};
 }
 
+/// The oldest life under which no node is known to have promised what it promised last: of the others nodes still
+/// speak.
+void forget_one(ClusterRecord& record) {
+    const auto still_told = [&](const StoreMark& mark) {
+        return std::any_of(record.nodes.begin(), record.nodes.end(),
+                           [&](const auto& entry) { return entry.second.said.promised.monitor == mark.life; });
+    };
+    const auto found = std::find_if_not(record.earlier.begin(), record.earlier.end(), still_told);
+    record.earlier.erase(found == record.earlier.end() ? record.earlier.begin() : found);
+}
+
 }  // namespace
 
 std::uint64_t commits_known(const ClusterRecord& record, const MonitorId& life) {
@@ -38,7 +49,14 @@ void take_in(ClusterRecord& record, const StoreMark& mark) {
     }
     std::erase_if(record.earlier, [&](const StoreMark& m) { return m.life == mark.life; });
     record.earlier.push_back(mark);
-    if (record.earlier.size() > earlier_kept) record.earlier.erase(record.earlier.begin());
+    if (record.earlier.size() > earlier_kept) forget_one(record);
+}
+
+bool has_given(const ClusterRecord& record) {
+    return std::any_of(record.nodes.begin(), record.nodes.end(), [&](const auto& entry) {
+        const Stamp& given = entry.second.goal.stamp;
+        return given.term == record.term && given.monitor == record.monitor;
+    });
 }
 
 void begin_life(ClusterRecord& record) {
@@ -155,7 +173,9 @@ void name_newest(ClusterRecord& r, RuleId promised) {
     const RuleId newest = r.rules.back().id;
     const bool highest =
         std::all_of(r.rules.begin(), r.rules.end() - 1, [&](const NamedRule& o) { return o.id < newest; });
-    if (!highest || newest < promised) r.rules.back().id = r.rule_named = r.last_rule = RuleId{r.last_rule.v + 1};
+    if (!highest || newest < promised) r.rules.back().id = r.last_rule = RuleId{r.last_rule.v + 1};
+    // It may have been promised under another id: of here, or of a rebuild before.
+    if (r.rules.back().id > promised) r.rule_named = r.rules.back().id;
 }
 
 }  // namespace
@@ -208,14 +228,6 @@ void take_highest(ClusterRecord& r, const std::vector<Testimony>& said) {
     raise_rule_ids(r, said);
     // Ids that the lost record may have given, and nobody who was heard knows, are not given again.
     r.last_rule = RuleId{r.last_rule.v + ids_left_out};
-}
-
-/// This process has made goals of its term already.
-bool has_given(const ClusterRecord& r) {
-    return std::any_of(r.nodes.begin(), r.nodes.end(), [&](const auto& entry) {
-        const Stamp& given = entry.second.goal.stamp;
-        return given.term == r.term && given.monitor == r.monitor;
-    });
 }
 
 /// A node of the newest promise.

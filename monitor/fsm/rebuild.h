@@ -14,6 +14,8 @@ namespace pgaf::fsm {
 [[nodiscard]] bool knows(const ClusterRecord& record, const StoreMark& mark);
 /// From now on the record knows this mark.
 void take_in(ClusterRecord& record, const StoreMark& mark);
+/// This process has made goals of its term already.
+[[nodiscard]] bool has_given(const ClusterRecord& record);
 /// Each process counts its commits as a life of its own: what one before it has stored and its store has lost is not
 /// taken for what this one has stored since. Earlier lives are forgotten when all nodes have promised something newer.
 void begin_life(ClusterRecord& record);

@@ -134,7 +134,7 @@ struct ClusterRecord {
     /// Rules in force, oldest first: one, or more while a change is under way (R3).
     std::vector<NamedRule> rules;
     RuleId last_rule;
-    /// The id that a doubt has given to the newest rule (R11): its primary may have promised it under another one.
+    /// The newest rule as a doubt has left it (R11): its primary may have promised it under another id.
     RuleId rule_named;
 
     std::vector<HistoryEntry> history;
