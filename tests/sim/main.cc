@@ -11,6 +11,7 @@
 
 #include "common/mutation.h"
 #include "tests/sim/exhaustive/search.h"
+#include "tests/sim/found.h"
 #include "tests/sim/suite.h"
 
 namespace pgaf::sim {
@@ -30,6 +31,7 @@ struct Args {
     std::size_t lines = 60;
     bool trace = false;
     bool list_rules = false;
+    bool list_breaks = false;
     bool list_harms = false;
     bool no_shrink = false;
     bool keep_going = false;
@@ -190,6 +192,8 @@ void add_options(CLI::App& app, Args& a) {
     app.add_flag("--find-breaks", a.breaks, "switches each rule off in turn, and looks for what that does");
     app.add_flag("--twice", a.twice, "runs each seed twice, and compares");
     app.add_flag("--list-rules", a.list_rules, "the rules that --break knows");
+    app.add_flag("--list-breaks", a.list_breaks,
+                 "how the absence of each rule is found; fails when that is not listed");
     app.add_flag("--large", a.large, "half of the commits are as large as a segment of WAL");
     app.add_flag("--asynchronous", a.asynchronous, "all clusters are declared asynchronous (R7)");
     app.add_flag("--list-harms", a.list_harms, "what --only knows");
@@ -226,6 +230,7 @@ int main(int argc, char** argv) {
     sim::add_options(app, a);
     CLI11_PARSE(app, argc, argv);
     if (sim::lists(a)) return 0;
+    if (a.list_breaks) return sim::list_breaks() ? 0 : 1;
     const auto words = a.only.empty() ? 0 : 1 + std::count(a.only.begin(), a.only.end(), ',');
     if (sim::harms(a.only).size() != static_cast<std::size_t>(words)) {
         std::cerr << "pgaf-sim: --only names a harm that there is not; --list-harms names them\n";

@@ -98,6 +98,21 @@ std::string in_short(const std::string& text) {
 
 }  // namespace
 
+std::vector<Mutation> found_by_seeds() {
+    std::vector<Mutation> rules;
+    for (const Break& b : breaks()) rules.push_back(b.rule);
+    return rules;
+}
+
+const std::vector<NotFound>& not_found_by_seeds() {
+    static const std::vector<NotFound> all{
+        {Mutation::r3_mixed,
+         "its window is the few milliseconds in which one walsender has reloaded and another has not; within them a "
+         "commit would have to be released, and the primary be lost before its other standby has that commit"},
+    };
+    return all;
+}
+
 bool find_breaks(const std::string& only) {
     bool all = true;
     for (const Break& b : breaks()) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/mutation.h"
 #include "tests/sim/exhaustive/actions.h"
+#include "tests/sim/found.h"
 
 namespace pgaf::exhaustive {
 
@@ -52,6 +52,8 @@ struct Break {
 /// Those that take longer, with more luck.
 [[nodiscard]] const std::vector<Spec>& large_worlds();
 [[nodiscard]] const std::vector<Break>& breaks();
+/// The rules that are in none of them.
+[[nodiscard]] const std::vector<sim::NotFound>& not_found_by_walk();
 
 // ---- run.cc
 // -----------------------------------------------------------------------------------------------------------

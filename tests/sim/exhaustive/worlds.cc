@@ -154,4 +154,9 @@ const std::vector<Break>& breaks() {
     return all;
 }
 
+const std::vector<sim::NotFound>& not_found_by_walk() {
+    static const std::vector<sim::NotFound> all{};
+    return all;
+}
+
 }  // namespace pgaf::exhaustive

@@ -3,7 +3,8 @@
 rules-and-tests.md: a row for each rule and invariant, each with a test; each file that is named is there and names the
 rule; each --break that is named is one of common/mutation.h, and none is missing. protocol.md: a row for each rule and
 invariant, and the sections that others refer to. counterexamples.md: a row for each script of tests/unit/fsm, which names
-the rules that close it. All of docs/design: each page that is linked to, with its section, and each test is there."""
+the rules that close it. testing.md: a row for each --break in the table of broken rules. All of docs/design: each page
+that is linked to, with its section, and each test is there."""
 
 import re
 import sys
@@ -58,11 +59,20 @@ def rules_and_tests(root):
                 yield f"{name}: tests/{file} is not there"
             elif not re.search(rf"\b{name}\b", path.read_text()):
                 yield f"{name}: tests/{file} does not name it"
+    yield from same_as_mutations(root, set().union(*(breaks(row[4]) for row in rows.values())))
+
+
+def same_as_mutations(root, named):
     words = re.search(r"BOOST_DEFINE_ENUM_CLASS\(Mutation, none,([^)]*)\)", (root / "common/mutation.h").read_text())
     known = set(re.findall(r"\w+", words.group(1)))
-    named = set().union(*(breaks(row[4]) for row in rows.values()))
     for word in sorted(known ^ named):
         yield f"--break {word} " + ("is named in no row" if word in known else "is not in common/mutation.h")
+
+
+def testing(root):
+    """The table of broken rules: what each does in a small world."""
+    rows = table((root / DESIGN / "testing.md").read_text(), r"r\d\w*(, r\d\w*)*")
+    yield from same_as_mutations(root, {word for first in rows for word in first.split(", ")})
 
 
 def protocol(root):
@@ -123,7 +133,8 @@ def references(root, name):
 
 
 def problems(root):
-    checks = {"rules-and-tests.md": rules_and_tests, "protocol.md": protocol, "counterexamples.md": counterexamples}
+    checks = {"rules-and-tests.md": rules_and_tests, "protocol.md": protocol, "counterexamples.md": counterexamples,
+              "testing.md": testing}
     for name, check in checks.items():
         yield from (f"{name}: {problem}" for problem in check(root))
     for name in sorted(path.name for path in (root / DESIGN).glob("*.md")):
