@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <limits>
 #include <map>
 
 #include "common/json.h"
@@ -155,7 +156,13 @@ Result<Term> SqliteStore::begin_term(const MonitorId& monitor) {
     if (!transaction) return transaction.error();
     const auto before = db_->query_integer("SELECT term FROM monitor");
     if (!before) return before.error();
-    const std::uint64_t term = std::max(static_cast<std::uint64_t>(*before), life_.term.v) + 1;
+    const std::uint64_t newest = std::max(static_cast<std::uint64_t>(*before), life_.term.v);
+    // It would begin again with 0, and every keeper refuse what is decided under it.
+    if (newest == std::numeric_limits<std::uint64_t>::max())
+        return error("store " + db_->path() + ": no term comes after " + std::to_string(newest) +
+                     ", the newest that the store or " + life_path(db_->path()) +
+                     " knows: one of them was not written by a monitor, and has to be moved away");
+    const std::uint64_t term = newest + 1;
     auto update = db_->prepare("UPDATE monitor SET term = ?, id = ?, life = ?, doubt = ?");
     if (!update) return update.error();
     update->bind(static_cast<std::int64_t>(term)).bind(monitor.v).bind(life_.life).bind(doubt_);

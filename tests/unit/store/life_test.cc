@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <sys/wait.h>
 
@@ -134,6 +135,18 @@ TEST_CASE("a store that is lost, and a file that is lost or damaged, are doubted
         file.close();
         CHECK_THAT(place.run(0), Catch::Contains("is damaged"));
     }
+}
+
+TEST_CASE("a file that names the last term that there can be is refused, and nothing begins anew with term 0") {
+    const Place place;
+    place.run(1);
+    StoreLife life = place.beside();
+    life.term = Term{std::numeric_limits<std::uint64_t>::max()};
+    must(must(LifeFile::open(place.life)).note(life));
+    const auto begun = must(open_sqlite_store({place.path}))->begin_term(MonitorId{"m"});
+    REQUIRE(begun.has_error());
+    CHECK_THAT(begun.error().message,
+               Catch::Contains("no term comes after 18446744073709551615") && Catch::Contains(place.life + " knows"));
 }
 
 TEST_CASE("the term that a record was rebuilt under is the process's, and the next one is higher") {
