@@ -1,7 +1,9 @@
 // A keeper against a monitor that sends whatever goals the protocol's types allow: read from the wire, judged,
-// promised, and acted on over servers in several conditions. What has to hold: the promise of an epoch never goes down
-// (R2), a goal for another incarnation is never accepted, the state file gives back what was promised, nothing opens
-// under a goal that does not name this node primary.
+// promised, and acted on over servers in several conditions. What has to hold: a promise never goes down (R2, I4), a
+// goal for another incarnation is never accepted, the state file gives back what was promised, nothing opens under a
+// goal that does not name this node primary.
+#include <tuple>
+
 #include "common/json.h"
 #include "common/wire/convert.h"
 #include "keeper/reconcile/reconcile.h"
@@ -89,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!verdict.accepted) continue;
         const auto before = promise.promised;
         promise = keeper::accept(promise, *goal);
-        require(promise.promised.epoch >= before.epoch, "R2: the promised epoch never goes down");
+        const auto order = [](const Stamp& s) { return std::tuple(s.epoch, s.term, s.version); };
+        require(order(promise.promised) >= order(before), "I4: what is promised never goes down (R2)");
         require(promise.goal->incarnation == promise.incarnation, "R2: only goals for this incarnation");
         const auto again = from_json<keeper::Promise>(to_json(promise));
         require(again && *again == promise, "R2: what is promised is remembered");

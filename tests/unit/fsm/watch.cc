@@ -11,7 +11,7 @@ void Lab::violation(const std::string& what) {
 }
 
 void Lab::watch_output(const fsm::Output& out) {
-    if (heart->record().epoch < watch.epoch) violation("I4: the epoch of the record went down");
+    if (heart->record().epoch < watch.epoch) violation("R2: the epoch of the record went down");
     watch.epoch = std::max(watch.epoch, heart->record().epoch);
     for (const Goal& goal : out.goals) {
         if (goal.role != Role::primary) continue;
@@ -41,7 +41,7 @@ void Lab::watch_reign(Node& n) {
     if (accepted && !lost.empty())
         tell("   " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v);
     if (!lost.empty() && !watch.loss_allowed && !accepted)
-        violation("I2: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v +
+        violation("I2, I5: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v +
                   ", primary of epoch " + std::to_string(epoch.v));
     (accepted ? lost_by_failover : lost_by_word) += lost.size();
     std::erase_if(watch.acknowledged, [&](std::uint64_t record) { return !n.folder.has(record); });

@@ -92,7 +92,7 @@ TEST_CASE("a primary's exit is told before the end of its WAL is known, and the 
     CHECK(bench.link.last().promised == told);
 }
 
-TEST_CASE("a goal that is refused is answered with a report") {
+TEST_CASE("a goal below what is promised is answered with a report, and nothing is done on it (R2, I4)") {
     Bench bench(Millis{60'000});
     Promise promise;
     make_standby(bench, promise, PgStatus::running);
