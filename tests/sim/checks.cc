@@ -121,14 +121,16 @@ std::uint64_t epoch_served(const World& w, NodeIx node) {
 namespace {
 
 /// With k = 0 nobody ends in time what a launcher and a postmaster have left that were killed together; nor the
-/// backends of a machine that slept past the lease, which may run a moment before its launcher has stopped them (R8).
+/// backends of a machine, or of a launcher, that slept past the lease, which may run a moment before its launcher has
+/// stopped them (R8).
 bool past_all_help(const World& w, NodeIx node) {
     // What the monitor allows for a stop (R7).
     constexpr Micros stopped = sec;
     const Server& s = *w.server(node);
-    const bool orphans = !s.postmaster && !w.machines[node]->launcher.alive;
+    const Launcher& l = w.machines[node]->launcher;
+    const bool orphans = !s.postmaster && !l.alive;
     const bool slept = !s.postmaster && s.slept_over > 0 && w.now - s.slept_over <= stopped;
-    return s.loaded.names.kind == Names::Kind::none && (orphans || slept);
+    return s.loaded.names.kind == Names::Kind::none && (orphans || slept || l.frozen);
 }
 
 /// A state file that was put back may say that nobody can replace its node: that was so when it was written, and it is

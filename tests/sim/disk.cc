@@ -21,17 +21,6 @@ bool server_writes(const Machine& m, const Event& e) {
                                  e.kind == Ev::checkpointed || e.kind == Ev::shut_down);
 }
 
-/// A process in the middle of a write can't even be killed; all others of its server are.
-void end_who_can(World& w, NodeIx node) {
-    drop_links(w, node, true);
-    Server& s = w.edit_server(node);
-    w.count.unknown += s.waiting.size();
-    s.waiting.clear();
-    s.senders.clear();
-    s.receiver.reset();
-    s.has_sessions = false;
-}
-
 /// fsync failed: PostgreSQL does not try again, since a second one may lie (data_sync_retry = off).
 void panic(World& w, NodeIx node) {
     if (!w.server(node)->postmaster) return;
@@ -84,7 +73,8 @@ bool stopped_by_disk(World& w, const Event& e) {
         return true;
     }
     if (!server_writes(m, e) && !ends && !promises) return false;
-    if (ends) end_who_can(w, e.node);
+    // A process in the middle of a write can't even be killed; all others of its server are.
+    if (ends) end_children(w, e.node);
     if (e.kind == Ev::wal) watch_links(w, m.server->receiver->upstream);
     w.machines[e.node].edit().in_write.push_back(e);
     return true;

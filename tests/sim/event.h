@@ -21,9 +21,12 @@ BOOST_DEFINE_ENUM_CLASS(Ev,
                         // A replication connection; tag: its number.
                         sender_reloads, wal, reply, sender_lost, receiver_lost,
                         // Machines and processes.
-                        launcher_starts, keeper_starts, power_on, handover_over, deadline_told, deadline_over,
+                        launcher_starts, keeper_starts, power_on, handover_over, launcher_asked, deadline_told,
+                        deadline_over,
                         // The monitor; tag: its life.
                         tick, monitor_starts,
+                        // The network.
+                        session_breaks,
                         // Clients and those who do harm.
                         client, nemesis)
 

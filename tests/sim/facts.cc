@@ -171,7 +171,7 @@ keeper::Facts observe(World& w, NodeIx node, bool mark) {
     keeper::Facts f;
     const Machine& m = *w.machines[node];
     Keeper& k = w.keepers[node].edit();
-    f.launcher_connected = m.launcher.alive;
+    f.launcher_connected = m.launcher.alive && k.launcher_connected;
     f.leaving = k.leaving;
     f.exits = k.exits;
     f.crashed = m.launcher.crashed && !postmaster_lives(w, node);
@@ -181,11 +181,13 @@ keeper::Facts observe(World& w, NodeIx node, bool mark) {
     f.rebuilding = m.disk.rebuilding;
     f.wal_segment_bytes = segment_bytes;
     f.disk = disk_trouble(w, node);
-    if (!m.launcher.alive) {
+    if (!f.launcher_connected) {
         f.trouble = "no connection to pgaf-launcher";
         return f;
     }
-    if (postmaster_lives(w, node)) {
+    if (k.start_asked) {
+        f.status = PgStatus::starting;
+    } else if (postmaster_lives(w, node)) {
         k.exit_untold = true;
         add_running(w, node, f, mark);
     } else {

@@ -23,6 +23,7 @@ void power_off(World& w, NodeIx node) {
     if (!w.machines[node]->power) return;
     w.say(node, [] { return std::string("loses power"); });
     freeze(w, node, false);
+    freeze_launcher(w, node, false);
     lose_server(w, node, w.chance(0.5));
     Keeper& k = w.keepers[node].edit();
     if (k.alive && k.writing && w.machines[node]->writes == Writes::done && w.chance(0.5))
@@ -90,6 +91,16 @@ void freeze_postmaster(World& w, NodeIx node, bool frozen) {
     if (std::exchange(w.edit_server(node).stop_due, false)) stop_fast(w, node);
 }
 
+void delay_reloads(World& w, NodeIx node, bool delayed) {
+    if (!w.server(node) || w.server(node)->reloads_late == delayed) return;
+    w.say(node, [&] { return std::string("its walsenders ") + (delayed ? "reload late" : "get round to reloads"); });
+    Server& s = w.edit_server(node);
+    s.reloads_late = delayed;
+    if (delayed) return;
+    for (const Walsender& sender : s.senders)
+        if (sender.reload_due) w.after(100, 20 * ms, {Ev::sender_reloads, node, sender.link});
+}
+
 void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen) {
     if (!w.server(node)) return;
     for (Walsender& s : w.edit_server(node).senders) {
@@ -109,6 +120,7 @@ void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen) {
 
 void kill_all(World& w, NodeIx node) {
     w.say(node, [] { return std::string("launcher, keeper and postmaster are killed"); });
+    freeze_launcher(w, node, false);
     Machine& m = w.machines[node].edit();
     m.launcher.alive = m.launcher.leaving = m.launcher.ending = false;
     kill_postmaster(w, node);
@@ -151,6 +163,19 @@ void put_back(World& w, NodeIx node, const Disk& disk) {
     w.machines[node].edit().disk = disk;
     w.machines[node].edit().put_back = true;
     w.machines[node].edit().off_until = w.now + w.between(sec, 3 * sec);
+    forget_destroyed(w);
+    power_on(w, node);
+}
+
+void bring_back(World& w, NodeIx node, const Disk& disk) {
+    power_off(w, node);
+    w.say(node, [] { return std::string("is added again with an old data folder"); });
+    Machine& m = w.machines[node].edit();
+    m.disk = disk;
+    m.disk.state.reset();
+    m.disk.state_damaged = false;
+    m.put_back = false;
+    m.off_until = w.now + w.between(10 * ms, 2 * sec);
     forget_destroyed(w);
     power_on(w, node);
 }
@@ -210,14 +235,6 @@ void echo_goal(World& w, NodeIx node) {
         });
         return on_goal(w, node, late);
     }
-}
-
-void reset_session(World& w, NodeIx node) {
-    const std::uint32_t id = w.keepers[node]->session.id;
-    if (id == 0 || !w.network->find(id)) return;
-    w.say(node, [] { return std::string("its session with the monitor is reset"); });
-    send_down(w, id, Ended{});
-    send_up(w, id, Ended{});
 }
 
 }  // namespace pgaf::sim

@@ -17,6 +17,10 @@ void freeze_keeper(World& w, NodeIx node, bool frozen);
 void freeze_server(World& w, NodeIx node, bool frozen);
 /// SIGSTOP of the postmaster alone: nobody gets a new session.
 void freeze_postmaster(World& w, NodeIx node, bool frozen);
+/// SIGSTOP of the launcher alone: PostgreSQL and the keeper go on.
+void freeze_launcher(World& w, NodeIx node, bool frozen);
+/// Walsenders do not get round to reading their settings anew, and release commits as before.
+void delay_reloads(World& w, NodeIx node, bool delayed);
 void freeze_sender(World& w, NodeIx node, NodeIx peer, bool frozen);
 /// Launcher, keeper and postmaster are killed together; the machine lives.
 void kill_all(World& w, NodeIx node);
@@ -27,6 +31,8 @@ void lose_state_file(World& w, NodeIx node);
 void damage_state_file(World& w, NodeIx node);
 /// The whole disk is put back to what it was.
 void put_back(World& w, NodeIx node, const Disk& disk);
+/// A data folder of before is put in place, and the state folder is removed: the node is added as one that has data.
+void bring_back(World& w, NodeIx node, const Disk& disk);
 /// Its state file alone is; its PostgreSQL runs on meanwhile.
 void put_back_state(World& w, NodeIx node, const std::optional<keeper::Promise>& state);
 /// Another node has a whole data folder.
@@ -38,7 +44,5 @@ void reset_node(World& w, NodeIx node);
 void add_impostor(World& w, NodeIx primary, NodeIx as);
 /// The network delivers a goal once more that this run of the keeper has been sent before.
 void echo_goal(World& w, NodeIx node);
-/// The session with the monitor is reset.
-void reset_session(World& w, NodeIx node);
 
 }  // namespace pgaf::sim

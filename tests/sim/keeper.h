@@ -93,6 +93,8 @@ struct Keeper {
     std::optional<keeper::Step> unsettled;
     std::optional<StepRun> under_way;
     bool cancelling = false;
+    /// The launcher has not answered yet, and goes on with it whatever is given up here (R4).
+    bool start_asked = false;
     std::string failed_key;
     unsigned failures = 0;
     Micros retry_at = 0;

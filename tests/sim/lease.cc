@@ -110,7 +110,7 @@ void on_deadline_over(World& w, NodeIx node, std::uint32_t life) {
 
 void check_deadline(World& w, NodeIx node, bool slept) {
     LauncherDeadline& d = w.deadlines[node];
-    if (!w.machines[node]->launcher.alive) return;
+    if (!w.machines[node]->launcher.alive || w.machines[node]->launcher.frozen) return;
     const bool passed = d.until.v > 0 && boot_time(w, node) >= d.until;
     // Or it fell asleep in the middle of the stop.
     if (slept && w.server(node) && (passed || w.machines[node]->launcher.expired))
@@ -150,6 +150,8 @@ void check_read(World& w, NodeIx node) {
     const Machine& m = *w.machines[node];
     // Orphans of a launcher that died while their postmaster stood still: only the next launcher can end them.
     if (m.server->gives_no_session && !m.launcher.alive) return;
+    // Nor does anybody stop or reload a server whose launcher stands still.
+    if (m.launcher.frozen) return;
     const auto& settings = w.decided->settings;
     const std::int64_t promised_ms = k.promise.goal ? k.promise.goal->lease.v : 0;
     const std::int64_t lease_ms = promised_ms > 0 ? promised_ms : settings.lease_ms;

@@ -5,6 +5,7 @@
 
 #include "keeper/reconcile/report.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/lease.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/steps.h"
@@ -354,7 +355,10 @@ void start_keeper(World& w, NodeIx node) {
     const bool launcher = w.machines[node]->launcher.alive;
     w.keepers[node] = Cow<Keeper>(std::move(k));
     w.say(node, [&] { return "the keeper starts, incarnation " + w.keepers[node]->promise.incarnation.v; });
-    if (launcher) launcher_told(w, node);
+    if (w.machines[node]->launcher.frozen)
+        w.machines[node].edit().held.push_back({Ev::launcher_starts, node, w.machines[node]->launcher.life});
+    else if (launcher)
+        launcher_told(w, node);
     plan_look(w, node, 500, 5 * ms);
     w.after(ms, 250 * ms, {Ev::pulse, node, boot});
 }

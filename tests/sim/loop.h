@@ -42,17 +42,6 @@ void consider_let_go(World& w, NodeIx node);
 void report_if_news(World& w, NodeIx node);
 void send_report(World& w, NodeIx node);
 
-// ---- launcher.cc ----
-/// Its process comes and goes; the postmaster dies with it.
-void start_launcher(World& w, NodeIx node);
-void kill_launcher(World& w, NodeIx node);
-/// SIGTERM: hand over first, within a limit.
-void end_launcher(World& w, NodeIx node);
-void on_handover_over(World& w, NodeIx node, std::uint32_t life);
-/// The launcher has news: the keeper looks at once.
-void launcher_told(World& w, NodeIx node);
-void launcher_let_go(World& w, NodeIx node);
-
 // ---- facts.cc ----
 /// One that gives no answer, or no new session, for so long is stuck (detection, evidence 4).
 constexpr Micros stuck_limit = 5 * sec;

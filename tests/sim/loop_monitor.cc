@@ -3,6 +3,7 @@
 
 #include "keeper/reconcile/report.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"

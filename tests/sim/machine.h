@@ -155,6 +155,8 @@ struct Server {
 
     // ---- the checkpointer ----
     bool checkpointer_reload_due = false;
+    /// It alone has been stopped (SIGSTOP).
+    bool checkpointer_stopped = false;
     /// Commits wait only when the checkpointer has said so.
     bool sync_defined = false;
 
@@ -172,6 +174,8 @@ struct Server {
     bool shutdown_checkpoint = false;
     bool flush_planned = false;
     std::vector<Walsender> senders;
+    /// Walsenders go on with what they do, and get round to a reload later.
+    bool reloads_late = false;
 
     [[nodiscard]] bool takes_connections() const {
         return postmaster && !stuck &&
@@ -186,6 +190,8 @@ struct Server {
 
 struct Launcher {
     bool alive = false;
+    /// Its process alone is stopped (SIGSTOP): what it is asked it does when it goes on.
+    bool frozen = false;
     std::uint32_t life = 0;
     std::uint64_t exits = 0;
     bool leaving = false;
@@ -196,7 +202,7 @@ struct Launcher {
     /// The last exit was its own doing, whose deadline had passed (R8).
     bool expired = false;
 };
-BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, life, exits, leaving, ending, crashed, expired))
+BOOST_DESCRIBE_STRUCT(Launcher, (), (alive, frozen, life, exits, leaving, ending, crashed, expired))
 
 /// They end, they hang (a lost path, fsfreeze), or they fail (read-only, full).
 BOOST_DEFINE_ENUM_CLASS(Writes, done, hang, fail)

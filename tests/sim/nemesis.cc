@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "tests/sim/checkpointer.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/nemesis_operator.h"
+#include "tests/sim/nemesis_session.h"
 #include "tests/sim/nemesis_store.h"
 #include "tests/sim/network_ops.h"
 #include "tests/sim/server.h"
+#include "tests/sim/session_faults.h"
 
 namespace pgaf::sim {
 namespace {
@@ -17,30 +21,58 @@ struct Weight {
     Harm harm;
     unsigned weight;
 };
-constexpr Weight weights[] = {{Harm::postmaster, 10},    {Harm::backend, 4},
-                              {Harm::keeper, 6},         {Harm::launcher, 4},
-                              {Harm::all_processes, 5},  {Harm::power, 10},
-                              {Harm::freeze, 8},         {Harm::freeze_keeper, 4},
-                              {Harm::freeze_server, 3},  {Harm::freeze_sender, 4},
-                              {Harm::leave, 3},          {Harm::isolate, 8},
-                              {Harm::cut_monitor, 8},    {Harm::cut_pair, 8},
-                              {Harm::one_way, 6},        {Harm::slow, 4},
-                              {Harm::reset_session, 3},  {Harm::cut_clients, 1},
-                              {Harm::echo, 5},           {Harm::monitor, 5},
-                              {Harm::monitor_dies, 6},   {Harm::freeze_monitor, 3},
-                              {Harm::empty_disk, 3},     {Harm::snapshot, 2},
-                              {Harm::lose_state, 2},     {Harm::old_state, 1},
-                              {Harm::damage_state, 1},   {Harm::bad_state_disk, 2},
-                              {Harm::slow_disk, 3},      {Harm::hold_replay, 4},
-                              {Harm::impostor, 1},       {Harm::switchover, 8},
-                              {Harm::failover, 4},       {Harm::maintenance, 3},
-                              {Harm::drop, 2},           {Harm::sync_standbys, 4},
-                              {Harm::priority, 2},       {Harm::quorum, 2},
-                              {Harm::lease, 1},          {Harm::asynchronous, 1},
-                              {Harm::lose_store, 2},     {Harm::old_store, 3},
-                              {Harm::second_monitor, 4}, {Harm::hung_disk, 4},
-                              {Harm::failing_disk, 3},   {Harm::freeze_postmaster, 3},
-                              {Harm::timing, 2}};
+constexpr Weight weights[] = {{Harm::postmaster, 10},
+                              {Harm::backend, 4},
+                              {Harm::keeper, 6},
+                              {Harm::launcher, 4},
+                              {Harm::all_processes, 5},
+                              {Harm::power, 10},
+                              {Harm::freeze, 8},
+                              {Harm::freeze_keeper, 4},
+                              {Harm::freeze_server, 3},
+                              {Harm::freeze_sender, 4},
+                              {Harm::leave, 3},
+                              {Harm::isolate, 8},
+                              {Harm::cut_monitor, 8},
+                              {Harm::cut_pair, 8},
+                              {Harm::one_way, 6},
+                              {Harm::slow, 4},
+                              {Harm::reset_session, 3},
+                              {Harm::cut_clients, 1},
+                              {Harm::echo, 5},
+                              {Harm::monitor, 5},
+                              {Harm::monitor_dies, 6},
+                              {Harm::freeze_monitor, 3},
+                              {Harm::empty_disk, 3},
+                              {Harm::snapshot, 2},
+                              {Harm::lose_state, 2},
+                              {Harm::old_state, 1},
+                              {Harm::damage_state, 1},
+                              {Harm::bad_state_disk, 2},
+                              {Harm::slow_disk, 3},
+                              {Harm::hold_replay, 4},
+                              {Harm::impostor, 1},
+                              {Harm::switchover, 8},
+                              {Harm::failover, 4},
+                              {Harm::maintenance, 3},
+                              {Harm::drop, 2},
+                              {Harm::sync_standbys, 4},
+                              {Harm::priority, 2},
+                              {Harm::quorum, 2},
+                              {Harm::lease, 1},
+                              {Harm::asynchronous, 1},
+                              {Harm::lose_store, 2},
+                              {Harm::old_store, 3},
+                              {Harm::second_monitor, 4},
+                              {Harm::hung_disk, 4},
+                              {Harm::failing_disk, 3},
+                              {Harm::freeze_postmaster, 3},
+                              {Harm::timing, 2},
+                              {Harm::late_session, 4},
+                              {Harm::break_at, 4},
+                              {Harm::late_rule, 4},
+                              {Harm::freeze_launcher, 3},
+                              {Harm::add_again, 2}};
 
 Harm pick_harm(Rng& rng, const std::vector<Harm>& only) {
     if (!only.empty()) return only[rng.below(only.size())];
@@ -108,7 +140,8 @@ bool monitor_sees(const World& w, NodeIx node) {
 
 bool destroys(Harm harm) {
     return harm == Harm::empty_disk || harm == Harm::snapshot || harm == Harm::lose_state ||
-           harm == Harm::damage_state || harm == Harm::old_state || harm == Harm::drop || is_of_store(harm);
+           harm == Harm::damage_state || harm == Harm::old_state || harm == Harm::drop || harm == Harm::add_again ||
+           is_of_store(harm);
 }
 
 bool is_of_store(Harm harm) {
@@ -205,11 +238,46 @@ void end_act_of_disk(World& w, const Act& act) {
     if (act.harm == Harm::hung_disk || act.harm == Harm::failing_disk) set_writes(w, n, Writes::done, false);
 }
 
+/// The checkpointer stands still, or walsenders reload late, or both; often a rule changes meanwhile.
+void delay_rule(World& w, const Act& act, bool still) {
+    if (act.other % 3 != 0) freeze_checkpointer(w, act.node, still);
+    if (act.other % 3 != 1) delay_reloads(w, act.node, still);
+    if (still && act.other / 3 % 2 == 0) change_rule(w, act.other / 6);
+}
+
+/// False: it is no harm of this kind.
+bool stand_still(World& w, const Act& act, bool still) {
+    const NodeIx n = act.node;
+    switch (act.harm) {
+        case Harm::freeze:
+            return freeze(w, n, still), true;
+        case Harm::freeze_keeper:
+            return freeze_keeper(w, n, still), true;
+        case Harm::freeze_server:
+            return freeze_server(w, n, still), true;
+        case Harm::freeze_sender:
+            return freeze_sender(w, n, act.peer, still), true;
+        case Harm::freeze_postmaster:
+            return freeze_postmaster(w, n, still), true;
+        case Harm::freeze_launcher:
+            return freeze_launcher(w, n, still), true;
+        case Harm::late_rule:
+            return delay_rule(w, act, still), true;
+        case Harm::hold_replay:
+            return hold_replay(w, n, still), true;
+        case Harm::freeze_monitor:
+            return freeze_monitor(w, still), true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 void begin_act(World& w, Act& act) {
     settle(w, act);
     ++w.count.faults;
+    if (stand_still(w, act, true)) return;
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::postmaster:
@@ -224,16 +292,6 @@ void begin_act(World& w, Act& act) {
             return kill_all(w, n);
         case Harm::power:
             return power_off(w, n);
-        case Harm::freeze:
-            return freeze(w, n, true);
-        case Harm::freeze_keeper:
-            return freeze_keeper(w, n, true);
-        case Harm::freeze_server:
-            return freeze_server(w, n, true);
-        case Harm::freeze_sender:
-            return freeze_sender(w, n, act.peer, true);
-        case Harm::freeze_postmaster:
-            return freeze_postmaster(w, n, true);
         case Harm::leave:
             return end_launcher(w, n);
         case Harm::isolate:
@@ -246,32 +304,28 @@ void begin_act(World& w, Act& act) {
             return cut(w, direction(w, act).first, direction(w, act).second);
         case Harm::slow:
             return set_slow(w, direction(w, act).first, direction(w, act).second, 20 + act.other % 200);
-        case Harm::reset_session:
-            return reset_session(w, n);
         case Harm::cut_clients:
             return both(w, n, w.client_place(), true);
-        case Harm::echo:
-            return echo_goal(w, n);
         case Harm::monitor:
             return kill_monitor(w, act.other % 2 == 0);
         case Harm::monitor_dies:
             if (w.monitor->alive) w.monitor.edit().dies_at_decision = 1 + static_cast<int>(act.other % 3);
             return;
-        case Harm::freeze_monitor:
-            return freeze_monitor(w, true);
-        case Harm::hold_replay:
-            return hold_replay(w, n, true);
         case Harm::impostor:
             return let_impostor_in(w, act);
         default:
             if (is_of_store(act.harm)) return begin_act_of_store(w, act);
+            if (is_of_session(act.harm)) return begin_act_of_session(w, act);
+            if (act.harm == Harm::add_again) act.before = w.machines[n]->disk;
             return is_of_disk(act.harm) ? begin_act_of_disk(w, act) : operate(w, act);
     }
 }
 
 void end_act(World& w, Act& act) {
     if (is_of_store(act.harm)) return end_act_of_store(w, act);
+    if (is_of_session(act.harm)) return end_act_of_session(w, act);
     if (is_of_disk(act.harm)) return end_act_of_disk(w, act);
+    if (stand_still(w, act, false)) return;
     const NodeIx n = act.node;
     switch (act.harm) {
         case Harm::keeper:
@@ -279,14 +333,6 @@ void end_act(World& w, Act& act) {
         case Harm::power:
         case Harm::leave:
             return power_on(w, n);
-        case Harm::freeze:
-            return freeze(w, n, false);
-        case Harm::freeze_keeper:
-            return freeze_keeper(w, n, false);
-        case Harm::freeze_server:
-            return freeze_server(w, n, false);
-        case Harm::freeze_sender:
-            return freeze_sender(w, n, act.peer, false);
         case Harm::isolate:
             return isolate(w, n, false);
         case Harm::cut_monitor:
@@ -302,12 +348,6 @@ void end_act(World& w, Act& act) {
         case Harm::monitor:
         case Harm::monitor_dies:
             return w.after(ms, 500 * ms, {Ev::monitor_starts});
-        case Harm::freeze_monitor:
-            return freeze_monitor(w, false);
-        case Harm::hold_replay:
-            return hold_replay(w, n, false);
-        case Harm::freeze_postmaster:
-            return freeze_postmaster(w, n, false);
         default:
             return stop_operating(w, act);
     }
@@ -322,10 +362,14 @@ void repair(World& w) {
     else
         w.after(ms, 500 * ms, {Ev::monitor_starts});
     for (NodeIx n = 0; n < w.nodes(); ++n) {
+        end_session_faults(w, n, false);
         freeze(w, n, false);
         freeze_keeper(w, n, false);
         freeze_server(w, n, false);
         freeze_postmaster(w, n, false);
+        freeze_launcher(w, n, false);
+        freeze_checkpointer(w, n, false);
+        delay_reloads(w, n, false);
         set_writes(w, n, Writes::done, false);
         for (NodeIx peer = 0; peer < w.nodes(); ++peer) freeze_sender(w, n, peer, false);
         hold_replay(w, n, false);

@@ -13,19 +13,20 @@ namespace pgaf::sim {
 BOOST_DEFINE_ENUM_CLASS(Harm,
                         // processes and machines
                         postmaster, backend, keeper, launcher, all_processes, power, freeze, freeze_keeper,
-                        freeze_server, freeze_sender, freeze_postmaster, leave,
+                        freeze_server, freeze_sender, freeze_postmaster, freeze_launcher, leave,
                         // network
-                        isolate, cut_monitor, cut_pair, one_way, slow, reset_session, cut_clients, echo,
+                        isolate, cut_monitor, cut_pair, one_way, slow, reset_session, late_session, break_at,
+                        cut_clients, echo,
                         // monitor
                         monitor, monitor_dies, freeze_monitor,
                         // disks
                         empty_disk, snapshot, lose_state, damage_state, old_state, bad_state_disk, slow_disk, hung_disk,
                         failing_disk,
                         // PostgreSQL
-                        hold_replay, impostor,
+                        hold_replay, late_rule, impostor,
                         // operators
-                        switchover, failover, maintenance, drop, sync_standbys, priority, quorum, lease, timing,
-                        asynchronous,
+                        switchover, failover, maintenance, drop, add_again, sync_standbys, priority, quorum, lease,
+                        timing, asynchronous,
                         // the monitor's store, and a second monitor
                         lose_store, old_store, second_monitor)
 

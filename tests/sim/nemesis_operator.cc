@@ -1,5 +1,6 @@
 #include "tests/sim/nemesis_operator.h"
 
+#include "tests/sim/faults.h"
 #include "tests/sim/monitor_ops.h"
 
 namespace pgaf::sim {
@@ -35,7 +36,22 @@ fsm::Command command(const char* kind, NodeIx node = nobody) {
     return c;
 }
 
+/// By the book an operator waits until the node is gone; not everybody does.
+void add_again(World& w, const Act& act) {
+    const NodeIx n = act.node;
+    const auto& heart = w.monitor->heart;
+    const bool gone = heart && !heart->record().nodes.contains(name_of(n));
+    if (!gone && act.other / 4 % 3 != 0) return;
+    const bool old_folder = act.other / 16 % 2 == 0 && act.before && has_data_elsewhere(w, n);
+    if (old_folder) return bring_back(w, n, *act.before);
+    lose_state_file(w, n);
+}
+
 }  // namespace
+
+void change_rule(World& w, std::uint32_t number) {
+    give_command(w, setting("number-sync-standbys", number % 4 == 3 ? "auto" : std::to_string(number % 3)));
+}
 
 void operate(World& w, const Act& act) {
     fsm::Command c;
@@ -49,12 +65,12 @@ void operate(World& w, const Act& act) {
             c.allow_failover = c.force = act.other % 2 == 0;
             return give_command(w, c);
         case Harm::drop:
+        case Harm::add_again:
             c = command("drop-node", act.node);
             c.force = act.other % 4 == 0;
             return give_command(w, c);
         case Harm::sync_standbys:
-            return give_command(
-                w, setting("number-sync-standbys", act.other % 4 == 3 ? "auto" : std::to_string(act.other % 3)));
+            return change_rule(w, act.other);
         case Harm::priority:
             c = command("set-node", act.node);
             c.candidate_priority = act.other % 3 * 50;
@@ -75,6 +91,7 @@ void operate(World& w, const Act& act) {
 }
 
 void stop_operating(World& w, const Act& act) {
+    if (act.harm == Harm::add_again) add_again(w, act);
     if (act.harm == Harm::maintenance) give_command(w, command("disable-maintenance", act.node));
     if (act.harm == Harm::asynchronous)
         give_command(w, setting("asynchronous", w.options->settings.asynchronous ? "on" : "off"));

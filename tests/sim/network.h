@@ -2,6 +2,7 @@
 // are numbered; after the nodes come the monitor's and the clients'.
 #pragma once
 
+#include <boost/describe.hpp>
 #include <deque>
 #include <optional>
 #include <variant>
@@ -44,6 +45,27 @@ struct Session {
     /// Messages that wait for the network.
     bool up_stalled = false;
     bool down_stalled = false;
+    /// What its keeper has sent was lost on the way, and is sent again much later, whatever has become of its end.
+    bool up_held = false;
+    /// It breaks as soon as the message that has come is dealt with.
+    bool breaks = false;
+};
+
+/// At which message a session breaks (session_faults.h).
+BOOST_DEFINE_ENUM_CLASS(Talk, hello, report, ack, goal)
+struct BreakAt {
+    Talk message = Talk::report;
+    /// So many of these go by first.
+    std::uint32_t skip = 0;
+    /// It still arrives, and what is said to it does not.
+    bool taken = false;
+};
+
+/// What is to become of a node's sessions.
+struct SessionFaults {
+    std::optional<BreakAt> break_at;
+    /// The next one that begins is held (Session::up_held).
+    bool hold_next = false;
 };
 
 struct Network {
@@ -53,6 +75,8 @@ struct Network {
     /// How many times slower than usual.
     std::vector<std::uint32_t> slow;
     std::vector<Session> sessions;
+    /// For each node.
+    std::vector<SessionFaults> faults;
     std::uint32_t last_session = 0;
     std::uint32_t last_link = 0;
     /// Goals that the network may deliver once more, or late.

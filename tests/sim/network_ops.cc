@@ -1,10 +1,12 @@
 #include "tests/sim/network_ops.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/disk.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/rival.h"
+#include "tests/sim/session_faults.h"
 
 namespace pgaf::sim {
 namespace {
@@ -40,6 +42,7 @@ std::uint32_t begin_session(World& w, NodeIx node, std::uint32_t boot) {
     s.node = node;
     s.boot = boot;
     s.monitor = monitor_to_find(w);
+    s.up_held = std::exchange(n.faults[node].hold_next, false);
     n.sessions.push_back(std::move(s));
     return n.last_session;
 }
@@ -61,12 +64,13 @@ void send_down(World& w, std::uint32_t session, DownMessage message) {
 std::optional<UpMessage> take_up(World& w, std::uint32_t session) {
     Session* s = w.network.edit().find(session);
     if (!s || !s->monitor_end || s->up.empty()) return std::nullopt;
-    if (!w.network->passes(s->node, w.monitor_place())) {
+    if (s->up_held || !w.network->passes(s->node, w.monitor_place())) {
         s->up_stalled = true;
         return std::nullopt;
     }
     UpMessage message = std::move(s->up.front());
     s->up.pop_front();
+    if (breaks_at(w, session, message)) return std::nullopt;
     return message;
 }
 
@@ -79,6 +83,7 @@ std::optional<DownMessage> take_down(World& w, std::uint32_t session) {
     }
     DownMessage message = std::move(s->down.front());
     s->down.pop_front();
+    if (breaks_at(w, session, message)) return std::nullopt;
     return message;
 }
 
@@ -110,6 +115,12 @@ void forget_end(World& w, std::uint32_t session, bool monitor_end) {
     sweep(w);
 }
 
+void send_up_again(World& w, Session& session) {
+    session.up_stalled = false;
+    session.last_up = 0;
+    for (std::size_t i = 0; i < session.up.size(); ++i) plan_up(w, session);
+}
+
 // ---- cuts -----------------------------------------------------------------------------------------------------------
 
 void cut(World& w, std::size_t from, std::size_t to) {
@@ -126,11 +137,7 @@ void heal(World& w, std::size_t from, std::size_t to) {
     n.cut[from * n.machines + to] = 0;
     // What was sent meanwhile is sent again, and comes all at once.
     for (Session& s : n.sessions) {
-        if (s.up_stalled && s.node == from && to == w.monitor_place()) {
-            s.up_stalled = false;
-            s.last_up = 0;
-            for (std::size_t i = 0; i < s.up.size(); ++i) plan_up(w, s);
-        }
+        if (s.up_stalled && !s.up_held && s.node == from && to == w.monitor_place()) send_up_again(w, s);
         if (s.down_stalled && s.node == to && from == w.monitor_place()) {
             s.down_stalled = false;
             s.last_down = 0;

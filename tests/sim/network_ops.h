@@ -17,6 +17,8 @@ void end_session_of_keeper(World& w, std::uint32_t session);
 void end_session_of_monitor(World& w, std::uint32_t session);
 /// The machine of one end is gone without a word.
 void forget_end(World& w, std::uint32_t session, bool monitor_end);
+/// What waited for the network is sent again, and comes all at once.
+void send_up_again(World& w, Session& session);
 
 // ---- the network itself ----
 void cut(World& w, std::size_t from, std::size_t to);

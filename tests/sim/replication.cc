@@ -333,7 +333,7 @@ void on_reply(World& w, NodeIx node, std::uint32_t link, std::uint64_t numbered)
 void on_sender_reloads(World& w, NodeIx node, std::uint32_t link) {
     const auto& s = w.server(node);
     const Walsender* found = s ? find_sender(*s, link) : nullptr;
-    if (!found || !found->reload_due || found->frozen) return;
+    if (!found || !found->reload_due || found->frozen || s->reloads_late) return;
     Machine& m = w.machines[node].edit();
     Walsender& sender = *find_sender(*m.server, link);
     sender.reload_due = false;

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "tests/sim/faults.h"
 #include "tests/sim/monitor_ops.h"
+#include "tests/sim/session_faults.h"
 
 namespace pgaf::sim {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "common/mutation.h"
 #include "tests/sim/checks.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 
@@ -99,11 +100,21 @@ bool postmaster_lives(const World& w, NodeIx node) {
 
 void lose_postmaster(World& w, NodeIx node) {
     Server& s = w.edit_server(node);
-    s.postmaster = s.stop_due = false;
+    s.postmaster = s.stop_due = s.checkpointer_stopped = false;
     const bool stood_still = std::exchange(s.stuck, false);
     // What came in while it stood still is never read: the keeper, which would have ended them, could not look either.
     if (stood_still) std::erase_if(s.senders, [](const Walsender& sender) { return sender.impostor; });
     if (std::exchange(s.gives_no_session, false) || stood_still) release_held(w, node);
+}
+
+void end_children(World& w, NodeIx node) {
+    drop_links(w, node, true);
+    Server& s = w.edit_server(node);
+    w.count.unknown += s.waiting.size();
+    s.waiting.clear();
+    s.senders.clear();
+    s.receiver.reset();
+    s.has_sessions = false;
 }
 
 void release_held(World& w, NodeIx node) {
@@ -159,6 +170,7 @@ void on_started(World& w, NodeIx node, std::uint32_t run) {
 
 void reload_server(World& w, NodeIx node) {
     if (!w.server(node) || !w.server(node)->postmaster || w.server(node)->reload_due) return;
+    if (launcher_gets_to_it_later(w, node, Ask::reload)) return;
     w.edit_server(node).reload_due = true;
     w.after(200, 3 * ms, {Ev::reloaded, node, w.server(node)->run});
 }
@@ -171,10 +183,7 @@ void on_reloaded(World& w, NodeIx node, std::uint32_t run) {
     s.loaded = m.disk.conf;
     if (s.phase == Server::Phase::recovering) {
         s.startup_conn = s.loaded.conn;
-        s.sync_defined = s.loaded.names.kind != Names::Kind::none;
-        return;
-    }
-    if (s.in_recovery() && !s.startup_reload_due) {
+    } else if (s.in_recovery() && !s.startup_reload_due) {
         s.startup_reload_due = true;
         w.after(100, 3 * ms, {Ev::startup_reloads, node, run});
     }
@@ -200,15 +209,6 @@ void on_startup_reloads(World& w, NodeIx node, std::uint32_t run) {
     if (s.receiver && (s.receiver->upstream != s.startup_conn.upstream || s.receiver->name != s.startup_conn.name))
         end_receiver(w, node);
     if (!s.receiver && !s.startup_conn.empty()) plan_connect(w, node, 500, 5 * ms);
-}
-
-void on_checkpointer_reloads(World& w, NodeIx node, std::uint32_t run) {
-    if (!current(w, node, run) || !w.server(node)->checkpointer_reload_due) return;
-    Machine& m = w.machines[node].edit();
-    m.server->checkpointer_reload_due = false;
-    m.server->sync_defined = m.disk.conf.names.kind != Names::Kind::none;
-    // Nobody has to wait any more: everybody who does is woken.
-    if (!m.server->sync_defined) release(w, node, m.server->flushed);
 }
 
 void hold_replay(World& w, NodeIx node, bool held) {
@@ -256,13 +256,6 @@ void on_promoted(World& w, NodeIx node, std::uint32_t run) {
     check_reign(w, node);
     w.after(2 * sec, 30 * sec, {Ev::checkpointed, node, run});
     kick_senders(w, node);
-}
-
-void make_checkpoint(World& w, NodeIx node) {
-    if (!w.server(node) || w.server(node)->phase != Server::Phase::primary) return;
-    Machine& m = w.machines[node].edit();
-    m.disk.checkpoint_timeline = timeline_of(w, node);
-    m.disk.redo = m.server->flushed;
 }
 
 void write_message(World& w, NodeIx node) {
@@ -361,6 +354,8 @@ void on_reaped(World& w, NodeIx node, std::uint32_t run) {
 
 void on_lingered(World& w, NodeIx node, std::uint32_t run) {
     if (!current(w, node, run)) return;
+    // The exit is told when the launcher goes on.
+    if (w.machines[node]->launcher.frozen) return end_children(w, node);
     drop_links(w, node, true);
     forget_memory(w, node);
     w.machines[node].edit().server.reset();

@@ -18,12 +18,13 @@ void kill_postmaster(World& w, NodeIx node);
 void crash_backend(World& w, NodeIx node);
 /// The postmaster ends, whatever stood still; its children end later.
 void lose_postmaster(World& w, NodeIx node);
+/// Its processes end, but for what holds up the word of its exit.
+void end_children(World& w, NodeIx node);
 /// Every process is gone at once, and what was not flushed. `torn`: what was on its way was written in part.
 void lose_server(World& w, NodeIx node, bool torn);
 
 // ---- what a keeper asks for by SQL or signal ----
 void promote_server(World& w, NodeIx node);
-void make_checkpoint(World& w, NodeIx node);
 /// A WAL message of the keeper's own, which waits for nobody: standbys that have been idle answer.
 void write_message(World& w, NodeIx node);
 void hold_replay(World& w, NodeIx node, bool held);
@@ -31,7 +32,6 @@ void hold_replay(World& w, NodeIx node, bool held);
 void on_started(World& w, NodeIx node, std::uint32_t run);
 void on_reloaded(World& w, NodeIx node, std::uint32_t run);
 void on_startup_reloads(World& w, NodeIx node, std::uint32_t run);
-void on_checkpointer_reloads(World& w, NodeIx node, std::uint32_t run);
 void on_promoted(World& w, NodeIx node, std::uint32_t run);
 void on_shut_down(World& w, NodeIx node, std::uint32_t run);
 void on_walsenders_ended(World& w, NodeIx node, std::uint32_t run);

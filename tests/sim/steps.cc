@@ -4,6 +4,7 @@
 
 #include "common/mutation.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -43,11 +44,20 @@ Next start(const Phase& p, const keeper::Layout& layout, const Conn& conn, bool 
     p.give_access(layout);
     remove_placeholders(p);
     for (const Timeline t : strays) std::erase(d.histories, t.v);
+    if (launcher_gets_to_it_later(p.w, p.node, Ask::start)) {
+        p.w.keepers[p.node].edit().start_asked = true;
+        return p.enter(1, 20 * ms, 100 * ms);
+    }
     if (!start_server(p.w, p.node)) return failed("starting PostgreSQL: something of its last run still lives");
     return p.enter(1, 5 * ms, 20 * ms);
 }
 
 Next wait_for_start(const Phase& p, const keeper::Layout& layout) {
+    if (p.w.keepers[p.node]->start_asked) {
+        if (p.machine().launcher.frozen) return again(20 * ms, 100 * ms);
+        p.w.keepers[p.node].edit().start_asked = false;
+        return p.enter(1, 5 * ms, 20 * ms);
+    }
     if (!postmaster_lives(p.w, p.node) || !p.server().postmaster) return failed("PostgreSQL did not start");
     const bool ready = p.server().takes_connections();
     if (!ready && !p.longer_than(start_limit)) return again(5 * ms, 50 * ms);
@@ -141,7 +151,7 @@ bool Phase::flushed_by_rule(const SyncRule& rule, std::uint64_t target) const {
 void on_step(World& w, NodeIx node, std::uint32_t boot) {
     Keeper& k = w.keepers[node].edit();
     if (!k.alive || k.boot != boot || !k.under_way || k.step_done) return;
-    if (k.cancelling) return step_ended(w, node, "given up");
+    if (k.cancelling && !k.start_asked) return step_ended(w, node, "given up");
     const keeper::Step step = k.under_way->step;
     if (k.under_way->phase == 0) {
         const StepWrite write = write_of_step(w, {Ev::step, node, boot}, step);
@@ -191,7 +201,10 @@ Next advance(const Phase& p, const keeper::Stop& step) {
     if (!p.machine().launcher.alive) return failed("no connection to pgaf-launcher");
     if (!postmaster_lives(p.w, p.node)) return done();
     if (p.run().phase == 0) {
-        if (step.mode == StopMode::fast)
+        const bool fast = step.mode == StopMode::fast;
+        if (launcher_gets_to_it_later(p.w, p.node, fast ? Ask::stop_fast : Ask::stop_immediately))
+            return p.enter(1, 5 * ms, 20 * ms);
+        if (fast)
             stop_fast(p.w, p.node);
         else
             stop_immediately(p.w, p.node);
@@ -223,6 +236,7 @@ Next advance(const Phase& p, const keeper::Fence& step) {
         case 2:
             if (!p.server().takes_connections()) return failed("PostgreSQL gives no answer");
             if (!p.server().in_recovery()) return failed("the server runs read-write: there is no receiver to fence");
+            if (p.machine().launcher.frozen) return again(20 * ms, 100 * ms);
             end_receiver(p.w, p.node);
             return p.enter(3, ms, 10 * ms);
         default: {

@@ -23,6 +23,11 @@ void end_survivors(const Phase& p) {
     if (p.machine().server) lose_server(p.w, p.node, false);
 }
 
+/// Whose child a program is, and who tells of its end.
+bool runs_no_program(const Phase& p) {
+    return p.machine().launcher.frozen;
+}
+
 /// What a copy brings along, and what the keeper makes of it.
 void take_over(const Phase& p, NodeIx source, const keeper::Layout& layout, const IncarnationId& next,
                bool with_slots) {
@@ -51,6 +56,7 @@ void take_over(const Phase& p, NodeIx source, const keeper::Layout& layout, cons
 
 Next advance(const Phase& p, const keeper::Initialise& step) {
     if (!p.stopped()) return failed(not_stopped);
+    if (runs_no_program(p)) return again(50 * ms, 200 * ms);
     Disk& d = p.disk();
     if (p.run().phase == 0) {
         d.rebuilding = true;
@@ -81,6 +87,7 @@ Next advance(const Phase& p, const keeper::Adopt& step) {
 
 Next advance(const Phase& p, const keeper::Rewind& step) {
     if (!p.stopped()) return failed(not_stopped);
+    if (runs_no_program(p)) return again(50 * ms, 200 * ms);
     const NodeIx source = node_of(step.upstream);
     if (p.run().phase == 0) {
         if (!source_answers(p, source))
@@ -100,6 +107,7 @@ Next advance(const Phase& p, const keeper::Rewind& step) {
 
 Next advance(const Phase& p, const keeper::Clone& step) {
     if (!p.stopped()) return failed(not_stopped);
+    if (runs_no_program(p)) return again(50 * ms, 200 * ms);
     const NodeIx source = node_of(step.upstream);
     if (p.run().phase == 0) {
         if (!source_answers(p, source))

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "tests/sim/checkpointer.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/server.h"
@@ -178,7 +179,7 @@ Next advance(const Phase& p, const keeper::CloseToClients& step) {
 
 Next advance(const Phase& p, const keeper::Checkpoint&) {
     if (!p.running() || !p.server().takes_connections()) return failed(not_running);
-    if (p.machine().writes == Writes::hang) return again(20 * ms, 200 * ms);
+    if (p.machine().writes == Writes::hang || p.server().checkpointer_stopped) return again(20 * ms, 200 * ms);
     if (p.machine().writes == Writes::fail) return failed("the checkpoint could not be written");
     if (p.run().phase == 0) return p.enter(1, 5 * ms, (p.machine().slow_disk ? 3000 : 300) * ms);
     make_checkpoint(p.w, p.node);

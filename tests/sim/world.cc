@@ -3,16 +3,19 @@
 #include <algorithm>
 
 #include "common/mutation.h"
+#include "tests/sim/checkpointer.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/launcher.h"
 #include "tests/sim/lease.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/monitor_ops.h"
 #include "tests/sim/replication.h"
 #include "tests/sim/rival.h"
 #include "tests/sim/server.h"
+#include "tests/sim/session_faults.h"
 #include "tests/sim/steps.h"
 
 namespace pgaf {
@@ -50,10 +53,14 @@ bool held_back(World& w, const Event& event) {
         return true;
     }
     const Machine& m = *w.machines[event.node];
+    const bool launcher_stopped = owner == Owner::launcher && m.launcher.frozen && event.kind != Ev::keeper_starts;
+    // What its server leaves ends by itself; it is told of when somebody has looked (R13).
+    if (launcher_stopped && event.kind == Ev::reaped) w.after(0, 3 * sec, {Ev::lingered, event.node, event.tag});
     const bool keeper_stopped = owner == Owner::keeper && w.keepers[event.node]->frozen;
     const bool server_stopped = m.server && ((owner == Owner::server && m.server->stuck) ||
-                                             (m.server->gives_no_session && by_postmaster(event)));
-    if (!m.frozen && !keeper_stopped && !server_stopped) return false;
+                                             (m.server->gives_no_session && by_postmaster(event)) ||
+                                             (m.server->checkpointer_stopped && by_checkpointer(event)));
+    if (!m.frozen && !keeper_stopped && !launcher_stopped && !server_stopped) return false;
     w.machines[event.node].edit().held.push_back(event);
     return true;
 }
@@ -107,6 +114,7 @@ World::World(std::shared_ptr<const Options> with) : options(std::move(with)), rn
     n.machines = options->nodes + 2;
     n.cut.assign(n.machines * n.machines, 0);
     n.slow.assign(n.machines * n.machines, 1);
+    n.faults.resize(options->nodes);
 }
 
 void World::after(Micros low, Micros high, const Event& event) {
@@ -143,9 +151,13 @@ void World::carry_out(const Event& e) {
     if (held_back(*this, e) || stopped_by_disk(*this, e) || keeper_event(*this, e)) return;
     switch (e.kind) {
         case Ev::up:
-            return on_up(*this, e.node, e.tag);
+            on_up(*this, e.node, e.tag);
+            return break_if_due(*this, e.tag);
         case Ev::down:
-            return on_down(*this, e.node, e.tag);
+            on_down(*this, e.node, e.tag);
+            return break_if_due(*this, e.tag);
+        case Ev::session_breaks:
+            return on_session_breaks(*this, e.node, e.arg != 0);
         case Ev::started:
             return on_started(*this, e.node, e.tag);
         case Ev::reloaded:
@@ -188,6 +200,8 @@ void World::carry_out(const Event& e) {
             return;
         case Ev::power_on:
             return sim::power_on(*this, e.node);
+        case Ev::launcher_asked:
+            return on_launcher_asked(*this, e.node, e.tag, e.arg);
         case Ev::handover_over:
             return on_handover_over(*this, e.node, e.tag);
         case Ev::deadline_told:
