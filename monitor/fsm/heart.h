@@ -128,6 +128,9 @@ struct Output {
 struct NodeView {
     bool connected = false;
     BootId boot;
+    /// This run has answered to something that it was told; runs of the node's keeper that were heard before it.
+    bool hears = false;
+    std::vector<BootId> earlier;
     /// When this run of its keeper was first heard; it has been seen read-write since; when its last report came.
     Millis boot_since;
     bool ran = false;
@@ -168,7 +171,7 @@ struct NodeView {
     std::string distrust;
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
-                      (connected, boot, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
+                      (connected, boot, hears, earlier, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
                        high_is_news, not_streaming_since, starting_since, seq, promise, probe, first_probe, probe_asked,
                        probe_answered, reaches, peers_asked, promotion_failed, distrust))
 

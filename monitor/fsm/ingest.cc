@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t nodes_at_most = 32;
 constexpr std::size_t refusals_kept = 64;
+constexpr std::size_t runs_kept = 8;
 
 std::string foreign_folder(const ClusterRecord& record, const NodeName& node, const SystemId& system) {
     return "the data folder of " + node.v + " belongs to another PostgreSQL cluster (system identifier " + system.v +
@@ -45,6 +46,10 @@ std::string refusal(const World& world, const Hello& hello) {
     if (v && v->connected && v->boot != hello.boot && world.in_reach(hello.node) &&
         world.node(hello.node)->incarnation != hello.incarnation)
         return "another keeper is connected as " + hello.node.v + "; give each node its own name";
+    // Its machine goes on sending what it has said, also when it has died. Against a newer run's word that would be
+    // amnesia (R4). One that has answered is no such late word itself.
+    if (v && v->hears && std::find(v->earlier.begin(), v->earlier.end(), hello.boot) != v->earlier.end())
+        return "a newer run of the keeper of " + hello.node.v + " has been heard since this one; restart the keeper";
     if (!record.nodes.contains(hello.node) && record.nodes.size() >= nodes_at_most)
         return "cluster " + record.name.v + " has its limit of " + std::to_string(nodes_at_most) + " nodes";
     return {};
@@ -58,6 +63,18 @@ void turn_away(World& world, const NodeName& node, const BootId& boot, const std
     if (said.size() >= refusals_kept) said.clear();
     said[node] = why;
     world.log("keeper_refused", node, why);
+}
+
+void begin_run(NodeView& v, const BootId& boot, Millis now) {
+    std::erase(v.earlier, boot);
+    if (!v.boot.empty()) v.earlier.push_back(v.boot);
+    if (v.earlier.size() > runs_kept) v.earlier.erase(v.earlier.begin());
+    v.boot = boot;
+    v.hears = false;
+    v.not_streaming_since.reset();
+    v.seq = 0;
+    v.boot_since = now;
+    v.ran = false;
 }
 
 }  // namespace
@@ -96,14 +113,8 @@ void ingest(World& world, const SessionOpened& input) {
     n.port = hello.port;
     // How long it has been starting is known only as long as it is heard.
     v.starting_since.reset();
-    if (v.boot != hello.boot) {
-        v.not_streaming_since.reset();
-        v.seq = 0;
-        v.boot_since = world.now;
-        v.ran = false;
-    }
+    if (v.boot != hello.boot) begin_run(v, hello.boot, world.now);
     v.connected = true;
-    v.boot = hello.boot;
     v.heard = world.now;
     v.closed.reset();
     v.report.reset();
@@ -202,6 +213,8 @@ void ingest(World& world, const ReportReceived& input) {
     if (r.goal && r.goal->role == Role::dropped && r.goal->incarnation == n.incarnation && !n.drop_wanted &&
         world.record.doubt.empty())
         return forget_dropped(world, n);
+    // Before it has heard anything in its session it tells what it has promised.
+    if (!r.goal && !r.promised.version.empty()) v.hears = true;
     if (r.goal) v.promise = r.goal;
     if (r.promised == n.goal.stamp) v.promise.reset();
     if (const std::string why = ahead_of_record(world, n, r);

@@ -29,8 +29,8 @@ constexpr bool described_with =
     boost::mp11::mp_size<boost::describe::describe_members<T, boost::describe::mod_any_access>>::value == members;
 [[maybe_unused]] void names_all_members(const fsm::NodeView& view, const fsm::Memory& memory, const keeper::Run& run) {
     [[maybe_unused]] const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
-                                  a20, a21, a22, a23, a24, a25] = view;
-    static_assert(described_with<fsm::NodeView, 25>);
+                                  a20, a21, a22, a23, a24, a25, a26, a27] = view;
+    static_assert(described_with<fsm::NodeView, 27>);
     [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
                                   b20, b21, b22, b23, b24, b25, b26, b27] = memory;
     static_assert(described_with<fsm::Memory, 27>);
@@ -49,6 +49,9 @@ void cap(std::optional<Millis>& when, std::int64_t timeouts) {
 
 void calm(fsm::NodeView& v) {
     v.seq = v.seq == 0 ? 0 : 1;
+    // No run of a keeper comes back.
+    v.hears = false;
+    v.earlier.clear();
     if (v.report) {
         v.report->seq = 0;
         // Only whether it is there counts for anybody.

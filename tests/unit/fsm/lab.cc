@@ -90,13 +90,7 @@ std::vector<fsm::Reply> Lab::command(fsm::Command c) {
     return replies_;
 }
 
-void Lab::connect(Node& n) {
-    if (!n.keeper || n.session || n.held || !n.turned_away.empty() || !reaches_monitor(n)) return;
-    n.session = true;
-    n.told = false;
-    n.given = {};
-    n.inbox.clear();
-    n.outbox.clear();
+Hello Lab::hello_of(const Node& n) const {
     Hello hello;
     hello.cluster = stored.name;
     hello.node = n.name;
@@ -108,7 +102,17 @@ void Lab::connect(Node& n) {
     hello.replication_quorum = n.quorum;
     hello.system_id = n.folder.system;
     hello.keeper_version = "test";
-    step(fsm::SessionOpened{hello});
+    return hello;
+}
+
+void Lab::connect(Node& n) {
+    if (!n.keeper || n.session || n.held || !n.turned_away.empty() || !reaches_monitor(n)) return;
+    n.session = true;
+    n.told = false;
+    n.given = {};
+    n.inbox.clear();
+    n.outbox.clear();
+    step(fsm::SessionOpened{hello_of(n)});
     if (n.session) report(n);
 }
 

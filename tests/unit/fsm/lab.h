@@ -197,6 +197,7 @@ class Lab {
     // ---- keepers.cc ----
     void receive_goals(Node& n);
     bool act(Node& n);
+    [[nodiscard]] Hello hello_of(const Node& n) const;
     [[nodiscard]] Report report_of(Node& n);
     void report(Node& n);
     /// Takes in its goals, acts on the newest, and says what came of it if that is news.

@@ -136,6 +136,11 @@ bool Script::report_command(const Words& words) {
         // The newest number, unless the script wants it as old as it is.
         r.seq = words.size() > 2 && words[2] == "late" ? 1 : ++node(words[1]).seq;
         if (words.size() > 2 && words[2] == "closed") r.writable = false, r.standbys.clear();
+        if (words.size() > 2 && words[2] == "session") {
+            Hello hello = lab_->hello_of(node(words[1]));
+            hello.boot = r.boot;
+            lab_->step(fsm::SessionOpened{hello});
+        }
         lab_->step(fsm::ReportReceived{r});
     } else if (verb == "rebuilt" || verb == "self-fenced" || verb == "resumed") {
         Report r = lab_->report_of(node(words.at(1)));
