@@ -171,9 +171,9 @@ struct NodeView {
     std::string distrust;
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
-                      (connected, boot, hears, earlier, boot_since, ran, reported, heard, closed, report, sent, told, high, high_since,
-                       high_is_news, not_streaming_since, starting_since, seq, promise, probe, first_probe, probe_asked,
-                       probe_answered, reaches, peers_asked, promotion_failed, distrust))
+                      (connected, boot, hears, earlier, boot_since, ran, reported, heard, closed, report, sent, told,
+                       high, high_since, high_is_news, not_streaming_since, starting_since, seq, promise, probe,
+                       first_probe, probe_asked, probe_answered, reaches, peers_asked, promotion_failed, distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.
 struct Memory {
