@@ -40,7 +40,7 @@ const std::vector<Break>& breaks() {
         {Mutation::r4, 1, 60, {}, 0, false, {"I2", "I3", "I5"}},
         {Mutation::r4_goes_on, 1, 200, {}, 0, false, {"R3", "I2", "I3", "I5"}},
         {Mutation::r5, 1, 160, {}, 0, false, {"I2", "I5"}},
-        {Mutation::r5_timeline, 1, 90, {}, 0, false, {"I10"}},
+        {Mutation::r5_timeline, 1, 60, {H::isolate, H::postmaster, H::power}, 0, false, {"I10"}},
         {Mutation::r6_closed, 1, 120, {}, 0, false, {"R3", "I2", "I3"}},
         {Mutation::r6_hole, 1, 600, {H::slow, H::postmaster}, 3, true, {"I10", "I9"}},
         {Mutation::r7, 1, 60, {H::isolate, H::cut_monitor}, 0, false, {"I3"}, true},
