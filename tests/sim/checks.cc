@@ -281,32 +281,7 @@ void check_allowed_loss(World& w, const fsm::ClusterRecord& before, const fsm::C
 
 }  // namespace
 
-namespace {
-
-/// What the node itself has told the monitor counts against a disk that is put back later (R4).
-void note_said(World& w, const Report& report) {
-    const Machine& m = *w.machines[node_of(report.node)];
-    if (w.rival->alive || m.put_back || m.disk.wal.empty() || m.disk.id != inc_of(report.incarnation)) return;
-    const bool exact = report.fenced || report.status == PgStatus::stopped;
-    if (!exact && !report.in_recovery) return;
-    const std::uint64_t lsn = exact ? report.complete.v : std::max(report.complete.v, report.replayed.v);
-    Confirmed& said = w.ghost.edit().said[m.disk.id];
-    if (lsn > said.lsn) said = {m.disk.wal.base().branch, lsn};
-}
-
-/// How much of that a node that was put back has no more; empty: all is there.
-std::string said_more(const World& w, Inc inc, BranchIx branch, std::uint64_t end) {
-    const auto found = w.ghost->said.find(inc);
-    if (found == w.ghost->said.end()) return {};
-    const Confirmed& said = found->second;
-    if (std::min(end, w.archive->common(said.branch, branch)) >= said.lsn) return {};
-    return "it has WAL up to " + at(end) + ", and had said " + at(said.lsn);
-}
-
-}  // namespace
-
 void note_heard(World& w, const Report& report) {
-    note_said(w, report);
     const auto& record = w.monitor->store.record;
     if (!record || !record->doubt.empty() || report.node != record->primary ||
         report.incarnation != record->primary_incarnation)
@@ -348,13 +323,8 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
     g.chosen_epoch = after.epoch.v;
     g.chosen_branch = m.disk.wal.base().branch;
     g.chosen_end = complete_end(*w.archive, m.disk.wal);
-    // A standby that was put back to less than it has confirmed counts as what it says: open finding 52. What it had
-    // told the monitor itself is no excuse.
+    // A standby that was put back to less than it has confirmed counts as what it says: open finding 52.
     if (m.put_back) g.unseen = node_of(after.primary);
-    const std::string more = m.put_back ? said_more(w, m.disk.id, g.chosen_branch, g.chosen_end) : std::string{};
-    if (!more.empty() && g.loss_accepted != after.epoch.v)
-        return w.violated("I5: " + after.primary.v + " is chosen in epoch " + std::to_string(after.epoch.v) + ": " +
-                          more);
     if (g.loss_accepted == after.epoch.v || m.put_back) return;
     // WAL in which nothing was acknowledged is no loss: the end of a recovery, say, or of before a change of mode.
     if (asynchronous(before) && !missing(w, g.chosen_branch, g.chosen_end).empty())

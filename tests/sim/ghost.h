@@ -66,8 +66,6 @@ struct Ghost {
     /// I4: what each incarnation has made durable.
     std::map<Inc, Stamp> promised;
     std::map<Inc, Confirmed> confirmed;
-    /// What each has told this monitor that it has.
-    std::map<Inc, Confirmed> said;
     /// I8: since when the monitor is away and nothing else is wrong; 0: it is not so.
     Micros only_monitor_away = 0;
     /// The node that was permitted to start last, when nobody could know that its disk had been put back.

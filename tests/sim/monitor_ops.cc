@@ -180,7 +180,6 @@ void start_monitor(World& w) {
     m.life = ++w.monitors;
     begin_term(m.store, m.life);
     m.sessions.clear();
-    w.ghost.edit().said.clear();
     m.heart.reset();
     m.last_command = m.store.term.v << 20U;
     w.say(nobody, [&] {
