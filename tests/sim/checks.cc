@@ -309,6 +309,7 @@ void check_decided(World& w, const fsm::ClusterRecord& before, const fsm::Cluste
         if (!fresh && (told->second.node != node || told->second.inc != inc))
             return w.violated("I1: " + after.primary.v + " and " + name_of(told->second.node).v +
                               " are told to be primary in epoch " + std::to_string(after.primary_epoch.v));
+        if (fresh && w.monitor->dies_at_decision == 2) g.untold = after.primary_epoch.v;
     }
     if (after.permit && after.permit != before.permit) {
         const NodeIx node = node_of(after.primary);

@@ -52,6 +52,8 @@ struct Ghost {
     std::vector<std::uint64_t> acknowledged;
     /// I1.
     std::map<std::uint64_t, Told> told;
+    /// The epoch among them whose choice is stored, and nobody was told before the monitor died; 0: none.
+    std::uint64_t untold = 0;
     /// I10.
     std::vector<std::uint32_t> timelines_used;
     /// The newest primaries, oldest first.

@@ -188,6 +188,7 @@ void start_monitor(World& w) {
     });
     if (!m.store.record) return;
     m.heart.emplace(*m.store.record, m.store.term, MonitorId{"m" + std::to_string(m.life)}, monitor_now(w));
+    w.ghost.edit().untold = 0;
     heart_step(w, fsm::Tick{});
 }
 

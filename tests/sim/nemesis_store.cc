@@ -32,6 +32,9 @@ void lose_or_put_back(World& w, const Act& act, MonitorStore by) {
                (file_too ? ", and the file beside it is gone" : "");
     });
     replace(w.monitor.edit().store, std::move(by), file_too);
+    // What goes with the store and was told to nobody has no effect.
+    Ghost& ghost = w.ghost.edit();
+    ghost.told.erase(std::exchange(ghost.untold, 0));
 }
 
 }  // namespace
