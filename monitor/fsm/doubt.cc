@@ -212,7 +212,7 @@ bool settle_doubt(World& world) {
         raise_rule_ids(record, said);
         admit_unknown_rule(record, said);
         // Goals that were made before the doubt don't say what they are after.
-        if (has_given(record)) record.term = Term{record.term.v + 1};
+        if (has_given_goals(record)) record.term = Term{record.term.v + 1};
         await_promises(world, said);
         world.log("record_confirmed", record.primary,
                   "nobody has promised anything that the record of the cluster does not know of",

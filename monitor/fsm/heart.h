@@ -130,7 +130,7 @@ struct NodeView {
     BootId boot;
     /// This run has answered to something that it was told; runs of the node's keeper that were heard before it.
     bool hears = false;
-    std::vector<BootId> earlier;
+    std::vector<BootId> earlier_runs;
     /// When this run of its keeper was first heard; it has been seen read-write since; when its last report came.
     Millis boot_since;
     bool ran = false;
@@ -171,8 +171,8 @@ struct NodeView {
     std::string distrust;
 };
 BOOST_DESCRIBE_STRUCT(NodeView, (),
-                      (connected, boot, hears, earlier, boot_since, ran, reported, heard, closed, report, sent, told,
-                       high, high_since, high_is_news, not_streaming_since, starting_since, seq, promise, probe,
+                      (connected, boot, hears, earlier_runs, boot_since, ran, reported, heard, closed, report, sent,
+                       told, high, high_since, high_is_news, not_streaming_since, starting_since, seq, promise, probe,
                        first_probe, probe_asked, probe_answered, reaches, peers_asked, promotion_failed, distrust))
 
 /// What the heart remembers beside the record, for as long as this monitor process lives.

@@ -48,7 +48,7 @@ std::string refusal(const World& world, const Hello& hello) {
         return "another keeper is connected as " + hello.node.v + "; give each node its own name";
     // Its machine goes on sending what it has said, also when it has died. Against a newer run's word that would be
     // amnesia (R4). One that has answered is no such late word itself.
-    if (v && v->hears && std::find(v->earlier.begin(), v->earlier.end(), hello.boot) != v->earlier.end())
+    if (v && v->hears && std::find(v->earlier_runs.begin(), v->earlier_runs.end(), hello.boot) != v->earlier_runs.end())
         return "a newer run of the keeper of " + hello.node.v + " has been heard since this one; restart the keeper";
     if (!record.nodes.contains(hello.node) && record.nodes.size() >= nodes_at_most)
         return "cluster " + record.name.v + " has its limit of " + std::to_string(nodes_at_most) + " nodes";
@@ -65,10 +65,11 @@ void turn_away(World& world, const NodeName& node, const BootId& boot, const std
     world.log("keeper_refused", node, why);
 }
 
+/// Another process of the node's keeper speaks from now on: what was counted of the one before is over.
 void begin_run(NodeView& v, const BootId& boot, Millis now) {
-    std::erase(v.earlier, boot);
-    if (!v.boot.empty()) v.earlier.push_back(v.boot);
-    if (v.earlier.size() > runs_kept) v.earlier.erase(v.earlier.begin());
+    std::erase(v.earlier_runs, boot);
+    if (!v.boot.empty()) v.earlier_runs.push_back(v.boot);
+    if (v.earlier_runs.size() > runs_kept) v.earlier_runs.erase(v.earlier_runs.begin());
     v.boot = boot;
     v.hears = false;
     v.not_streaming_since.reset();
@@ -213,7 +214,7 @@ void ingest(World& world, const ReportReceived& input) {
     if (r.goal && r.goal->role == Role::dropped && r.goal->incarnation == n.incarnation && !n.drop_wanted &&
         world.record.doubt.empty())
         return forget_dropped(world, n);
-    // Before it has heard anything in its session it tells what it has promised.
+    // The whole goal comes along until it has heard an answer: a report without it is one of a keeper that hears.
     if (!r.goal && !r.promised.version.empty()) v.hears = true;
     if (r.goal) v.promise = r.goal;
     if (r.promised == n.goal.stamp) v.promise.reset();

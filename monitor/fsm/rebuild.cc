@@ -52,7 +52,7 @@ void take_in(ClusterRecord& record, const StoreMark& mark) {
     if (record.earlier.size() > earlier_kept) forget_one(record);
 }
 
-bool has_given(const ClusterRecord& record) {
+bool has_given_goals(const ClusterRecord& record) {
     return std::any_of(record.nodes.begin(), record.nodes.end(), [&](const auto& entry) {
         const Stamp& given = entry.second.goal.stamp;
         return given.term == record.term && given.monitor == record.monitor;
@@ -309,7 +309,7 @@ ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& sa
     r.mark = {old.monitor, old.mark.commits};
     if (old.mark.commits > 0) take_in(r, old.mark);
     // Goals of this term may be on their way: what is given now is another one's.
-    if (old.must_rebuild || has_given(old)) r.term = Term{r.term.v + 1};
+    if (old.must_rebuild || has_given_goals(old)) r.term = Term{r.term.v + 1};
     take_highest(r, said);
     take_primary(r, old, said);
     admit_unknown_rule(r, said);

@@ -15,7 +15,7 @@ namespace pgaf::fsm {
 /// From now on the record knows this mark.
 void take_in(ClusterRecord& record, const StoreMark& mark);
 /// This process has made goals of its term already.
-[[nodiscard]] bool has_given(const ClusterRecord& record);
+[[nodiscard]] bool has_given_goals(const ClusterRecord& record);
 /// Each process counts its commits as a life of its own: what one before it has stored and its store has lost is not
 /// taken for what this one has stored since. Earlier lives are forgotten when all nodes have promised something newer.
 void begin_life(ClusterRecord& record);

@@ -5,6 +5,7 @@ import time
 from harm_processes import any_node, any_time
 from nemesis import ends, nemesis
 from staleness import TIGHT
+from world import Failed
 
 
 def others(world, node):
@@ -149,7 +150,7 @@ def cut_off_monitor(world, chance):
         world.network.mend_all()
         world.settle()
         if (world.epoch(), world.primary()) != (epoch, primary):
-            world.say("a failover followed, though nothing but the monitor was cut off")
+            raise Failed("a failover followed, though nothing but the monitor was cut off")
     return None
 
 

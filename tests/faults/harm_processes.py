@@ -95,9 +95,11 @@ def kill_launcher(world, chance):
 
 @nemesis("kill_managers", "keeper, launcher and postmaster of the primary are killed together", stale=KEEPER)
 def kill_managers(world, chance):
-    old = world.primary()
+    old, epoch = world.primary(), world.epoch()
     with ends(old.start):
         old.kill_managers_and_postmaster()
+        if world.alone:
+            world.wait_failover(epoch)
         world.pause(any_time(chance))
 
 

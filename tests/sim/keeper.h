@@ -19,9 +19,8 @@ struct StepRun {
     Micros phase_since = 0;
     std::uint64_t target = 0;
     Names before;
-    /// Walsenders of the first look of R3's proof, and those that were ended.
+    /// Walsenders of the first look of R3's proof.
     std::vector<std::uint32_t> old_links;
-    std::vector<std::uint32_t> ended_links;
     bool first_look = true;
 };
 

@@ -99,7 +99,7 @@ void begin(World& w, NodeIx node) {
     w.say(node, [&] { return keeper::step_text(step) + "   [" + std::string(k.decision.rule) + "]"; });
     check_acts(w, node);
     k.unsettled = step;
-    k.under_way = StepRun{step, 0, w.now, 0, {}, {}, {}, true};
+    k.under_way = StepRun{step, 0, w.now, 0, {}, {}, true};
     k.cancelling = false;
     keeper::note_begin(k.run, step);
     keeper::note_self_fence(k.run, k.decision.rule, k.decision.problem);

@@ -86,9 +86,6 @@ class Archive {
     [[nodiscard]] std::vector<TimelineFork> forks(BranchIx branch) const;
     /// Where the path to `branch` left `timeline`: 0 when it never was on it, ~0 when it still is.
     [[nodiscard]] std::uint64_t left(BranchIx branch, std::uint32_t timeline) const;
-    [[nodiscard]] bool on_path(BranchIx branch, std::uint32_t timeline) const { return left(branch, timeline) != 0; }
-
-    [[nodiscard]] const std::vector<Branch>& branches() const { return branches_; }
 
   private:
     std::vector<Branch> branches_;

@@ -49,9 +49,9 @@ void cap(std::optional<Millis>& when, std::int64_t timeouts) {
 
 void calm(fsm::NodeView& v) {
     v.seq = v.seq == 0 ? 0 : 1;
-    // No run of a keeper comes back.
+    // In this model no run of a keeper comes back.
     v.hears = false;
-    v.earlier.clear();
+    v.earlier_runs.clear();
     if (v.report) {
         v.report->seq = 0;
         // Only whether it is there counts for anybody.

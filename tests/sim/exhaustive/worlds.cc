@@ -1,5 +1,5 @@
-// The small worlds: how many nodes, and how often what may happen in them. docs/design/counterexamples.md says which
-// are worth walking.
+// The small worlds: how many nodes, and how often what may happen in them. docs/design/testing.md says how far
+// each has been walked.
 #include "tests/sim/exhaustive/search.h"
 
 namespace pgaf::exhaustive {
@@ -80,6 +80,9 @@ const std::vector<Spec>& worlds() {
         pair("pair-overtaken", "two nodes, a crash, a second monitor takes the first one's store",
              {{crashes, 1}, {overtakes, 1}}),
         triple("triple-calm", "three nodes, nothing goes wrong", {{commits, 2}}),
+        triple("triple-cut", "three nodes, a link is cut", {{commits, 1}, {cuts, 1}}),
+        triple("triple-exit", "three nodes, a crash, no commit", {{crashes, 1}}),
+        triple("triple-moved", "three nodes, an operator moves the primary, no commit", {{switchovers, 1}}),
     };
     return all;
 }

@@ -169,8 +169,7 @@ class Lab {
     bool slow_reports = false;
     /// Keepers report servers as unknown or starting before they report what has come of it.
     bool slow_starts = false;
-    std::uint64_t lost_by_word = 0;
-    /// The same in asynchronous clusters, by automatic failovers (R7).
+    /// Acknowledged commits that asynchronous clusters have lost by automatic failovers (R7).
     std::uint64_t lost_by_failover = 0;
 
     // ---- lab.cc: the monitor ----

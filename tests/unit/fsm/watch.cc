@@ -43,7 +43,7 @@ void Lab::watch_reign(Node& n) {
     if (!lost.empty() && !watch.loss_allowed && !accepted)
         violation("I2, I5: " + std::to_string(lost.size()) + " acknowledged commits are missing on " + n.name.v +
                   ", primary of epoch " + std::to_string(epoch.v));
-    (accepted ? lost_by_failover : lost_by_word) += lost.size();
+    if (accepted) lost_by_failover += lost.size();
     std::erase_if(watch.acknowledged, [&](std::uint64_t record) { return !n.folder.has(record); });
     watch.loss_allowed = false;
 }
