@@ -322,6 +322,9 @@ ClusterRecord rebuild(const ClusterRecord& old, const std::vector<Testimony>& sa
         r.nodes = old.nodes;
     }
     take_phase(r, said);
+    // It may have been asked for at the end of a promotion, by a goal that nobody has promised; without it nobody is
+    // rewound.
+    if (r.phase == Phase::steady && !r.history.empty()) ++r.checkpoint_request;
     return r;
 }
 
