@@ -44,6 +44,8 @@ class Wal(LiveCase):
         for standby in (chosen, torn):
             self.wait_replayed(standby, begin)
         torn.sql("CHECKPOINT")
+        # What it has replayed its keeper tells, and must not be asked to forget below.
+        torn.sql("SELECT pg_wal_replay_pause()")
         self.stop_receiver(chosen)
         old.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 40000000))")
         end = old.sql("SELECT pg_switch_wal()")
