@@ -14,8 +14,8 @@ namespace pgaf {
 
 BOOST_DESCRIBE_STRUCT(WalPosition, (), (timeline, lsn))
 
-/// How far a record had come: which life of it, and how many commits it has seen. A life begins with the record and
-/// anew with each rebuild; it is called after the monitor process that began it.
+/// How far a record had come: which life of it, and how many commits it has seen. Each process of
+/// the monitor begins a life, which is called after it (R11).
 struct StoreMark {
     MonitorId life;
     std::uint64_t commits = 0;

@@ -42,7 +42,7 @@ Verdict judge(const Promise& promise, const Goal& goal) {
     if (promised_another_since(promise.promised, goal))
         return refuse("its monitor does not know that version " + number(promise.promised.version.v) + " of epoch " +
                       number(promise.promised.epoch.v) + ", term " + number(promise.promised.term.v) +
-                      " is promised to another one");
+                      " is promised to another one; it is told now, and gives a new goal by itself");
     const bool news = !promise.goal || *promise.goal != goal;
     if (news && promise.goal && promise.goal->stamp == goal.stamp)
         return refuse("it says something else under the version that is promised already");

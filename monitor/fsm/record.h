@@ -160,7 +160,8 @@ struct ClusterRecord {
     /// Incarnations that were dropped, newest last, bounded: they are turned away.
     std::vector<IncarnationId> dropped;
 
-    /// This life of the record, and the commits it has seen; how far earlier lives had come that it was rebuilt from.
+    /// The process that counts the record's commits now, and its count; how far the ones before it had come, and those
+    /// that it was rebuilt from (R11).
     StoreMark mark;
     std::vector<StoreMark> earlier;
     /// Why this record may not be the newest that keepers have heard of (R11): then nothing is decided, and no goal is

@@ -82,7 +82,9 @@ TEST_CASE("R11: a goal that binds is refused by whoever has promised something e
     CHECK(judge(promised(said), binds).accepted);
     const Verdict since = judge(promised(stamp(3, 8, "m1")), binds);
     CHECK_FALSE(since.accepted);
-    CHECK(since.why == "its monitor does not know that version 8 of epoch 1, term 3 is promised to another one");
+    CHECK(since.why ==
+          "its monitor does not know that version 8 of epoch 1, term 3 is promised to another one; it is told "
+          "now, and gives a new goal by itself");
     CHECK_FALSE(judge(promised(stamp(4, 1, "m3")), binds).accepted);
     // What this monitor has given itself it knows, whether it was heard or not.
     CHECK(judge(promised(stamp(4, 1, "m2")), binds).accepted);
