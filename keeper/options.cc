@@ -20,8 +20,11 @@ PostgresConfig postgres_from(const Config& config) {
     if (config.has("socket_dir")) p.socket_dir = config.text("socket_dir");
     p.superuser = config.text("superuser");
     if (config.has("superuser_password_file")) p.superuser_password_file = config.text("superuser_password_file");
+    p.superuser_password = config.text("superuser_password");
     p.replication_password_file = config.text("replication_password_file");
+    p.replication_password = config.text("replication_password");
     p.hba = config.list("hba");
+    p.peer_networks = config.list("peer_networks");
     p.parameters = config.table("parameters");
     p.node_timeout = LoopOptions{}.node_timeout;
     p.disk_limit = Millis{config.integer("disk_timeout_ms")};
@@ -98,12 +101,13 @@ std::vector<Option> postgres_options() {
         {.name = "listen", .fallback = "*", .help = "PostgreSQL's listen_addresses"},
         {.name = "superuser", .fallback = "postgres", .help = "PostgreSQL's superuser, whom the keeper acts as"},
         {.name = "superuser_password_file",
-         .help = "file (0600) with the password that initdb gives the superuser",
+         .help = "file (0600) with the password that the superuser gets when the cluster is made",
          .check = config::check_absolute_path},
+        {.name = "superuser_password", .help = "that password itself", .secret = true},
         {.name = "replication_password_file",
          .help = "file (0600) with the password of the replication role, the same on all nodes",
-         .required = true,
          .check = config::check_absolute_path},
+        {.name = "replication_password", .help = "that password itself", .secret = true},
         {.name = "disk_timeout_ms",
          .type = Type::integer,
          .fallback = "5000",
@@ -111,6 +115,9 @@ std::vector<Option> postgres_options() {
          .min = 3000,
          .max = 600000},
         {.name = "hba", .type = Type::list, .help = "lines of pg_hba.conf for clients", .separator = ';'},
+        {.name = "peer_networks",
+         .type = Type::list,
+         .help = "networks that the other nodes come from; not set: exactly their hosts"},
         {.name = "parameters",
          .type = Type::table,
          .help = "PostgreSQL settings that the cluster does not own",

@@ -7,11 +7,11 @@
 #include "keeper/postgres/clients.h"
 #include "keeper/postgres/facts_reader.h"
 #include "keeper/postgres/fence.h"
-#include "keeper/postgres/files.h"
 #include "keeper/postgres/hba.h"
 #include "keeper/postgres/initialise.h"
 #include "keeper/postgres/lifecycle.h"
 #include "keeper/postgres/make.h"
+#include "keeper/postgres/passwords.h"
 #include "keeper/postgres/promote.h"
 #include "keeper/postgres/rebuild.h"
 #include "keeper/postgres/sync_rule.h"
@@ -113,11 +113,11 @@ Result<> check_postgres_config(const PostgresConfig& config) {
     if (socket.size() > socket_path_limit)
         return error("the path of PostgreSQL's Unix socket, " + socket + ", is longer than " +
                      std::to_string(socket_path_limit) + " bytes: set socket_dir to a folder with a shorter name");
-    if (const auto password = read_secret(config.replication_password_file); !password) return password.error();
-    if (!config.superuser_password_file.empty())
-        if (const auto password = read_secret(config.superuser_password_file); !password) return password.error();
+    if (auto done = check_passwords(config); !done) return done;
     for (const std::string& line : config.hba)
         if (auto done = check_hba_line(line); !done) return done;
+    for (const std::string& network : config.peer_networks)
+        if (auto done = check_hba_network(network); !done) return done;
     return check_parameters(config.parameters);
 }
 

@@ -33,6 +33,18 @@ std::string hba_address(const std::string& host) {
     return host;
 }
 
+Result<> check_hba_network(const std::string& network) {
+    const auto slash = network.find('/');
+    unsigned char buffer[16];
+    const std::string address = network.substr(0, slash);
+    const bool v4 = ::inet_pton(AF_INET, address.c_str(), buffer) == 1;
+    const bool v6 = ::inet_pton(AF_INET6, address.c_str(), buffer) == 1;
+    const std::string digits = slash == std::string::npos ? "" : network.substr(slash + 1);
+    const bool number = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == digits.npos;
+    if ((v4 || v6) && number && std::stoi(digits) <= (v4 ? 32 : 128)) return {};
+    return error("peer_networks: \"" + network + "\" is no network; an example: 10.0.0.0/8");
+}
+
 Result<> check_hba_line(const std::string& line) {
     if (line.find('\n') != std::string::npos) return error("hba: a line break in \"" + line + "\"; one line an entry");
     std::istringstream words(line);
@@ -54,9 +66,11 @@ std::string render_hba(const PostgresConfig& config, const Layout& layout, bool 
         "# Written by pgaf-keeper; what is edited here is lost. Lines for clients: \"hba\" in its configuration.\n";
     text += std::string(begin_mark) + "\n";
     text += "local all " + in_quotes(config.superuser) + " peer map=pgaf\n";
-    std::vector<std::string> addresses;
-    for (const Peer& peer : layout.peers)
+    std::vector<std::string> addresses = config.peer_networks;
+    for (const Peer& peer : layout.peers) {
+        if (!config.peer_networks.empty()) break;
         if (peer.node != layout.self && !peer.host.empty()) addresses.push_back(hba_address(peer.host));
+    }
     std::sort(addresses.begin(), addresses.end());
     addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
     for (const std::string& address : addresses) {

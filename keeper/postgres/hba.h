@@ -12,8 +12,8 @@
 namespace pgaf::keeper {
 
 /// The whole of pg_hba.conf: the keeper itself by the Unix socket, replication and rewinds from exactly the peers'
-/// addresses, then the clients' lines while the server is open to them (R8, R9). A line of anybody else's would let
-/// clients into a closed server, so none is kept.
+/// addresses (or from the networks that the configuration names in their place), then the clients' lines while the
+/// server is open to them (R8, R9). A line of anybody else's would let clients into a closed server, so none is kept.
 [[nodiscard]] std::string render_hba(const PostgresConfig& config, const Layout& layout, bool open_to_clients);
 /// Whether a pg_hba.conf of render_hba() lets clients in.
 [[nodiscard]] bool hba_is_open(const std::string& text);
@@ -22,6 +22,8 @@ namespace pgaf::keeper {
                                        const std::string& superuser);
 /// A peer's address as pg_hba.conf wants it: IP addresses with their full mask, host names as they are.
 [[nodiscard]] std::string hba_address(const std::string& host);
+/// Whether it is an address with the length of its mask.
+[[nodiscard]] Result<> check_hba_network(const std::string& network);
 /// Whether a client line has a form that PostgreSQL reads; it checks the rest itself.
 [[nodiscard]] Result<> check_hba_line(const std::string& line);
 

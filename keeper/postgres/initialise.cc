@@ -2,6 +2,7 @@
 
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/lifecycle.h"
+#include "keeper/postgres/passwords.h"
 #include "keeper/postgres/role.h"
 
 namespace pgaf::keeper {
@@ -20,8 +21,6 @@ Async<Result<>> run_initdb(Node& node) {
                     "--auth-host=scram-sha-256",
                     "--encoding=UTF8",
                     "--locale=C.UTF-8"};
-    if (!node.config.superuser_password_file.empty())
-        program.args.push_back("--pwfile=" + node.config.superuser_password_file);
     co_return co_await run_program(node, std::move(program), {});
 }
 
@@ -32,7 +31,7 @@ Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& p
     if (node.data.has_content() && !node.data.rebuilding())
         co_return error("the data folder " + node.config.data_dir +
                         " is not empty: move its contents away, or set another one");
-    if (const auto password = read_secret(node.config.replication_password_file); !password) co_return password.error();
+    if (auto done = check_passwords(node.config); !done) co_return done;
     progress("initdb");
     const std::string begun = "its initialisation was begun";
     if (auto done = co_await begin_rebuild(node, begun); !done) co_return done;
@@ -47,6 +46,7 @@ Async<Result<>> initialise(Node& node, const Initialise& step, const Progress& p
     if (auto done = co_await start_and_wait(node, progress, start_limit); !done) co_return done;
     progress("creating the role for replication");
     auto made = co_await ensure_role(node);
+    if (made) made = co_await give_superuser_password(node);
     const auto stopped = co_await node.launcher.stop(StopMode::fast);
     if (!made) co_return made;
     if (!stopped) co_return stopped.error();

@@ -7,6 +7,7 @@
 #include "keeper/postgres/control_file.h"
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/kept_wal.h"
+#include "keeper/postgres/passwords.h"
 #include "keeper/postgres/role.h"
 #include "keeper/postgres/server_status.h"
 #include "keeper/postgres/wal_scan.h"
@@ -91,7 +92,7 @@ Result<> drop_placeholders(const Node& node) {
 
 /// PostgreSQL takes the password of its upstream from here.
 Result<> write_passfile(const Node& node) {
-    const auto password = read_secret(node.config.replication_password_file);
+    const auto password = replication_password(node.config);
     if (!password) return password.error();
     return write_file_if_changed(passfile_path(node.config), passfile_text(*password));
 }

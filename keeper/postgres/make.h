@@ -32,13 +32,18 @@ struct PostgresConfig {
     std::string socket_dir;
 
     std::string superuser = "postgres";
-    /// For initdb only; empty: the superuser has no password and comes in by the Unix socket alone.
+    /// Given to it when the cluster is made, in a file (one line, mode 0600) or as text; both empty: it has no password
+    /// and comes in by the Unix socket alone.
     std::string superuser_password_file;
-    /// Password of pgaf_replicator, one line, mode 0600, the same on all nodes.
+    std::string superuser_password;
+    /// Of pgaf_replicator, the same on all nodes: a file as above or a text, exactly one of them.
     std::string replication_password_file;
+    std::string replication_password;
 
     /// pg_hba.conf lines for clients; left out while the server is closed to them (R8, R9).
     std::vector<std::string> hba;
+    /// Where the other nodes' keepers and servers come from, for pg_hba.conf; empty: exactly from their hosts.
+    std::vector<std::string> peer_networks;
     /// PostgreSQL settings of the user; those that the cluster owns are refused (owned_settings() in settings.h).
     std::map<std::string, std::string> parameters;
 

@@ -7,6 +7,7 @@
 #include "keeper/postgres/files.h"
 #include "keeper/postgres/kept_wal.h"
 #include "keeper/postgres/lifecycle.h"
+#include "keeper/postgres/passwords.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -31,7 +32,7 @@ std::string source_conninfo(const Node& node, const Peer& source) {
 }
 
 Result<> write_passfile(const Node& node) {
-    const auto password = read_secret(node.config.replication_password_file);
+    const auto password = replication_password(node.config);
     if (!password) return password.error();
     return write_file_if_changed(passfile_path(node.config), passfile_text(*password));
 }

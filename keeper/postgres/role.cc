@@ -1,16 +1,23 @@
 #include "keeper/postgres/role.h"
 
-#include "keeper/postgres/files.h"
+#include "keeper/postgres/passwords.h"
 
 namespace pgaf::keeper {
 namespace {
 
 constexpr Millis query_limit{10000};
 
+/// The password goes over the Unix socket, and no log and no statistics get to see the statement. The last two settings
+/// exist as names also where their library is not loaded.
+constexpr const char* unlogged =
+    "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'; "
+    "SET pgaudit.log = 'none'; SET pg_stat_statements.track = 'none'; "
+    "SET password_encryption = 'scram-sha-256'; ";
+
 }  // namespace
 
 Async<Result<>> ensure_role(Node& node) {
-    const auto password = read_secret(node.config.replication_password_file);
+    const auto password = replication_password(node.config);
     if (!password) co_return password.error();
     auto connection = co_await node.connect();
     if (!connection) co_return connection.error();
@@ -21,17 +28,31 @@ Async<Result<>> ensure_role(Node& node) {
                     parameters(role, *password), query_limit);
     if (!state) co_return state.error();
     if (state->flag(0, "made")) co_return Result<>{};
-    // The password goes over the Unix socket with statement logging off; it commits without waiting for a standby,
-    // which could not log in yet (synchronous_commit is local on the keeper's connections).
+    // It commits without waiting for a standby, which could not log in yet (synchronous_commit is local on the keeper's
+    // connections).
     const std::string statements =
-        "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'; "
-        "SET password_encryption = 'scram-sha-256'; CREATE ROLE " +
-        role + " LOGIN REPLICATION PASSWORD " + state->text(0, "literal") +
+        unlogged + ("CREATE ROLE " + role) + " LOGIN REPLICATION PASSWORD " + state->text(0, "literal") +
         "; GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), "
         "pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO " +
         role;
     const auto made = co_await (*connection)->query(statements, query_limit);
     if (!made) co_return made.error().in("creating the role " + role);
+    co_return Result<>{};
+}
+
+Async<Result<>> give_superuser_password(Node& node) {
+    if (!has_superuser_password(node.config)) co_return Result<>{};
+    const auto password = superuser_password(node.config);
+    if (!password) co_return password.error();
+    auto connection = co_await node.connect();
+    if (!connection) co_return connection.error();
+    const auto quoted = co_await (*connection)
+                            ->query("SELECT quote_ident($1) AS name, quote_literal($2) AS literal",
+                                    parameters(node.config.superuser, *password), query_limit);
+    if (!quoted) co_return quoted.error();
+    const std::string alter = "ALTER ROLE " + quoted->text(0, "name") + " PASSWORD " + quoted->text(0, "literal");
+    const auto given = co_await (*connection)->query(unlogged + alter, query_limit);
+    if (!given) co_return given.error().in("giving the superuser its password");
     co_return Result<>{};
 }
 

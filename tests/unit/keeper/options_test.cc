@@ -24,7 +24,43 @@ config::Start start_with(const config::List& more) {
     return config::start(program(), args, {});
 }
 
+/// As in a container: no file, everything in the environment.
+config::Start start_in(config::Environment more) {
+    config::Environment all{{"PGAF_KEEPER_NODE", "n1"},
+                            {"PGAF_KEEPER_MONITOR", "127.0.0.1:5431"},
+                            {"PGAF_KEEPER_HOST", "here"},
+                            {"PGAF_KEEPER_PGDATA", "/srv/data"}};
+    all.merge(more);
+    return config::start(program(), {"run"}, all);
+}
+
 }  // namespace
+
+TEST_CASE("keeper options: passwords come from the environment, never from flags") {
+    const auto start = start_in({{"PGAF_KEEPER_REPLICATION_PASSWORD", "s3cret"},
+                                 {"PGAF_KEEPER_SUPERUSER_PASSWORD", "t0p"},
+                                 {"PGAF_KEEPER_HBA", "host all all 10.0.0.0/8 scram-sha-256; local all all peer"},
+                                 {"PGAF_KEEPER_PEER_NETWORKS", "172.28.0.8/29,fd00::/64"}});
+    CHECK(start.err.empty());
+    REQUIRE(start.config);
+    const PostgresConfig postgres = options_from(*start.config).postgres;
+    CHECK(postgres.replication_password == "s3cret");
+    CHECK(postgres.superuser_password == "t0p");
+    CHECK(postgres.hba == std::vector<std::string>{"host all all 10.0.0.0/8 scram-sha-256", "local all all peer"});
+    CHECK(postgres.peer_networks == std::vector<std::string>{"172.28.0.8/29", "fd00::/64"});
+
+    const auto none = start_in({});
+    CHECK(none.exit_code == 2);
+    CHECK_THAT(none.err, Catch::Contains("replication_password_file"));
+    const auto flag = start_with({"--replication-password", "s3cret"});
+    CHECK(flag.exit_code == 2);
+    const auto twice = start_with({"--superuser-password-file", "/nowhere/secret"});
+    CHECK(twice.exit_code == 2);
+    CHECK_THAT(twice.err, Catch::Contains("/nowhere/secret"));
+    const auto network = start_in({{"PGAF_KEEPER_REPLICATION_PASSWORD", "x"}, {"PGAF_KEEPER_PEER_NETWORKS", "pods"}});
+    CHECK(network.exit_code == 2);
+    CHECK_THAT(network.err, Catch::Contains("peer_networks"));
+}
 
 TEST_CASE("keeper options: how long a write of the disk probe may take") {
     const auto plain = start_with({});

@@ -91,6 +91,24 @@ TEST_CASE("access: exactly the peers' addresses, clients only while open") {
     CHECK_FALSE(hba_is_open("local all all trust\n"));
 }
 
+TEST_CASE("access: networks that are named take the place of the peers' addresses") {
+    PostgresConfig config;
+    config.peer_networks = {"172.28.0.8/29", "fd00::/64"};
+    const std::string text = render_hba(config, layout_of_three(), false);
+    CHECK(count(text, "scram-sha-256\n") == 4);
+    CHECK(text.find("host replication pgaf_replicator 172.28.0.8/29 scram-sha-256\n") != std::string::npos);
+    CHECK(text.find("host postgres pgaf_replicator fd00::/64 scram-sha-256\n") != std::string::npos);
+    CHECK(text.find("host all,replication pgaf_replicator all reject\n") != std::string::npos);
+}
+
+TEST_CASE("a network for peers is an address with a mask") {
+    for (const char* right : {"10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "fd00::/64", "::/128"})
+        CHECK(check_hba_network(right));
+    for (const char* wrong : {"", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8 trust",
+                              "fd00::/129", "pods/8", "samenet", "10.0.0.0/0008", "10.0.0.0/8\nhost all all all trust"})
+        CHECK_FALSE(check_hba_network(wrong));
+}
+
 TEST_CASE("a superuser's name is quoted in access and map") {
     PostgresConfig config;
     config.superuser = "odd \"name\"";

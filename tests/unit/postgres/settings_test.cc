@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "keeper/postgres/conf_text.h"
+#include "keeper/postgres/passwords.h"
 #include "keeper/postgres/settings.h"
 #include "tests/support/live.h"
 #include "tests/support/print.h"
@@ -158,9 +159,43 @@ TEST_CASE("a configuration that can't work is told at once") {
     config.state_dir = "/srv/data.pgaf";
     config.hba = {"nonsense"};
     CHECK_FALSE(check_postgres_config(config));
-    test::write_text(config.replication_password_file, "\n");
     config.hba.clear();
+    config.peer_networks = {"nonsense"};
+    CHECK(check_postgres_config(config).error().message.find("peer_networks") != std::string::npos);
+    config.peer_networks.clear();
+    test::write_text(config.replication_password_file, "\n");
     CHECK(check_postgres_config(config).error().message.find("empty") != std::string::npos);
+}
+
+TEST_CASE("passwords come from a file or as text, and only once") {
+    const test::TempDir dir;
+    PostgresConfig config = some_config();
+    config.replication_password_file.clear();
+    config.superuser_password_file.clear();
+    const auto wrong = [&config] {
+        const auto checked = check_postgres_config(config);
+        return checked ? std::string() : checked.error().message;
+    };
+    CHECK_THAT(wrong(), Catch::Contains("PGAF_KEEPER_REPLICATION_PASSWORD"));
+    config.replication_password = "s3cret";
+    CHECK(check_postgres_config(config));
+    CHECK(replication_password(config).value() == "s3cret");
+    CHECK_FALSE(has_superuser_password(config));
+    config.superuser_password = "t0p";
+    CHECK(check_postgres_config(config));
+    CHECK(superuser_password(config).value() == "t0p");
+
+    config.superuser_password_file = dir / "superuser";
+    test::write_text(config.superuser_password_file, "other\n");
+    ::chmod(config.superuser_password_file.c_str(), 0600);
+    CHECK_THAT(wrong(), Catch::Contains("superuser_password_file") && !Catch::Contains("t0p"));
+    config.superuser_password.clear();
+    CHECK(superuser_password(config).value() == "other");
+    ::chmod(config.superuser_password_file.c_str(), 0640);
+    CHECK_THAT(wrong(), Catch::Contains("chmod 600"));
+    config.superuser_password_file.clear();
+    config.replication_password = "s3cret\n*:*:*:*:more";
+    CHECK_THAT(wrong(), Catch::Contains("one line") && !Catch::Contains("s3cret"));
 }
 
 }  // namespace pgaf::keeper
