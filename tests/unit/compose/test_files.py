@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""docker-compose.yml and its environment files as text: what is promised of names, addresses, ports and passwords holds.
+Nothing is started; tests/compose runs the stack."""
+
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+# service: last part of its address in 172.28.0.0/16, ports
+TABLE = {
+    "pgaf-monitor": (5, {5431, 8431}),
+    "postgres-primary": (10, {5432}),
+    "postgres-replica1": (11, {5433}),
+    "postgres-replica2": (12, {5434}),
+    "keeper-primary": (13, {8008}),
+    "keeper-replica1": (14, {8009}),
+    "keeper-replica2": (15, {8010}),
+    "postgres-exporter": (20, set()),
+    "prometheus": (21, {9090}),
+    "alertmanager": (23, {9093}),
+    "grafana": (30, {3000}),
+    "haproxy": (40, {5000, 5001}),
+}
+PRIORITIES = {"primary": "100", "replica1": "90", "replica2": "80"}
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:[-?][^}]*)?\}")
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def settings(name):
+    lines = [line for line in text(name).splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def required(*names):
+    """Variables that compose refuses to start without."""
+    return {found[0] for name in names for found in VARIABLE.findall(text(name)) if found[1].startswith(":?")}
+
+
+class Files(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.compose = yaml.safe_load(text("docker-compose.yml"))
+        cls.services = cls.compose["services"]
+
+    def test_names_addresses_and_ports(self):
+        self.assertEqual(self.compose["networks"]["pgaf"]["ipam"]["config"][0]["subnet"], "172.28.0.0/16")
+        for service, (last, ports) in TABLE.items():
+            one = self.services[service]
+            self.assertEqual(one["networks"]["pgaf"]["ipv4_address"], f"172.28.0.{last}", service)
+            published = [re.fullmatch(r"\$\{PGAF_BIND_ADDRESS[^}]*\}:(\d+):(\d+)", port) for port in one.get("ports", [])]
+            self.assertNotIn(None, published, service)
+            self.assertEqual({int(port[1]) for port in published}, ports, service)
+            self.assertTrue(all(port[1] == port[2] for port in published), service)
+        self.assertEqual(self.services["haproxy"]["profiles"], ["proxy"])
+
+    def test_sidecars_fit_their_nodes(self):
+        for name, priority in PRIORITIES.items():
+            postgres, keeper = self.services[f"postgres-{name}"], self.services[f"keeper-{name}"]
+            environment = keeper["environment"]
+            self.assertEqual(postgres["volumes"], keeper["volumes"])
+            self.assertEqual(environment["PGAF_KEEPER_NODE"], name)
+            self.assertEqual(environment["PGAF_KEEPER_CANDIDATE_PRIORITY"], priority)
+            self.assertEqual(environment["PGAF_KEEPER_HOST"], postgres["networks"]["pgaf"]["ipv4_address"])
+            self.assertEqual(environment["PGAF_KEEPER_PORT"], postgres["environment"]["PGPORT"])
+            self.assertIn(f":{environment['PGAF_KEEPER_PORT']}:", postgres["ports"][0])
+            self.assertIn(f":{environment['PGAF_KEEPER_HTTP_LISTEN'].split(':')[1]}:", keeper["ports"][0])
+        monitor_first = self.services["keeper-primary"]["depends_on"]["pgaf-monitor"]
+        self.assertEqual(monitor_first, {"condition": "service_healthy"})
+        volumes = [self.services[f"postgres-{name}"]["volumes"] for name in PRIORITIES]
+        self.assertEqual(len({volume for both in volumes for volume in both}), 6)
+
+    def test_all_are_limited_and_confined(self):
+        for service, one in self.services.items():
+            self.assertTrue({"mem_limit", "cpus", "restart", "logging"} <= one.keys(), service)
+            self.assertEqual((one["read_only"], one["cap_drop"], one["security_opt"]),
+                             (True, ["ALL"], ["no-new-privileges:true"]), service)
+            self.assertNotIn("privileged", one)
+        for volume in (v for one in self.services.values() for v in one.get("volumes", [])):
+            source, _, mode = volume.partition(":")[0], *volume.partition(":")[2].partition(":")[::2]
+            if source.startswith((".", "/")):
+                self.assertTrue(mode.startswith("ro"), volume)
+            else:
+                self.assertIn(source, self.compose["volumes"], volume)
+
+    def test_what_is_mounted_is_there(self):
+        for volume in (v for one in self.services.values() for v in one.get("volumes", []) if v.startswith("./")):
+            self.assertTrue((ROOT / volume.split(":")[0]).is_dir(), volume)
+
+    def test_environment_files(self):
+        test, example = settings(".env.test"), settings(".env.example")
+        base, production = required("docker-compose.yml"), required("docker-compose.production.yml")
+        self.assertTrue({"PGAF_POSTGRES_PASSWORD", "PGAF_REPLICATION_PASSWORD", "PGAF_BIND_ADDRESS", "PGAF_GRAFANA_PASSWORD"} <= base)
+        self.assertEqual(set(test), base, "what has to be set, .env.test sets")
+        self.assertEqual(set(example), base | production)
+        self.assertEqual({value for value in example.values() if value}, set(), "nothing has a default there")
+        # Well-known passwords are for this machine alone, and not for production.
+        self.assertEqual(test["PGAF_BIND_ADDRESS"], "127.0.0.1")
+        self.assertTrue(production - set(test))
+        self.assertEqual((test["PGAF_GRAFANA_USER"], test["PGAF_GRAFANA_PASSWORD"]), ("admin", "admin"))
+        for file in ("docker-compose.yml", "docker-compose.production.yml"):
+            for name, rest in VARIABLE.findall(text(file)):
+                self.assertTrue("PASSWORD" not in name or not rest.startswith(":-"), f"{file}: {name} has a default")
+                optional = f"#{name}=" in text(".env.example") or name.endswith("_IMAGE") or name == "PGAF_PROGRAMS"
+                self.assertTrue(name in example or optional, f"{file}: {name} is not explained in .env.example")
+
+    def test_production_lets_fewer_in(self):
+        hba = yaml.safe_load(text("docker-compose.production.yml"))["x-keeper-environment"]["PGAF_KEEPER_HBA"]
+        lines = [line.split() for line in hba.split(";") if line.strip() and not line.strip().startswith("$")]
+        self.assertEqual([line for line in lines if line[3] == "all" and line[4] != "reject"], [])
+        superuser = [line for line in lines if line[2] == "postgres"]
+        self.assertEqual([line[3:] for line in superuser], [["172.28.0.0/24", "scram-sha-256"], ["all", "reject"]])
+        self.assertEqual(lines[:2], superuser)
+
+    def test_packages_are_those_of_install_deps(self):
+        known = set(subprocess.run([ROOT / "deploy/install-deps", "--list"], capture_output=True, text=True, check=True).stdout.split())
+        # In the images only: what PostgreSQL's package needs before it can be told to make no server.
+        known |= {"postgresql-common", "ca-certificates"}
+        dockerfile = text("deploy/docker/Dockerfile").replace("$PG_MAJOR", "15").replace('"', "")
+        installs = re.findall(r"install --no-install-recommends ((?:[^&]|\n)*?)&&", dockerfile)
+        packages = {word for words in installs for word in words.replace("\\", " ").split()}
+        self.assertGreater(len(packages), 20)
+        self.assertEqual(packages - known, set())
+
+
+class Probe(unittest.TestCase):
+    """deploy/docker/bin/probe against a port that answers one line."""
+
+    def probe(self, answer):
+        server = subprocess.Popen([sys.executable, "-c", (
+            "import socket, sys\n"
+            "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
+            "c, _ = s.accept(); c.recv(4096); c.sendall(sys.argv[1].encode()); c.close()")[0:], answer],
+            stdout=subprocess.PIPE, text=True)
+        try:
+            port = server.stdout.readline().strip()
+            done = subprocess.run([ROOT / "deploy/docker/bin/probe", port, "/readyz"], capture_output=True, text=True, check=False,
+                                  timeout=10)
+            return done.returncode
+        finally:
+            server.kill()
+            server.communicate()
+
+    def test_only_200_is_well(self):
+        self.assertEqual(self.probe("HTTP/1.1 200 OK\r\n\r\n"), 0)
+        for bad in ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HELLO 200 OK\r\n\r\n", ""):
+            self.assertEqual(self.probe(bad), 1, bad)
+
+    def test_words(self):
+        def code(*words):
+            return subprocess.run([ROOT / "deploy/docker/bin/probe", *words], capture_output=True, check=False, timeout=10).returncode
+        self.assertEqual(code(), 2)
+        self.assertEqual(code("8008", "liveness"), 2)
+        self.assertEqual(code("1", "/liveness"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
