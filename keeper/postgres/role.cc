@@ -7,19 +7,28 @@ namespace {
 
 constexpr Millis query_limit{10000};
 
-/// The password goes over the Unix socket, and no log and no statistics get to see the statement. The last two settings
-/// exist as names also where their library is not loaded.
+/// For statements with a password in them or beside them, which no log and no statistics get to see. In a message of
+/// its own, since a message is logged as a whole by what holds when it arrives. Settings of pgaudit and
+/// pg_stat_statements exist as names also where these are not loaded.
 constexpr const char* unlogged =
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'; "
+    "SET log_min_duration_sample = -1; SET log_transaction_sample_rate = 0; "
     "SET pgaudit.log = 'none'; SET pg_stat_statements.track = 'none'; "
-    "SET password_encryption = 'scram-sha-256'; ";
+    "SET password_encryption = 'scram-sha-256'";
+
+Async<Result<std::shared_ptr<Connection>>> connect_unlogged(Node& node) {
+    auto connection = co_await node.connect();
+    if (!connection) co_return connection;
+    if (const auto quiet = co_await (*connection)->query(unlogged, query_limit); !quiet) co_return quiet.error();
+    co_return connection;
+}
 
 }  // namespace
 
 Async<Result<>> ensure_role(Node& node) {
     const auto password = replication_password(node.config);
     if (!password) co_return password.error();
-    auto connection = co_await node.connect();
+    auto connection = co_await connect_unlogged(node);
     if (!connection) co_return connection.error();
     const std::string role = replication_role;
     const auto state =
@@ -31,7 +40,7 @@ Async<Result<>> ensure_role(Node& node) {
     // It commits without waiting for a standby, which could not log in yet (synchronous_commit is local on the keeper's
     // connections).
     const std::string statements =
-        unlogged + ("CREATE ROLE " + role) + " LOGIN REPLICATION PASSWORD " + state->text(0, "literal") +
+        "CREATE ROLE " + role + " LOGIN REPLICATION PASSWORD " + state->text(0, "literal") +
         "; GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), "
         "pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO " +
         role;
@@ -44,14 +53,14 @@ Async<Result<>> give_superuser_password(Node& node) {
     if (!has_superuser_password(node.config)) co_return Result<>{};
     const auto password = superuser_password(node.config);
     if (!password) co_return password.error();
-    auto connection = co_await node.connect();
+    auto connection = co_await connect_unlogged(node);
     if (!connection) co_return connection.error();
     const auto quoted = co_await (*connection)
                             ->query("SELECT quote_ident($1) AS name, quote_literal($2) AS literal",
                                     parameters(node.config.superuser, *password), query_limit);
     if (!quoted) co_return quoted.error();
     const std::string alter = "ALTER ROLE " + quoted->text(0, "name") + " PASSWORD " + quoted->text(0, "literal");
-    const auto given = co_await (*connection)->query(unlogged + alter, query_limit);
+    const auto given = co_await (*connection)->query(alter, query_limit);
     if (!given) co_return given.error().in("giving the superuser its password");
     co_return Result<>{};
 }

@@ -106,6 +106,12 @@ class Engine:
             raise EngineError(f"docker {' '.join(map(str, words))}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout.strip()
 
+    def logs(self, container, *words):
+        """Both of its streams."""
+        done = subprocess.run(["docker", "logs", *words, container], env=self.environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+        return done.stdout
+
     def stop(self):
         """In order; then all that is left is cleared away, the guard included. Returns what was left behind."""
         if self._process is not None and self._process.poll() is None:

@@ -5,8 +5,10 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
+import time
 import urllib.request
 
 import images
@@ -63,7 +65,8 @@ class Stack:
         return done.stdout.strip()
 
     def container(self, service):
-        return self.compose("ps", "-q", service)
+        """Its id; asked of docker, which takes a tenth of the time."""
+        return self.engine.docker("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.service={service}")
 
     def inspect(self, service):
         return json.loads(self.engine.docker("inspect", self.container(service)))[0]
@@ -80,38 +83,32 @@ class Stack:
 
     def wait_healthy(self, services, limit=120):
         """Woken by docker's own events."""
-        events = subprocess.Popen(["docker", "events", "--filter", "type=container", "--format", "{{.Status}}"],
-                                  env=self.engine.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            os.set_blocking(events.stdout.fileno(), False)
-            health = {}
-
-            def look():
-                nonlocal health
-                if health and not events.stdout.read():
-                    return False
-                health = self.health()
-                return all(health.get(service) == "healthy" for service in services)
+        deadline = time.monotonic() + limit
+        with subprocess.Popen(["docker", "events", "--filter", "type=container", "--format", "{{.Status}}"],
+                              env=self.engine.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as events:
             try:
-                wait_until(look, limit, "containers to be healthy", pause=0.2)
-            except EngineError as late:
-                raise EngineError(f"{late}: {health}") from late
-        finally:
-            events.terminate()
-            events.communicate()
+                while not all((health := self.health()).get(service) == "healthy" for service in services):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise EngineError(f"waited {limit} s for containers to be healthy: {health}")
+                    # At least every 5 s: an event may have come before they were listened to.
+                    if select.select([events.stdout], [], [], min(left, 5))[0]:
+                        os.read(events.stdout.fileno(), 65536)
+            finally:
+                events.terminate()
 
     # ---- what the cluster says --------------------------------------------------------------------------------------
 
     def state(self):
-        """Their check, word for word but for docker-compose's own -T: there is no terminal here."""
+        return json.loads(self.engine.docker("exec", self.container("pgaf-monitor"), "bash", "/opt/pgaf/show-state.sh", limit=30))
+
+    def state_by_compose(self):
+        """The handbook's command, word for word but for -T: there is no terminal here."""
         done = self.run("bash", "-o", "pipefail", "-c", "docker-compose --env-file .env exec -T pgaf-monitor "
                         "bash /opt/pgaf/show-state.sh | jq -c .", limit=60)
         if done.returncode != 0:
             raise EngineError(f"show-state.sh: {done.stderr.strip()}")
         return json.loads(done.stdout)
-
-    def nodes(self):
-        return {node["name"]: node for node in self.state()["nodes"]}
 
     def wait_cluster(self, fits=lambda state: state["healthy"] and len(state["nodes"]) == len(NODES), limit=120,
                      what="the cluster to be healthy"):

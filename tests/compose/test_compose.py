@@ -8,7 +8,6 @@ brought down. Needs root, Debian 12 and what `deploy/install-deps --compose` ins
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import time
 
@@ -65,7 +64,9 @@ def bring_up(stack):
     say(f"docker-compose up -d --build has taken {time.monotonic() - began:.1f} s")
     stack.wait_healthy(HEALTHY)
     say("all containers are healthy")
-    state = stack.wait_cluster()
+    stack.wait_cluster()
+    say("the cluster is healthy")
+    state = stack.state_by_compose()
     nodes = {node["name"]: node for node in state["nodes"]}
     expect(state["primary"] == "primary", "the cluster was to be made on postgres-primary", state["primary"])
     for name, priority in (("primary", 100), ("replica1", 90), ("replica2", 80)):
@@ -88,7 +89,7 @@ def containers_are_confined(stack):
                    if (value := stack.setting(name)) in " ".join([one["Path"], *one["Args"]])]
         expect(not secrets, f"a password is in the command line of {service}")
     for service in HEALTHY:
-        log = stack.engine.docker("logs", stack.container(service))
+        log = stack.engine.logs(stack.container(service))
         for name in ("PGAF_POSTGRES_PASSWORD", "PGAF_REPLICATION_PASSWORD"):
             expect(stack.setting(name) not in log, f"the log of {service} has {name}")
     expect("initdb" not in stack.engine.docker("exec", stack.container("keeper-primary"), "sh", "-c",
@@ -100,7 +101,7 @@ def sample_application(stack):
     def ended():
         return stack.inspect("schema")["State"] if stack.health()["schema"] == "exited" else None
     state = engines.wait_until(ended, 180, "the service schema to end", pause=0.3)
-    expect(state["ExitCode"] == 0, "the service schema failed", stack.engine.docker("logs", stack.container("schema")))
+    expect(state["ExitCode"] == 0, "the service schema failed", stack.engine.logs(stack.container("schema")))
     counts = {table: int(stack.sql(stack.uri(database="clinic", more="&target_session_attrs=read-write"),
                                    f"SELECT count(*) FROM clinic.{table}")) for table in TABLES}
     say(f"sample data: {counts}")
@@ -262,9 +263,7 @@ def show_logs(engine):
     for line in engine.docker("ps", "-a", "--format", "{{.Names}} {{.Status}}").splitlines():
         name = line.split()[0]
         print(f"---- {line}", file=sys.stderr)
-        done = subprocess.run(["docker", "logs", "--tail", "25", name], env=engine.environment(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=30)
-        print(done.stdout, file=sys.stderr)
+        print(engine.logs(name, "--tail", "25"), file=sys.stderr)
     print(f"---- dockerd\n{engine.log()[-1500:]}", file=sys.stderr)
 
 
