@@ -4,8 +4,11 @@ Nothing is started; tests/compose runs the stack."""
 
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import yaml
@@ -130,6 +133,33 @@ class Files(unittest.TestCase):
         self.assertEqual(packages - known, set())
 
 
+class Scripts(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgaf-unit-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def test_show_state(self):
+        """What is asked of pgafctl, and its exit code."""
+        fake = self.folder / "pgafctl"
+        fake.write_text('#!/bin/sh\necho "$@"\nexit 3\n', encoding="ascii")
+        fake.chmod(0o755)
+        environment = {"PATH": f"{self.folder}:/usr/bin:/bin"}
+        done = subprocess.run(["bash", ROOT / "deploy/docker/bin/show-state.sh", "--cluster", "other"], env=environment,
+                              capture_output=True, text=True, check=False, timeout=10)
+        self.assertEqual((done.stdout.strip(), done.returncode),
+                         ("--monitor 127.0.0.1:5431 -o json show state --cluster other", 3))
+
+    def test_wait_for_launcher(self):
+        path = self.folder / "launcher.sock"
+        with socket.socket(socket.AF_UNIX) as launcher:
+            launcher.bind(str(path))
+            waiting = subprocess.Popen([ROOT / "deploy/docker/bin/wait-for-launcher", path])
+            with self.assertRaises(subprocess.TimeoutExpired):
+                waiting.wait(0.5)
+            path.unlink()
+            self.assertEqual(waiting.wait(10), 0)
+
+
 class Probe(unittest.TestCase):
     """deploy/docker/bin/probe against a port that answers one line."""
 
@@ -137,7 +167,7 @@ class Probe(unittest.TestCase):
         server = subprocess.Popen([sys.executable, "-c", (
             "import socket, sys\n"
             "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
-            "c, _ = s.accept(); c.recv(4096); c.sendall(sys.argv[1].encode()); c.close()")[0:], answer],
+            "c, _ = s.accept(); c.recv(4096); c.sendall(sys.argv[1].encode()); c.close()"), answer],
             stdout=subprocess.PIPE, text=True)
         try:
             port = server.stdout.readline().strip()
