@@ -15,6 +15,7 @@ COMMANDS = (
     ("start", "start what was killed or stopped: a node, the monitor, or all that is down"),
 )
 SETTLED_WITHIN = 120
+KEEPERS_COME_WITHIN = 4
 
 
 def add_arguments(name, command):
@@ -107,12 +108,22 @@ def wait_settled(cluster, node):
     wait_with_progress(cluster, SETTLED_WITHIN, f"{node.name} to be at work again", condition)
 
 
+def start_monitor(cluster):
+    """And, for a moment, until the keepers that live have found it and all is well; it may not become so."""
+    cluster.monitor.start()
+    began = time.monotonic()
+
+    def condition(state):
+        return state is not None and (state["healthy"] or time.monotonic() - began > KEEPERS_COME_WITHIN)
+
+    wait_with_progress(cluster, SETTLED_WITHIN, "the monitor to answer", condition)
+    show(cluster)
+
+
 def start(arguments):
     cluster = existing(arguments)
     if arguments.node == "monitor":
-        cluster.monitor.start()
-        wait_with_progress(cluster, SETTLED_WITHIN, "the monitor to answer", lambda state: state is not None)
-        show(cluster)
+        start_monitor(cluster)
         return
     check_monitor(cluster)
     nodes = [cluster.node(arguments.node)] if arguments.node else not_running(cluster)
