@@ -3,8 +3,10 @@ harm.py."""
 
 import argparse
 import json
+import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 
@@ -12,6 +14,7 @@ from . import harm
 from .cluster import Cluster, check_free
 from .errors import LocalError
 from .load import Load
+from .programs import ROOT
 from .screen import (check_monitor, default_folder, default_port, existing, hint, not_running, say, show, wait_healthy)
 
 USAGE = "Runs a pgaf cluster on this machine: a monitor and some nodes on 127.0.0.1."
@@ -31,7 +34,7 @@ def shared_options(**defaults):
 def parse(words):
     parser = argparse.ArgumentParser(prog="deploy/demo", description=USAGE,
                                      parents=[shared_options(dir=default_folder())])
-    parser.set_defaults(command="up")
+    parser.set_defaults(command="up", sample=None)
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, meaning in (
         ("up", "build what is missing, start monitor and nodes, wait until healthy (the default)"),
@@ -47,11 +50,16 @@ def parse(words):
         if name == "status":
             command.add_argument("-o", "--output", choices=("table", "json"), default="table")
         harm.add_arguments(name, command)
+        if name == "up":
+            command.add_argument("--sample", type=int, nargs="?", const=1000, metavar="PATIENTS",
+                                 help="load the sample application of sql/ too (with 1000 patients)")
         if name == "down":
             command.add_argument("--remove", action="store_true", help="remove the folder too")
     arguments = parser.parse_args(words)
     if arguments.nodes is not None and not 1 <= arguments.nodes <= 9:
         parser.error("--nodes must be between 1 and 9")
+    if arguments.sample is not None and not 1 <= arguments.sample <= 1000000:
+        parser.error("--sample must be between 1 and 1000000 patients")
     if arguments.port is not None and not 1024 <= arguments.port <= 65000:
         parser.error("--port must be between 1024 and 65000")
     return arguments
@@ -69,12 +77,15 @@ def up(arguments):
         wanted = 3 if arguments.nodes is None else arguments.nodes
         # Before anything is made: a demo keeps the ports that it was made with.
         check_free(first_port, wanted, range(first_port, first_port + 2 + 2 * wanted))
-        cluster = Cluster(arguments.dir, first_port, settings={"failover_limit": 1000})
+        cluster = Cluster(arguments.dir, first_port, settings={"failover_limit": 1000},
+                          parameters={"shared_preload_libraries": "pg_stat_statements,pgaudit"} if arguments.sample else None)
     cluster.make(wanted)
     cluster.check_ports()
     say(f"starting a monitor and {len(cluster.nodes)} node(s) in {cluster.folder} as user {cluster.account.name}")
     cluster.start()
     wait_healthy(cluster, 180)
+    if arguments.sample is not None:
+        load_sample(cluster, arguments.sample)
     show(cluster)
     say(f"Connect:     psql '{cluster.uri()}'")
     say(f"Ask:         {ctl_line(cluster)} show state")
@@ -87,6 +98,18 @@ def up(arguments):
     width = max(len(line) for line, _ in lines)
     for number, (line, meaning) in enumerate(lines):
         say(f"{'Try next:' if number == 0 else '':12} {line:{width}}   {meaning}")
+
+
+def load_sample(cluster, patients):
+    """The sample application, by the same program that a real cluster is filled with."""
+    passwords = {f"PGAF_SQL_{role}_PASSWORD_FILE": str(cluster.secret(f"sample-{role.lower()}"))
+                 for role in ("APP", "REPORT", "MONITORING")}
+    done = subprocess.run([ROOT / "sql" / "apply", "--uri", cluster.uri(password=False), "--patients", str(patients)],
+                          stdin=subprocess.DEVNULL, env={**os.environ, **passwords, "PGPASSFILE": str(cluster.passfile)})
+    if done.returncode != 0:
+        raise LocalError("the sample application could not be loaded, see above; try again with: "
+                         f"{hint(cluster.folder, 'up --sample')}")
+    say(f"Sample:      database clinic; passwords of its roles: {cluster.secrets}/sample-*")
 
 
 def ctl_line(cluster):
