@@ -114,6 +114,9 @@ struct Start {
 /// Commented TOML with every option and its default, for the example files and the reference.
 [[nodiscard]] std::string example_file(const Program& program);
 
+/// The options as a table in Markdown, for the reference. What --print-options prints.
+[[nodiscard]] std::string reference_table(const Program& program);
+
 /// The secret in a file that nobody but its owner can read (0600 or 0400), without its closing newline. An error
 /// names the file and the remedy, never the content.
 [[nodiscard]] Result<std::string> read_secret_file(const std::string& path);

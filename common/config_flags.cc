@@ -45,6 +45,7 @@ struct Parsed {
     std::map<std::string, List> texts;
     std::string file;
     bool check_only = false;
+    bool print_options = false;
     bool version = false;
     /// Set when the parse has ended the program: --help, or a usage error.
     std::optional<Start> ended;
@@ -65,6 +66,8 @@ Parsed parse(const Program& program, const List& args) {
         command->add_option("--config", parsed.file, "configuration file [" + program.default_file + "]");
         command->add_flag("--check-config", parsed.check_only, "check the configuration, start nothing");
     }
+    // For those who write the reference, not for operators: --help does not show it.
+    command->add_flag("--print-options", parsed.print_options)->group("");
     for (const auto& option : program.options) {
         if (option.secret) continue;
         command->add_option(detail::flag_name(option), parsed.texts[option.name], help_of(program, option))
@@ -127,6 +130,7 @@ Start start(const Program& program, const List& args, const Environment& environ
     const Parsed parsed = parse(program, args);
     if (parsed.ended) return *parsed.ended;
     if (parsed.version) return stop(0, program.name + " " PGAF_VERSION "\n", "");
+    if (parsed.print_options) return stop(0, reference_table(program), "");
 
     detail::Values values;
     detail::Problems problems;

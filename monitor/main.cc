@@ -2,8 +2,10 @@
 // 1 could not start or go on, 2 bad options.
 #include <csignal>
 #include <iostream>
+#include <string_view>
 
 #include "monitor/app.h"
+#include "monitor/fsm/table.h"
 #include "monitor/options.h"
 #include "monitor/store/sqlite_store.h"
 
@@ -22,6 +24,10 @@ pgaf::Result<void> serve(const pgaf::monitor::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]) == "rules") {
+        std::cout << pgaf::fsm::table_text();
+        return 0;
+    }
     auto start = pgaf::config::start(pgaf::monitor::program(), argc, argv);
     if (!start.config) return start.finish();
     // A client that goes away while it is written to is that client's business.

@@ -121,8 +121,7 @@ class Cluster:
         """Folders, secrets and configuration for at least so many nodes. Starts nothing."""
         self.account.make_folder(self.secrets)
         for secret in ("superuser", "replication", "load"):
-            if not (self.secrets / secret).exists():
-                self.account.write(self.secrets / secret, random_source.token_urlsafe(18) + "\n")
+            self.secret(secret)
         if not self.passfile.exists():
             self.account.write(self.passfile, "".join(
                 f"{self.place.any_host}:*:*:{user}:{self.password(secret)}\n"
@@ -151,6 +150,13 @@ class Cluster:
         """A node that was dropped from the cluster is no longer one of ours."""
         self.nodes.remove(node)
         self._save()
+
+    def secret(self, name):
+        """The file of a password, which is made up when it is asked for the first time."""
+        file = self.secrets / name
+        if not file.exists():
+            self.account.write(file, random_source.token_urlsafe(18) + "\n")
+        return file
 
     def password(self, secret="superuser"):
         return (self.secrets / secret).read_text(encoding="utf-8").strip()

@@ -61,7 +61,9 @@ class Node:
             "superuser": "postgres",
             "superuser_password_file": self.cluster.secrets / "superuser",
             "replication_password_file": self.cluster.secrets / "replication",
-            "hba": [f"host all all {self.cluster.place.clients} scram-sha-256"],
+            # The second one is for base backups.
+            "hba": [f"host all all {self.cluster.place.clients} scram-sha-256",
+                    f"host replication postgres {self.cluster.place.clients} scram-sha-256"],
             "parameters": {
                 # Several servers share one small machine here.
                 "shared_buffers": "32MB",

@@ -1,5 +1,5 @@
 // The rules by which the heart decides, as a table: the first row that matches wins, then the table is read again
-// until none matches. `pgafctl inspect fsm` and the documentation print it from here.
+// until none matches. `pgaf-monitor rules` prints it, and docs/reference/states.md has it from there.
 #pragma once
 
 #include <span>

@@ -61,13 +61,15 @@ class LiveCase(unittest.TestCase):
     size = 3
     # A scenario may fail over as often as it likes (R15's limit has a test of its own).
     settings = {"failover_limit": 1000}
+    # PostgreSQL's own, beside those of every local cluster.
+    parameters = None
     cluster = None
     broken = False
 
     @classmethod
     def make_cluster(cls):
         cls.folder = scratch_folder()
-        cls.cluster = Cluster(cls.folder / "c", free_ports(24), settings=cls.settings)
+        cls.cluster = Cluster(cls.folder / "c", free_ports(24), settings=cls.settings, parameters=cls.parameters)
         cls.cluster.make(cls.size)
         cls.cluster.start()
         cls.cluster.wait_up()

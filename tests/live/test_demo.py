@@ -91,7 +91,9 @@ class Demo(unittest.TestCase):
         self.assertEqual(used.returncode, 1, "ports in use are refused")
         self.assertIn("in use", used.stdout)
         self.assertFalse((self.folder / "other").exists(), "nothing is made that would keep these ports")
-        self.succeed("up", "--port", str(self.ports + 9), "--nodes", "1", folder="other")
+        said = self.succeed("up", "--port", str(self.ports + 9), "--nodes", "1", "--sample", "20", folder="other")
+        self.assertIn("900_sample applied", said)
+        self.assertNotIn("warning", said)
         self.assertTrue(self.status()["healthy"], "the first one has not noticed")
         self.succeed("down", "--remove", folder="other")
         self.assertFalse((self.folder / "other").exists())
@@ -108,8 +110,23 @@ class Demo(unittest.TestCase):
         self.succeed("up")
         self.assertTrue(self.status()["healthy"])
 
+    def test_7_harm_to_single_parts(self):
+        self.assertIn(f"export PGAF_DEMO_DIR={self.folder / 'demo'}\n", self.succeed("env"))
+        before = self.pids()
+        self.assertIn("killed the postmaster of", self.succeed("kill", "standby", "--postmaster"))
+        self.assertIn("stands still", self.succeed("freeze", "node2"))
+        self.assertIn("node2 goes on", self.succeed("thaw"))
+        self.assertIn("stopped the monitor", self.succeed("stop", "monitor"))
+        self.succeed("start", "monitor")
+        self.assertIn("all nodes run already", self.succeed("start"))
+        after = self.pids()
+        self.assertEqual({name: each[:2] for name, each in after.items()}, {name: each[:2] for name, each in before.items()},
+                         "no keeper or launcher was touched")
+        self.assertTrue(self.status()["healthy"])
+
     def test_8_wrong_words(self):
-        for words, says in ((("start", "nobody"), "there is no node nobody"), (("up", "--port", "7"), "--port must be"),
+        for words, says in ((("start", "nobody"), "there is no node nobody"), (("kill", "nobody"), "there is no node nobody"),
+                            (("thaw", "nobody"), "there is no node nobody"), (("freeze",), "required: node"), (("up", "--port", "7"), "--port must be"),
                             (("dance",), "invalid choice")):
             done = self.demo(*words)
             self.assertIn(done.returncode, (1, 2))

@@ -14,10 +14,11 @@ CUT_LIMIT = 5
 
 
 class BehindHaproxy(LiveCase):
+    parameters = {"shared_preload_libraries": "pg_stat_statements,pgaudit"}
+
     @classmethod
     def make_cluster(cls):
         super().make_cluster()
-        # A node that can't read its own file is not asked about: the load's role is there before HAProxy is asked.
         cls.load = ProxiedLoad(cls.cluster, cls.folder / "load.log", free_ports(3))
         cls.load._make_user()
         cls.proxy = Haproxy(cls.cluster, cls.folder, cls.load.port)
@@ -100,18 +101,22 @@ class BehindHaproxy(LiveCase):
         self.assertEqual(sum(line.endswith(" 1") for line in up), 3, "one for writes, two for reads")
 
     def test_2_sample_application_by_the_port(self):
-        """sql/apply through HAProxy alone; then every node has the same data."""
+        """sql/apply through HAProxy alone; then every node has the same data, and reads of patients are in its log."""
         proxy, uri = self.proxy, f"postgresql://postgres@127.0.0.1:{self.proxy.read_write}/postgres"
-        done = subprocess.run([ROOT / "sql" / "apply", "--uri", uri, "--patients", "200"], capture_output=True, text=True,
-                              env=proxy.client_environment(), timeout=60)
+        done = subprocess.run([ROOT / "sql" / "apply", "--uri", uri, "--patients", "200", "--require-audit"],
+                              capture_output=True, text=True, env=proxy.client_environment(), timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         digest = (ROOT / "sql" / "queries" / "sample_digest.sql").read_text(encoding="utf-8")
+        place = self.cluster.primary().sql("SELECT pg_current_wal_flush_lsn()")
+        for node in self.cluster.standbys():
+            self.wait_replayed(node, place)
         said = set()
         for node in self.cluster.nodes:
-            self.wait_replayed(node, self.cluster.primary().sql("SELECT pg_current_wal_flush_lsn()")) if node in self.cluster.standbys() else None
             answer = subprocess.run(["psql", "-wXAtq", "-d", f"postgresql://postgres@{node.address}:{node.port}/clinic"],
                                     input=digest, capture_output=True, text=True, env=proxy.client_environment(), timeout=30)
             said.add(answer.stdout)
+            log = (node.folder / "log" / "postgres.log").read_text(encoding="utf-8", errors="replace")
+            self.assertRegex(log, "AUDIT: OBJECT,.*READ,SELECT,TABLE,clinic.patients", node.name)
         self.assertEqual(len(said), 1, said)
         self.assertIn("patients|200|", said.pop())
 

@@ -104,6 +104,24 @@ TEST_CASE("--check-config, --help and version start nothing and exit with 0") {
     CHECK(start(program, {"--version"}, {}).out == "pgaf-demo " PGAF_VERSION "\n");
 }
 
+TEST_CASE("--print-options prints every option with its default and bounds, for the reference") {
+    auto program = demo_program();
+    program.options.front().help = "this | that";
+    const auto printed = start(program, {"run", "--print-options"}, {});
+    CHECK_FALSE(printed.config);
+    CHECK(printed.exit_code == 0);
+    CHECK(printed.out == reference_table(program));
+    CHECK_THAT(printed.out,
+               Catch::Contains("| `node` | `PGAF_DEMO_NODE` | (required) | text | this \\| that |\n") &&
+                   Catch::Contains("| `port` | `PGAF_DEMO_PORT` | `5432` | 1 to 65535 | port of PostgreSQL |\n") &&
+                   Catch::Contains("| debug, info, warning |") && Catch::Contains("`PGAF_DEMO_TLS_CERT_FILE`") &&
+                   Catch::Contains("password of the superuser (never a flag)"));
+    CHECK_THAT(start(program, {"run", "--help"}, {}).out, !Catch::Contains("print-options"));
+
+    program.command = program.default_file = "";
+    CHECK_THAT(start(program, {"--print-options"}, {}).out, Catch::Contains("| `--tls-cert-file` |"));
+}
+
 TEST_CASE("A program without commands takes its options at once") {
     auto program = demo_program();
     program.command = "";

@@ -13,11 +13,12 @@ import tempfile
 import tomllib
 import unittest
 from types import SimpleNamespace
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from local import cluster, demo, processes, toml  # noqa: E402
+from local import cluster, demo, processes, screen, toml  # noqa: E402
 from local.account import Account  # noqa: E402
 from local.errors import LocalError  # noqa: E402
 from local.processes import Process  # noqa: E402
@@ -146,16 +147,27 @@ class Words(unittest.TestCase):
         self.assertEqual(demo.parse(["start", "node2"]).node, "node2")
 
     def test_a_hint_is_for_the_demo_that_gives_it(self):
-        self.assertEqual(demo.hint(pathlib.Path(demo.default_folder()), "up"), "deploy/demo up")
-        self.assertEqual(demo.hint("/var/tmp/x", "start node2"), "deploy/demo start node2 --dir /var/tmp/x")
+        self.assertEqual(screen.hint(pathlib.Path(demo.default_folder()), "up"), "deploy/demo up")
+        self.assertEqual(screen.hint("/var/tmp/x", "start node2"), "deploy/demo start node2 --dir /var/tmp/x")
+
+    def test_the_environment_says_which_demo(self):
+        with mock.patch.dict(os.environ, {"PGAF_DEMO_DIR": "/var/tmp/mine", "PGAF_DEMO_PORT": "7000"}):
+            self.assertEqual(demo.parse(["status"]).dir, "/var/tmp/mine")
+            self.assertEqual(demo.parse(["status", "--dir", "/a"]).dir, "/a")
+            self.assertEqual(screen.hint("/var/tmp/mine", "down"), "deploy/demo down", "it is the one that is meant")
+            self.assertEqual(screen.default_port(), 7000)
+            for wrong in ("x", "80", "70000", "-1"):
+                os.environ["PGAF_DEMO_PORT"] = wrong
+                with self.assertRaisesRegex(LocalError, "PGAF_DEMO_PORT is"):
+                    screen.default_port()
 
     def test_progress_is_short(self):
         state = {"nodes": [
             {"name": "node1", "state": "primary", "assigned": "primary", "doing": ""},
             {"name": "node2", "state": "init", "assigned": "secondary", "doing": "cloning from node1: 3 of 24 MB", "problem": "x"}]}
-        self.assertEqual(demo.progress_line(state), "node1 primary, node2 init -> secondary (cloning from node1)")
-        self.assertEqual(demo.progress_line(None), "the monitor does not answer yet")
-        self.assertEqual(demo.progress_line({"nodes": []}), "no node has registered yet")
+        self.assertEqual(screen.progress_line(state), "node1 primary, node2 init -> secondary (cloning from node1)")
+        self.assertEqual(screen.progress_line(None), "the monitor does not answer yet")
+        self.assertEqual(screen.progress_line({"nodes": []}), "no node has registered yet")
 
     def test_one_node_can_be_settled_while_the_cluster_is_not_healthy(self):
         state = {"healthy": False, "nodes": [

@@ -33,6 +33,15 @@ Layout some_layout() {
 
 }  // namespace
 
+TEST_CASE("libraries to preload and their settings reach PostgreSQL as they are") {
+    PostgresConfig config = some_config();
+    config.parameters["shared_preload_libraries"] = "pg_stat_statements,pgaudit";
+    config.parameters["pgaudit.log"] = "ddl, role";
+    const std::string text = render_settings(config, Variable{}, 15);
+    CHECK(conf_values(text).at("shared_preload_libraries") == "pg_stat_statements,pgaudit");
+    CHECK(text.find("\npgaudit.log = 'ddl, role'\n") != std::string::npos);
+}
+
 TEST_CASE("owned settings come last, so nothing of the user's wins") {
     PostgresConfig config = some_config();
     config.parameters["wal_level"] = "logical";
@@ -105,6 +114,7 @@ TEST_CASE("what varies is read back, and a private start listens nowhere") {
 
 TEST_CASE("the user's parameters: owned and unsafe ones are refused by name") {
     CHECK(check_parameters({{"work_mem", "4MB"}, {"wal_level", "logical"}, {"max_wal_senders", "20"}}));
+    CHECK(check_parameters({{"shared_preload_libraries", "pg_stat_statements,pgaudit"}, {"pgaudit.log", "ddl, role"}}));
     const auto fsync = check_parameters({{"fsync", "off"}});
     REQUIRE_FALSE(fsync);
     CHECK(fsync.error().message.find("always on") != std::string::npos);
