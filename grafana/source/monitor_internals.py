@@ -39,8 +39,7 @@ def decisions():
               query(f"sum(rate(pgaf_decision_duration_seconds_count{{{JOB}}}{RATE}))", "steps"),
               query(f"sum(rate(pgaf_store_commit_seconds_count{{{JOB}}}{RATE}))", "commits"), unit="ops"),
         graph("Events", "Lines of the event log, a second.",
-              query(f"sum by (cluster, severity, kind) (rate(pgaf_events_total{{{CLUSTER}}}{RATE}))",
-                    "{{cluster}} {{severity}}{{kind}}"), unit="ops"),
+              query(f"sum by (cluster, kind) (rate(pgaf_events_total{{{CLUSTER}}}{RATE}))", "{{cluster}} {{kind}}"), unit="ops"),
     ]
 
 
