@@ -166,6 +166,28 @@ class BehindHaproxy(LiveCase):
             self.wait_primary([node for node in self.cluster.nodes if node is not old])
             old.start()
 
+    def test_6_sample_application_through_a_failover(self):
+        """sql/apply is at work when its primary dies: it begins the file again on the next one, and nothing is there twice."""
+        proxy, old = self.proxy, self.cluster.primary()
+        proxy.wait_ready()
+        uri = f"postgresql://postgres@127.0.0.1:{proxy.read_write}/postgres"
+        run = subprocess.Popen(
+            [ROOT / "sql" / "apply", "--uri", uri, "--patients", "3000", "--database", "middle"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=proxy.client_environment())
+        self.cluster.wait_for(lambda: old.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = 'middle' AND query ~ 'INSERT INTO (appointments|observations)'")
+            != "0", 60, "sample data to be loaded")
+        old.kill()
+        out, err = run.communicate(timeout=90)
+        self.assertEqual(run.returncode, 0, out + err)
+        self.assertIn("900_sample: the connection was lost; beginning it again on the new primary", err)
+        answer = subprocess.run([*proxy.psql(proxy.read_write, "postgres"), "-c", "\\c middle", "-c",
+                                 "SELECT count(*), max(patient_id) FROM clinic.patients"], capture_output=True, text=True,
+                                env=proxy.client_environment(), timeout=30)
+        self.assertEqual(answer.stdout.strip(), "3000|3000", answer.stderr)
+        old.start()
+        self.cluster.wait_healthy()
+
 
 if __name__ == "__main__":
     main()
