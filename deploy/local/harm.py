@@ -8,7 +8,7 @@ from .screen import check_monitor, existing, hint, not_running, say, show, wait_
 
 WHO = "a node's name, 'primary', 'standby' (one of them)"
 COMMANDS = (
-    ("kill", "kill a node, or the monitor, by SIGKILL: as if its machine had lost its power"),
+    ("kill", "kill nodes, or the monitor, by SIGKILL: as if their machines had lost their power"),
     ("stop", "stop a node, or the monitor, in order: as if its machine were shut down"),
     ("freeze", "let a node stand still, as a machine that hangs"),
     ("thaw", "let the frozen nodes go on"),
@@ -19,7 +19,9 @@ KEEPERS_COME_WITHIN = 4
 
 
 def add_arguments(name, command):
-    if name in ("kill", "stop"):
+    if name == "kill":
+        command.add_argument("nodes_named", nargs="+", metavar="node", help=f"{WHO} or 'monitor'; several die at once")
+    if name == "stop":
         command.add_argument("node", help=f"{WHO} or 'monitor'")
     if name == "kill":
         command.add_argument("--postmaster", action="store_true", help="only PostgreSQL's main process")
@@ -42,21 +44,25 @@ def find(cluster, name):
 
 
 def kill(arguments):
+    """All that are named in one moment: what is noticed in between would make another story."""
     cluster = existing(arguments)
-    if arguments.node == "monitor":
+    if "monitor" in arguments.nodes_named:
         check_monitor(cluster)
+    nodes = [find(cluster, name) for name in arguments.nodes_named if name != "monitor"]
+    if arguments.postmaster:
+        for node in nodes:
+            node.kill_postmaster()
+            say(f"killed the postmaster of {node.name}")
+        return
+    if idle := [node.name for node in nodes if not node.all_processes()]:
+        raise LocalError(f"{', '.join(idle)} does not run")
+    if "monitor" in arguments.nodes_named:
         cluster.monitor.kill()
         say("killed the monitor")
-        return
-    node = find(cluster, arguments.node)
-    if arguments.postmaster:
-        node.kill_postmaster()
-        say(f"killed the postmaster of {node.name}")
-        return
-    if not node.all_processes():
-        raise LocalError(f"{node.name} does not run")
-    node.kill()
-    say(f"killed {node.name}: keeper, launcher and PostgreSQL; {hint(cluster.folder, 'start ' + node.name)} brings it back")
+    cluster.kill(nodes)
+    for node in nodes:
+        back = hint(cluster.folder, "start " + node.name)
+        say(f"killed {node.name}: keeper, launcher and PostgreSQL; {back} brings it back")
 
 
 def stop(arguments):
@@ -69,7 +75,8 @@ def stop(arguments):
     node = find(cluster, arguments.node)
     began = time.monotonic()
     node.stop()
-    say(f"stopped {node.name} in {time.monotonic() - began:.1f} s; {hint(cluster.folder, 'start ' + node.name)} brings it back")
+    back = hint(cluster.folder, "start " + node.name)
+    say(f"stopped {node.name} in {time.monotonic() - began:.1f} s; {back} brings it back")
 
 
 def freeze(arguments):
