@@ -2,6 +2,7 @@
 """A real cluster, watched by a real Prometheus with the project's rules: every panel has something to show, and the main
 alerts fire, are told to whom they should be, and end."""
 
+import concurrent.futures
 import contextlib
 import json
 import re
@@ -167,6 +168,23 @@ class Monitoring(LiveCase):
         self.cluster.monitor.start()
         self.wait_over("PgafMonitorDown")
         self.cluster.wait_healthy()
+
+    def test_5_a_deadlock_is_told(self):
+        """From PostgreSQL's statistics by way of a keeper to the receiver."""
+        primary = self.cluster.primary()
+        primary.sql("CREATE TABLE crossing (id int PRIMARY KEY, n int); INSERT INTO crossing VALUES (1, 0), (2, 0)")
+        series = f'pgaf_postgres_deadlocks_total{{database="postgres",node="{primary.name}"}}'
+        self.watchers.wait(lambda: self.watchers.query(series), 30, f"{series} to be told")
+
+        def cross(first, then):
+            with contextlib.suppress(LocalError):
+                primary.sql(f"BEGIN; UPDATE crossing SET n = 1 WHERE id = {first}; SELECT pg_sleep(1); "
+                            f"UPDATE crossing SET n = 1 WHERE id = {then}; COMMIT")
+
+        with concurrent.futures.ThreadPoolExecutor() as sessions:
+            sessions.map(cross, (1, 2), (2, 1))
+        self.wait_firing("PgafDeadlocks", limit=40, node=primary.name, database="postgres")
+        self.watchers.wait(lambda: self.told("PgafDeadlocks"), 20, "the receiver to be told of PgafDeadlocks")
 
 
 if __name__ == "__main__":
