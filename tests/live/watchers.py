@@ -140,7 +140,9 @@ class Watchers:
             f"CREATE ROLE {WATCHER} LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_monitor; END IF; END $$")
         for process in self._processes:
             process.start()
-        self.wait(lambda: self.query("vector(1)"), 30, "Prometheus to answer")
+        jobs = {"pgaf-monitor", "pgaf-keeper", "postgres-exporter", "node-exporter", "prometheus", "alertmanager"}
+        self.wait(lambda: {labels["job"] for labels, _ in self.query("up == 1")} == jobs, 60, "all targets to be scraped")
+        self.wait(lambda: self.firing("PgafWatchdog"), 60, "the first alert at Alertmanager")
 
     def stop(self):
         for process in self._processes:
@@ -159,7 +161,8 @@ class Watchers:
             try:
                 return condition()
             except LocalError as error:
-                if "Connection refused" in str(error):
+                # Not yet.
+                if "Connection refused" in str(error) or ": 503: " in str(error):
                     return None
                 raise
 
