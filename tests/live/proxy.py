@@ -1,5 +1,6 @@
 """HAProxy with the project's own configuration in front of a local cluster, and clients that know nothing but its ports."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -53,13 +54,21 @@ class Haproxy:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status}/metrics", timeout=5) as answer:
             return answer.read().decode()
 
-    def wait_ready(self, limit=20):
+    def fit(self, port_name):
+        """Names of the servers that HAProxy leads to: node1, ..."""
+        mine = [line for line in self.metrics().splitlines() if line.startswith("haproxy_server_status{")
+                and f'proxy="{port_name}"' in line and 'state="UP"' in line and line.endswith(" 1")]
+        return {line.partition('server="')[2].partition('"')[0] for line in mine}
+
+    def wait_ready(self, limit=30):
+        """HAProxy has found the primary and all standbys."""
         def look():
             if self.process.poll() is not None:
                 raise LocalError(f"haproxy ended: {self.log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
-            primary, _ = self.ask(self.read_write)
-            standby, _ = self.ask(self.read_only)
-            return primary and standby and primary.startswith("f|") and standby.startswith("t|")
+            with contextlib.suppress(OSError):
+                return (self.fit("read_write") == {self.cluster.primary().name}
+                        and self.fit("read_only") == {node.name for node in self.cluster.standbys()})
+            return False
 
         processes.wait_until(look, limit, lambda: "both ports of haproxy to lead where they should", 0.1)
 
