@@ -1,4 +1,5 @@
-"""Each link of the handbook, of the README and of CONTRIBUTING leads to a file that is there, and to a heading that it has.
+"""Each link of the handbook, of the README and of CONTRIBUTING leads to a file that is there, and to a heading that it has; and
+each HTTP path that monitor and keeper answer is in docs/reference/http.md.
 
 Usage: check_links.py SOURCE_DIR
 """
@@ -37,8 +38,18 @@ def problems(root):
                 yield f"{where}: there is no such heading"
 
 
+def paths_not_told(root):
+    page = (root / "docs/reference/http.md").read_text(encoding="utf-8")
+    for folder in ("keeper/http", "monitor/http"):
+        for file in sorted((root / folder).glob("*.cc")):
+            for path in re.findall(r'"(/[a-z0-9/-]*)"', file.read_text(encoding="utf-8")):
+                if not re.search(rf"{re.escape(path)}[`?/]", page):
+                    yield f"docs/reference/http.md does not tell of {path}, which {file.relative_to(root)} answers"
+
+
 if __name__ == "__main__":
-    found = list(problems(Path(sys.argv[1]).resolve()))
+    root_folder = Path(sys.argv[1]).resolve()
+    found = [*problems(root_folder), *paths_not_told(root_folder)]
     for problem in found:
         print(problem)
     sys.exit(1 if found else 0)
