@@ -109,7 +109,7 @@ def sample_application(stack):
     for name in NODES:
         expect(stack.sql(stack.uri([name], "clinic"), "SHOW shared_preload_libraries") == "pg_stat_statements,pgaudit",
                f"{name} has other libraries")
-    stack.compose("up", "-d", "schema")
+    stack.compose("up", "-d", "--no-deps", "schema")
     state = engines.wait_until(ended, 120, "the service schema to end again", pause=0.3)
     expect(state["ExitCode"] == 0, "the service schema failed the second time")
     again = int(stack.sql(stack.uri(database="clinic", more="&target_session_attrs=read-write"), "SELECT count(*) FROM clinic.patients"))
