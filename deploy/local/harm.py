@@ -15,7 +15,7 @@ COMMANDS = (
     ("start", "start what was killed or stopped: a node, the monitor, or all that is down"),
 )
 SETTLED_WITHIN = 120
-KEEPERS_COME_WITHIN = 4
+WELL_WITHIN = 4
 
 
 def add_arguments(name, command):
@@ -101,7 +101,7 @@ def thaw(arguments):
         node.thaw()
         say(f"{node.name} goes on")
         wait_settled(cluster, node)
-    show(cluster)
+    show_soon(cluster)
 
 
 def wait_settled(cluster, node):
@@ -115,13 +115,12 @@ def wait_settled(cluster, node):
     wait_with_progress(cluster, SETTLED_WITHIN, f"{node.name} to be at work again", condition)
 
 
-def start_monitor(cluster):
-    """And, for a moment, until the keepers that live have found it and all is well; it may not become so."""
-    cluster.monitor.start()
+def show_soon(cluster):
+    """The state, once all is well, or after a moment: it may not become so."""
     began = time.monotonic()
 
     def condition(state):
-        return state is not None and (state["healthy"] or time.monotonic() - began > KEEPERS_COME_WITHIN)
+        return state is not None and (state["healthy"] or time.monotonic() - began > WELL_WITHIN)
 
     wait_with_progress(cluster, SETTLED_WITHIN, "the monitor to answer", condition)
     show(cluster)
@@ -130,7 +129,8 @@ def start_monitor(cluster):
 def start(arguments):
     cluster = existing(arguments)
     if arguments.node == "monitor":
-        start_monitor(cluster)
+        cluster.monitor.start()
+        show_soon(cluster)
         return
     check_monitor(cluster)
     nodes = [cluster.node(arguments.node)] if arguments.node else not_running(cluster)
@@ -144,7 +144,7 @@ def start(arguments):
     for node in nodes:
         wait_settled(cluster, node)
         say(f"{node.name} is at work again after {time.monotonic() - began:.1f} s")
-    show(cluster)
+    show_soon(cluster)
     for other in not_running(cluster):
         say(f"{other.name} is still down: {hint(cluster.folder, 'start ' + other.name)}")
 
