@@ -9,7 +9,8 @@
 #include <string_view>
 
 #include "common/http/server.h"
-#include "keeper/http/health.h"
+#include "keeper/http/metrics.h"
+#include "keeper/http/routes.h"
 #include "keeper/options.h"
 #include "keeper/reconcile/reconcile.h"
 
@@ -18,22 +19,37 @@ namespace {
 using namespace pgaf;
 using namespace pgaf::keeper;
 
-/// SIGHUP would end the process by default; nothing of the configuration can change while it runs.
-void stop_on_signals(boost::asio::signal_set& signals, Loop& loop, const Log& log) {
-    signals.async_wait([&signals, &loop, log](const boost::system::error_code& cancelled, int number) {
+/// The command line, to read the configuration anew.
+struct Arguments {
+    int count;
+    char** values;
+};
+
+/// SIGHUP: what can change while the keeper runs, which is what it logs.
+void reload(const Arguments& arguments, const Log& log) {
+    const auto start = config::start(program(), arguments.count, arguments.values);
+    if (!start.config) return log.error("reload_failed", "the configuration stays as it was: " + start.err);
+    const LogLevel level = options_from(*start.config).log_level;
+    set_log_level(level);
+    log.info("reloaded",
+             "log_level is what the configuration says now; all else changes with a restart of the keeper, "
+             "while PostgreSQL runs on");
+}
+
+void stop_on_signals(boost::asio::signal_set& signals, Loop& loop, const Arguments& arguments, const Log& log) {
+    signals.async_wait([&signals, &loop, arguments, log](const boost::system::error_code& cancelled, int number) {
         if (cancelled) return;
         if (number == SIGHUP) {
-            log.info("reload_ignored",
-                     "SIGHUP: to change the configuration restart the keeper; PostgreSQL runs on meanwhile");
-            return stop_on_signals(signals, loop, log);
+            reload(arguments, log);
+            return stop_on_signals(signals, loop, arguments, log);
         }
         log.info("keeper_stops", "the keeper ends; PostgreSQL is left as it is");
         loop.stop();
     });
 }
 
-Result<> serve(const Options& options) {
-    const Log& log = options.loop.log;
+Result<> serve(Options options, const Arguments& arguments) {
+    const Log log = options.loop.log;
     auto file = StateFile::open(options.postgres.state_dir, options.postgres.cluster, options.postgres.node);
     if (!file) return file.error();
     const auto loaded = file->load();
@@ -43,9 +59,15 @@ Result<> serve(const Options& options) {
     auto session = MonitorSession::make(context.get_executor(), options.session);
     if (!session) return session.error();
     const auto control = make_postgres_control(options.postgres, context.get_executor());
+    StatsReader stats(context.get_executor(), options.postgres, options.stats_interval);
+    Metrics metrics({[&] { return stats.stats(); }, [&] { return control->disk_space(); }});
+    options.loop.on_answer = [&](std::chrono::nanoseconds after) { metrics.answered(after); };
+    options.loop.on_rest = [&](bool yes) { stats.at_rest(yes); };
     Loop loop(context.get_executor(), *control, **session, *file, options.loop);
-    auto http = http::Server::listen(context, options.http_listen,
-                                     [&loop](const http::Request& request) { return answer(loop.view(), request); });
+    const Sources sources{options.tags, [&](const LoopView& view) { return metrics.render(view); }};
+    auto http = http::Server::listen(context, options.http_listen, [&](const http::Request& request) {
+        return answer(loop.view(), request, sources);
+    });
     if (!http) return http.error();
 
     log.info("keeper_started",
@@ -55,7 +77,7 @@ Result<> serve(const Options& options) {
               {"epoch", loaded->promise.promised.epoch},
               {"http", options.http_listen}});
     boost::asio::signal_set signals(context, SIGTERM, SIGINT, SIGHUP);
-    stop_on_signals(signals, loop, log);
+    stop_on_signals(signals, loop, arguments, log);
     Result<> outcome;
     boost::asio::co_spawn(context, loop.run(*loaded), [&](std::exception_ptr broken, Result<> result) {
         if (broken) std::rethrow_exception(broken);
@@ -77,9 +99,9 @@ int main(int argc, char** argv) {
     if (!start.config) return start.finish();
     // A peer that goes away while it is written to is that peer's business.
     std::signal(SIGPIPE, SIG_IGN);
-    const Options options = options_from(*start.config);
+    Options options = options_from(*start.config);
     set_log_level(options.log_level);
-    const auto served = serve(options);
+    const auto served = serve(std::move(options), {argc, argv});
     if (served) return 0;
     std::cerr << "pgaf-keeper: " << served.error().message << '\n';
     return 1;

@@ -75,6 +75,16 @@ std::vector<Option> node_options() {
          .fallback = "127.0.0.1:8008",
          .help = "host:port for health checks and metrics",
          .check = config::check_host_port},
+        {.name = "tags",
+         .type = Type::table,
+         .help =
+             "words about this node, for ?tag_NAME=VALUE of health checks; noloadbalance = \"true\": never a /replica"},
+        {.name = "stats_interval_ms",
+         .type = Type::integer,
+         .fallback = "10000",
+         .help = "how often PostgreSQL is asked for the figures that /metrics tells",
+         .min = 1000,
+         .max = 600000},
         {.name = "log_level",
          .fallback = "info",
          .help = "what is logged",
@@ -152,6 +162,8 @@ Options options_from(const Config& config) {
     self.replication_quorum = config.boolean("replication_quorum");
     self.keeper_version = PGAF_VERSION;
     o.http_listen = config.text("http_listen");
+    o.tags = config.table("tags");
+    o.stats_interval = Millis{config.integer("stats_interval_ms")};
     o.log_level = log_level_from_word(config.text("log_level")).value_or(LogLevel::info);
     o.postgres.log = o.session.log = o.loop.log = Log{}.with({{"cluster", self.cluster}, {"node", self.node}});
     return o;

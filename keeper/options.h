@@ -14,6 +14,10 @@ struct Options {
     SessionOptions session;
     LoopOptions loop;
     std::string http_listen;
+    /// The operator's words about this node.
+    std::map<std::string, std::string> tags;
+    /// Between looks at PostgreSQL's figures for metrics.
+    Millis stats_interval;
     LogLevel log_level = LogLevel::info;
 };
 

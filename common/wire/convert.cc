@@ -215,6 +215,9 @@ v1::Hello to_wire(const Hello& hello) {
 v1::ProbeResult to_wire(const ProbeResult& result) {
     return write_whole<v1::ProbeResult>(result);
 }
+v1::ClusterView to_wire(const ClusterView& view) {
+    return write_whole<v1::ClusterView>(view);
+}
 
 Result<Goal> from_wire(const v1::Goal& message) {
     return read_whole<Goal>(message, "goal");
@@ -224,6 +227,9 @@ Result<Report> from_wire(const v1::Report& message) {
 }
 Result<ProbeResult> from_wire(const v1::ProbeResult& message) {
     return read_whole<ProbeResult>(message, "probe result");
+}
+Result<ClusterView> from_wire(const v1::ClusterView& message) {
+    return read_whole<ClusterView>(message, "view of the cluster");
 }
 
 Result<Hello> from_wire(const v1::Hello& message) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 
+#include "common/model/cluster_view.h"
 #include "common/model/goal.h"
 #include "common/model/report.h"
 #include "common/result.h"
@@ -14,6 +15,7 @@ class Goal;
 class Report;
 class Hello;
 class ProbeResult;
+class ClusterView;
 }  // namespace pgaf::v1
 
 namespace pgaf::wire {
@@ -30,6 +32,7 @@ inline constexpr int max_message_bytes = 4 * 1024 * 1024;
 [[nodiscard]] v1::Report to_wire(const Report&);
 [[nodiscard]] v1::Hello to_wire(const Hello&);
 [[nodiscard]] v1::ProbeResult to_wire(const ProbeResult&);
+[[nodiscard]] v1::ClusterView to_wire(const ClusterView&);
 
 /// Refuse what no pgaf program sends: unknown words, names and ids that are none, ports out of range, over-long texts
 /// and lists. The error names the field. A field that is missing keeps the member's default.
@@ -38,6 +41,7 @@ inline constexpr int max_message_bytes = 4 * 1024 * 1024;
 /// Also refuses a hello without cluster, node, incarnation, boot, host or port.
 [[nodiscard]] Result<Hello> from_wire(const v1::Hello&);
 [[nodiscard]] Result<ProbeResult> from_wire(const v1::ProbeResult&);
+[[nodiscard]] Result<ClusterView> from_wire(const v1::ClusterView&);
 
 /// `text` as protobuf can carry it: valid UTF-8 (other bytes become '?': PostgreSQL's messages come in any encoding),
 /// cut to max_text_bytes.

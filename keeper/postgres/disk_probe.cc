@@ -1,6 +1,7 @@
 #include "keeper/postgres/disk_probe.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +32,12 @@ constexpr const char* file_name = "pgaf_disk_probe";
 constexpr const char* kept_name = "pgaf_disk_probe.kept";
 constexpr const char* what = "the disk takes no writes: ";
 
+std::optional<DiskSpace> space_of(const std::string& folder) {
+    struct statvfs info {};
+    if (::statvfs(folder.c_str(), &info) != 0) return std::nullopt;
+    return DiskSpace{std::uint64_t{info.f_bavail} * info.f_frsize, std::uint64_t{info.f_blocks} * info.f_frsize};
+}
+
 }  // namespace
 
 struct DiskProbe::Shared {
@@ -41,6 +48,7 @@ struct DiskProbe::Shared {
     std::vector<std::string> folders;
     /// Of the last round that has ended.
     std::string error;
+    std::optional<DiskSpace> space;
     /// The folder whose write is under way, and its number; empty between writes.
     std::string under_way;
     std::uint64_t number = 0;
@@ -59,8 +67,10 @@ struct DiskProbe::Shared {
                 ++number;
                 lock.unlock();
                 const std::string wrong = write_probe(folder);
+                const auto room = space_of(folder);
                 lock.lock();
                 under_way.clear();
+                if (now == folders && folder == now.front()) space = room;
                 if (found.empty()) found = wrong;
                 if (now == folders) continue;
                 woken.notify_all();
@@ -86,6 +96,7 @@ void DiskProbe::watch(std::vector<std::string> folders) {
     if (folders == shared_->folders) return;
     shared_->folders = std::move(folders);
     shared_->error.clear();
+    shared_->space.reset();
     shared_->woken.notify_all();
     if (std::exchange(shared_->running, true)) return;
     std::thread([shared = shared_] { shared->probe_for_ever(); }).detach();
@@ -110,6 +121,11 @@ std::string DiskProbe::trouble() {
     if (s.waited < milliseconds(limit_.v)) return s.error;
     return what + ("a write to " + s.under_way) + "/" + file_name +
            " does not come to an end; look at the disk and at the kernel's log";
+}
+
+std::optional<DiskSpace> DiskProbe::space() const {
+    const std::scoped_lock lock(shared_->mutex);
+    return shared_->space;
 }
 
 bool is_probe_file(std::string_view name) {

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/ids.h"
+#include "keeper/postgres/disk_space.h"
 
 namespace pgaf::keeper {
 
@@ -30,6 +32,9 @@ class DiskProbe {
     /// What is wrong, with the file and the reason; empty when the last write ended well. To be asked regularly: of
     /// the time between two questions no more than 2 s count for the limit, since the process may have stood still.
     [[nodiscard]] std::string trouble();
+    /// Of the first folder's disk, as of the last round: a disk that hangs may hold that question up too. Nothing: no
+    /// folder is watched, or none was looked at yet.
+    [[nodiscard]] std::optional<DiskSpace> space() const;
 
   private:
     struct Shared;

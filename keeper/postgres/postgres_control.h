@@ -6,10 +6,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "common/model/goal.h"
 #include "common/result.h"
+#include "keeper/postgres/disk_space.h"
 #include "keeper/reconcile/facts.h"
 #include "keeper/reconcile/step.h"
 
@@ -48,6 +50,9 @@ class PostgresControl {
 
     /// The cluster's node_timeout (Ack::node_timeout): PostgreSQL's own timeouts of replication follow it, by reload.
     virtual void follow_node_timeout(Millis node_timeout) = 0;
+
+    /// For metrics: of the data folder's disk, not long ago. Nothing: not known.
+    [[nodiscard]] virtual std::optional<DiskSpace> disk_space() const { return std::nullopt; }
 };
 
 }  // namespace pgaf::keeper

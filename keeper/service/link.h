@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "common/model/cluster_view.h"
 #include "common/model/goal.h"
 #include "common/model/report.h"
 
@@ -39,7 +40,7 @@ struct Probe {
 
 class Link {
   public:
-    /// Called on the strand. Every call but `opened` and `lost` is a sign of life of the monitor.
+    /// Called on the strand. Every call but `opened`, `lost` and `view` is a sign of life of the monitor.
     struct Receiver {
         /// A session begins: the hello is on its way, and a report should follow at once.
         std::function<void()> opened;
@@ -50,6 +51,8 @@ class Link {
         std::function<void(const std::string&)> refused;
         /// The session has ended, or could not be opened. It is opened again by itself.
         std::function<void(const std::string&)> lost;
+        /// For those who ask this keeper about its cluster; never a sign of life: nothing is decided on it.
+        std::function<void(const ClusterView&)> view;
     };
 
     virtual ~Link() = default;

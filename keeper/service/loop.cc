@@ -136,6 +136,7 @@ void Loop::Impl::took(Facts seen) {
     if (session_asked && session_incarnation != promise().incarnation) open_session();
     check_folder();
     think();
+    tell_rest();
     hold_deadline();
     consider_let_go();
     if (report_due)
@@ -225,6 +226,14 @@ void Loop::Impl::think() {
     if (decision.step && !on_hold(*decision.step)) begin(*decision.step);
 }
 
+/// Every look comes by here, and so does every step as it begins.
+void Loop::Impl::tell_rest() {
+    if (!options.on_rest) return;
+    const Role role = promise().goal ? promise().goal->role : Role::wait;
+    options.on_rest(!under_way && !unsettled && facts.status == PgStatus::running && facts.disk.empty() &&
+                    (role == Role::primary || role == Role::standby));
+}
+
 void Loop::Impl::think_under_way() {
     if (!under_way || cancelling) return;
     const std::string why = obsolete(*under_way, promise(), run, facts);
@@ -243,6 +252,7 @@ void Loop::Impl::begin(const Step& step) {
     log.info("step_begun", step_text(step) + (why.empty() ? "" : ": " + why),
              {{"step", step_name(step)}, {"rule", decision.rule}, {"epoch", promise().promised.epoch}});
     under_way = unsettled = step;
+    tell_rest();
     cancelling = false;
     progress.clear();
     cancel_step = std::make_unique<asio::cancellation_signal>();
@@ -357,6 +367,8 @@ LoopView Loop::view() const {
     if (const auto found = i.positions.find(i.facts.following); found != i.positions.end())
         view.upstream_end = found->second;
     view.since_progress = i.options.clock() - i.progress_at;
+    view.cluster = i.cluster;
+    if (i.cluster_told) view.cluster_age = i.options.clock() - *i.cluster_told;
     view.reports = i.seq;
     view.steps = i.steps_ended;
     view.failed_steps = i.steps_failed;

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/log.h"
+#include "common/model/cluster_view.h"
 #include "keeper/postgres/postgres_control.h"
 #include "keeper/reconcile/promise.h"
 #include "keeper/reconcile/run.h"
@@ -31,6 +34,11 @@ struct LoopOptions {
     Millis first_retry{200};
     Millis longest_retry{10'000};
     std::function<Millis()> clock = boot_time;
+    /// Told how long a report's acknowledgement took.
+    std::function<void(std::chrono::nanoseconds)> on_answer;
+    /// Told whether PostgreSQL is at rest: it runs as its goal wants, and no step is under way. Whoever uses it on the
+    /// side (metrics) keeps away from a server that is not.
+    std::function<void(bool)> on_rest;
     Log log;
 };
 
@@ -47,6 +55,9 @@ struct LoopView {
     Lsn upstream_end;
     /// Since the loop last came round.
     Millis since_progress;
+    /// What the monitor last told about the cluster, and how long ago; unset: it has told nothing in this run.
+    ClusterView cluster;
+    std::optional<Millis> cluster_age;
     std::uint64_t reports = 0;
     std::uint64_t steps = 0;
     std::uint64_t failed_steps = 0;

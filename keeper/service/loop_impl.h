@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/cancellation_signal.hpp>
+#include <chrono>
 #include <deque>
 #include <optional>
 
@@ -37,6 +38,7 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     void stir();
     [[nodiscard]] Millis next_look() const;
     [[nodiscard]] bool on_hold(const Step& step) const;
+    void tell_rest();
     void launch(Async<void> work);
 
     // ---- loop_monitor.cc: what the monitor says and is told ----
@@ -48,6 +50,7 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     void on_probe(const Probe& probe);
     void on_lost(const std::string& why);
     void on_refused(const std::string& why);
+    void on_view(const ClusterView& told);
     Async<void> take_goals();
     /// False when the state file could not be written.
     Async<bool> take_goal(Goal goal);
@@ -113,6 +116,8 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     bool letting_go = false;
     bool let_go = false;
     std::map<NodeName, Lsn> positions;
+    ClusterView cluster;
+    std::optional<Millis> cluster_told;
     std::string refusal;
     std::string last_loss;
     std::string state_trouble;
@@ -137,6 +142,8 @@ struct Loop::Impl : std::enable_shared_from_this<Loop::Impl> {
     struct Sent {
         Report report;
         Millis at;
+        /// The same moment on a finer clock, for figures only.
+        std::chrono::steady_clock::time_point fine;
     };
     std::deque<Sent> recent;
     std::optional<Report> acknowledged;

@@ -28,7 +28,7 @@ void Loop::Impl::listen() {
         };
     };
     link.listen({on(&Impl::on_opened), on(&Impl::on_ack), on(&Impl::on_goal), on(&Impl::on_probe),
-                 on(&Impl::on_refused), on(&Impl::on_lost)});
+                 on(&Impl::on_refused), on(&Impl::on_lost), on(&Impl::on_view)});
 }
 
 void Loop::Impl::heard() {
@@ -71,6 +71,11 @@ void Loop::Impl::on_refused(const std::string& why) {
     refusal = why;
 }
 
+void Loop::Impl::on_view(const ClusterView& told) {
+    cluster = told;
+    cluster_told = options.clock();
+}
+
 void Loop::Impl::on_ack(const Ack& ack) {
     heard();
     in_doubt = ack.in_doubt;
@@ -85,6 +90,8 @@ void Loop::Impl::on_ack(const Ack& ack) {
     }
     if (!ack.mark.life.empty()) run.heard = ack.mark;
     while (!recent.empty() && recent.front().report.seq <= ack.seq) {
+        if (options.on_answer && recent.front().report.seq == ack.seq)
+            options.on_answer(std::chrono::steady_clock::now() - recent.front().fine);
         told = recent.front().report.promised;
         acknowledged = std::move(recent.front().report);
         // What is said to a node that another one has replaced says nothing of its lease: its new goal may be held up
@@ -269,7 +276,7 @@ void Loop::Impl::send_report() {
     if (!session_asked || session_incarnation != promise().incarnation) return;
     Report report = report_now();
     report.seq = ++seq;
-    recent.push_back({report, options.clock()});
+    recent.push_back({report, options.clock(), std::chrono::steady_clock::now()});
     if (recent.size() > max_recent) recent.pop_front();
     sent = report;
     if (must_tell_promise()) report.goal = promise().goal ? promise().goal : promise().before;

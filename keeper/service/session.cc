@@ -77,6 +77,7 @@ struct MonitorSession::Impl : std::enable_shared_from_this<Impl> {
     void connect();
     void take(const v1::MonitorMessage& message);
     void take_goal(const v1::Goal& message);
+    void take_view(const v1::ClusterView& message);
     void call_ended(const Call* which, const grpc::Status& status);
     void watch();
     void connect_after(milliseconds delay);
@@ -168,9 +169,18 @@ void MonitorSession::Impl::take(const v1::MonitorMessage& message) {
         case v1::MonitorMessage::kRefusal:
             refused = true;
             return receiver.refused(message.refusal().message());
+        case v1::MonitorMessage::kView:
+            return take_view(message.view());
         case v1::MonitorMessage::KIND_NOT_SET:
             return;  // of a newer monitor
     }
+}
+
+/// One that can't be read (a newer monitor's words, say) is as good as none: nothing hangs on it.
+void MonitorSession::Impl::take_view(const v1::ClusterView& message) {
+    const auto view = wire::from_wire(message);
+    if (view && receiver.view) return receiver.view(*view);
+    if (!view) options.log.debug("view_unreadable", view.error().message);
 }
 
 void MonitorSession::Impl::take_goal(const v1::Goal& message) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "common/wire/convert.h"
+#include "monitor/service/cluster_views.h"
 #include "pgaf/v1/keeper.grpc.pb.h"
 
 namespace pgaf::monitor {
@@ -28,8 +29,8 @@ class KeeperSession final : public grpc::ServerBidiReactor<v1::KeeperMessage, v1
                             public KeeperLink,
                             public std::enable_shared_from_this<KeeperSession> {
   public:
-    KeeperSession(Post post, Coordinator& coordinator, std::atomic<int>& open, std::string peer)
-        : post_(std::move(post)), coordinator_(coordinator), open_(open), peer_(std::move(peer)) {
+    KeeperSession(Post post, Coordinator& coordinator, ClusterViews& views, std::atomic<int>& open, std::string peer)
+        : post_(std::move(post)), coordinator_(coordinator), views_(views), open_(open), peer_(std::move(peer)) {
         ++open_;
     }
     ~KeeperSession() override { --open_; }
@@ -76,11 +77,13 @@ class KeeperSession final : public grpc::ServerBidiReactor<v1::KeeperMessage, v1
     void pump();
     bool fill_next();
     void fill_ack();
+    void offer_view();
     void refuse(StatusCode code, const std::string& message);
     void end(const grpc::Status& status);
 
     Post post_;
     Coordinator& coordinator_;
+    ClusterViews& views_;
     std::atomic<int>& open_;
     std::string peer_;
     std::shared_ptr<KeeperSession> self_;
@@ -89,9 +92,13 @@ class KeeperSession final : public grpc::ServerBidiReactor<v1::KeeperMessage, v1
     v1::KeeperMessage in_;
     v1::MonitorMessage out_;
     std::optional<SessionId> session_;
+    ClusterName cluster_;
     std::optional<Goal> goal_;
     std::deque<fsm::ProbeRequest> probes_;
     std::optional<std::uint64_t> ack_;
+    /// Not sent yet, and the last one that this session was offered.
+    std::shared_ptr<const v1::ClusterView> view_;
+    std::uint64_t viewed_ = 0;
     /// Set: the stream ends with this once the refusal is written.
     std::optional<grpc::Status> closing_;
     bool refusal_sent_ = true;
@@ -144,6 +151,7 @@ void KeeperSession::take_hello(const v1::Hello& message) {
     const auto opened = coordinator_.open(*hello, *this);
     if (!opened) return refuse(StatusCode::RESOURCE_EXHAUSTED, opened.error().message);
     session_ = *opened;
+    cluster_ = hello->cluster;
 }
 
 void KeeperSession::take_report(const v1::Report& message) {
@@ -155,6 +163,16 @@ void KeeperSession::take_report(const v1::Report& message) {
     // Its silence counts too (R8): one that no longer leads acknowledges nothing.
     if (!coordinator_.deciding()) return;
     ack_ = report->seq;
+    pump();
+    offer_view();
+}
+
+/// Behind the acknowledgement, and behind every goal: nobody waits for it.
+void KeeperSession::offer_view() {
+    const auto view = views_.of(cluster_);
+    if (view.number == viewed_) return;
+    viewed_ = view.number;
+    view_ = view.message;
     pump();
 }
 
@@ -203,6 +221,9 @@ bool KeeperSession::fill_next() {
         probes_.pop_front();
     } else if (ack_) {
         fill_ack();
+    } else if (view_) {
+        *out_.mutable_view() = *view_;
+        view_.reset();
     } else {
         return false;
     }
@@ -244,7 +265,8 @@ void KeeperSession::end(const grpc::Status& status) {
 
 class KeeperService final : public v1::KeeperService::CallbackService {
   public:
-    KeeperService(Post post, Coordinator& coordinator) : post_(std::move(post)), coordinator_(coordinator) {}
+    KeeperService(Post post, Coordinator& coordinator)
+        : post_(std::move(post)), coordinator_(coordinator), views_(coordinator) {}
 
     grpc::ServerBidiReactor<v1::KeeperMessage, v1::MonitorMessage>* Session(
         grpc::CallbackServerContext* context) override {
@@ -252,7 +274,7 @@ class KeeperService final : public v1::KeeperService::CallbackService {
             return new Turned(
                 grpc::Status(StatusCode::RESOURCE_EXHAUSTED, "too many sessions; is something connecting in a loop?"));
         }
-        auto session = std::make_shared<KeeperSession>(post_, coordinator_, open_, context->peer());
+        auto session = std::make_shared<KeeperSession>(post_, coordinator_, views_, open_, context->peer());
         auto* const reactor = session.get();
         reactor->start(std::move(session));
         return reactor;
@@ -266,6 +288,7 @@ class KeeperService final : public v1::KeeperService::CallbackService {
 
     Post post_;
     Coordinator& coordinator_;
+    ClusterViews views_;
     std::atomic<int> open_{0};
 };
 

@@ -1,7 +1,14 @@
 #!/usr/bin/python3
-"""The keeper, or the launcher, is lost in the middle of what it does: a start, a promotion, for good."""
+"""The keeper, or the launcher, is lost in the middle of what it does: a start, a promotion, for good. And what keepers
+tell over HTTP while all goes well."""
 
+import json
+import re
+import shutil
+import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from harness import LiveCase, main
 
@@ -61,6 +68,101 @@ class InTheMiddle(LiveCase):
             self.assertFalse(status["healthy"], status)
             old.launcher.start()
         self.assertIs(self.cluster.primary(), new)
+
+
+class Told(LiveCase):
+    """Over HTTP, of the node, of its cluster, and of its PostgreSQL."""
+
+    def ask(self, node, path, method="GET"):
+        """Code and body."""
+        request = urllib.request.Request(f"http://{node.address}:{node.http_port}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
+    def code(self, node, path):
+        return self.ask(node, path, "OPTIONS")[0]
+
+    def members(self, node):
+        return {member["name"]: member for member in json.loads(self.ask(node, "/cluster")[1])["members"]}
+
+    def wait_told(self, primary):
+        """Until every keeper has been told of this primary and of standbys that commits wait for."""
+        def told(node):
+            members = self.members(node)
+            roles = {name: member["role"] for name, member in members.items()}
+            return (roles.get(primary.name) == "leader" and list(roles.values()).count("sync_standby") == 2
+                    and all(member["state"] == "streaming" for member in members.values() if member["role"] != "leader"))
+
+        self.cluster.wait_for(lambda: all(told(node) for node in self.cluster.nodes), 20,
+                              f"all keepers to tell of {primary.name}")
+
+    def check_paths(self, primary):
+        for node in self.cluster.nodes:
+            leads = node is primary
+            for path, yes in (("/primary", leads), ("/leader", leads), ("/replica", not leads), ("/read-only", True),
+                              ("/sync", not leads), ("/quorum", not leads), ("/async", False), ("/read-only-sync", True),
+                              ("/health", True), ("/readiness", True), ("/replica?lag=10MB", not leads),
+                              ("/replica?tag_zone=a", False)):
+                self.assertEqual(self.code(node, path), 200 if yes else 503, f"{node.name} {path}")
+            self.assertEqual(self.ask(node, "/primary", "HEAD"), (200 if leads else 503, ""))
+
+    def test_1_paths_and_the_cluster_before_and_after_a_switchover(self):
+        old = self.cluster.primary()
+        self.wait_told(old)
+        self.check_paths(old)
+        self.assertEqual(json.loads(self.ask(old, "/config")[1])["pgaf"]["failover-limit"], 1000)
+        self.assertEqual(json.loads(self.ask(old, "/history")[1]), [])
+        with self.under_load():
+            new = self.cluster.standbys()[0]
+            self.cluster.ctl.do("perform", "switchover", "--to", new.name)
+            self.wait_told(new)
+        self.check_paths(new)
+        for node in self.cluster.nodes:
+            (timeline, lsn, reason, when, name), = json.loads(self.ask(node, "/history")[1])
+            self.assertEqual((timeline, name), (1, new.name))
+            self.assertGreater(lsn, 0)
+            self.assertTrue(reason)
+            self.assertRegex(when, r"^20\d\d-\d\d-\d\dT")
+
+    def test_2_metrics(self):
+        primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
+        primary.sql("CREATE TABLE told AS SELECT generate_series(1, 5000) AS i")
+
+        def figure(node, name, labels=""):
+            found = re.search(rf'^{name}{{cluster="{self.cluster.name}",node="{node.name}"{labels}}} (\S+)$',
+                              self.ask(node, "/metrics")[1], re.M)
+            return found and float(found[1])
+
+        size = ',database="postgres"'
+        self.cluster.wait_for(lambda: figure(standby, "pgaf_postgres_database_size_bytes", size), 20,
+                              "PostgreSQL's figures on the standby")
+        self.cluster.wait_for(lambda: (figure(primary, "pgaf_postgres_rows_total",
+                                              ',database="postgres",operation="inserted"') or 0) >= 5000, 20,
+                              "the rows to be counted")
+        self.assertGreater(figure(primary, "pgaf_postgres_wal_bytes_total"), 100000)
+        self.assertGreater(figure(primary, "pgaf_postgres_transactions_total", ',database="postgres",result="commit"'), 0)
+        self.assertEqual(figure(primary, "pgaf_postgres_slot_active", f',slot="pgaf_{standby.name}"'), 1)
+        self.assertLess(figure(primary, "pgaf_postgres_stats_age_seconds"), 20)
+        lease = figure(primary, "pgaf_keeper_lease_seconds")
+        self.assertTrue(0 < figure(primary, "pgaf_keeper_lease_remaining_seconds") <= lease)
+        self.assertIsNone(figure(standby, "pgaf_keeper_lease_remaining_seconds"))
+        self.assertGreater(figure(standby, "pgaf_keeper_data_disk_free_bytes"), 0)
+        self.assertGreater(figure(standby, "pgaf_heartbeat_latency_seconds_count"), 3)
+        self.assertEqual(figure(standby, "pgaf_keeper_problem"), 0)
+        times = []
+        for _ in range(30):
+            began = time.perf_counter()
+            self.ask(primary, "/metrics")
+            times.append(time.perf_counter() - began)
+        print(f"  a scrape over HTTP took {min(times) * 1000:.1f} ms at best, {sorted(times)[15] * 1000:.1f} ms half of the "
+              "time", flush=True)
+        self.assertTrue(shutil.which("promtool"), "there is no promtool: deploy/install-deps")
+        check = subprocess.run(["promtool", "check", "metrics"], input=self.ask(primary, "/metrics")[1], text=True,
+                               capture_output=True, check=False)
+        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
 
 if __name__ == "__main__":

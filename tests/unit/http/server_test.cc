@@ -19,6 +19,7 @@ namespace {
 
 http::Response echo(const http::Request& request) {
     if (request.path == "/down") return {503, "application/json", "{\"state\":\"down\"}"};
+    if (request.path == "/large") return {200, "text/plain", std::string(64 << 20, 'x')};
     std::string body = request.method + " " + request.path;
     for (const auto& [key, value] : request.query) body += " " + key + "=" + value;
     return {200, "text/plain", body};
@@ -143,6 +144,43 @@ TEST_CASE("connections are bounded, and slow ones are let go") {
     CHECK(first.closed());                               // after the timeout
     CHECK(second.closed());
     CHECK_THAT(ask(running.port, line("GET", "/")), Catch::StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_CASE("one that sends a byte now and then is let go after the same time, and one that does not read") {
+    http::Limits limits;
+    limits.max_connections = 1;
+    limits.request_timeout = std::chrono::milliseconds(400);
+    limits.write_timeout = std::chrono::milliseconds(400);
+    Running running(limits);
+    const auto served = [&] { return Catch::StartsWith("HTTP/1.1 200 ").match(ask(running.port, line("GET", "/"))); };
+    const auto until_served = [&] {
+        const auto began = std::chrono::steady_clock::now();
+        while (!served() && std::chrono::steady_clock::now() - began < std::chrono::seconds(5))
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return std::chrono::steady_clock::now() - began;
+    };
+    {
+        Client trickle(running.port);
+        trickle.send("GET /trickle HTTP/1.1\r\n");
+        for (int i = 0; i < 200 && !served(); ++i) {
+            trickle.send("X");
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+        CHECK(trickle.closed());
+    }
+    Client deaf(running.port);
+    deaf.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(deaf.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    CHECK_FALSE(served());
+    CHECK(until_served() < std::chrono::seconds(5));
+}
+
+TEST_CASE("headers are bounded all together, and so is a query") {
+    Running running;
+    std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
+    for (int i = 0; i < 300; ++i) many += "X-" + std::to_string(i) + ": " + std::string(40, 'y') + "\r\n";
+    CHECK_THAT(ask(running.port, many + "\r\n"), Catch::StartsWith("HTTP/1.1 431 "));
+    CHECK_THAT(ask(running.port, line("GET", "/?" + std::string(9000, 'q'))), Catch::StartsWith("HTTP/1.1 431 "));
 }
 
 TEST_CASE("a port in use is one clear error") {

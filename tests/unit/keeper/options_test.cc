@@ -82,4 +82,22 @@ TEST_CASE("keeper options: how long a write of the disk probe may take") {
     }
 }
 
+TEST_CASE("keeper options: tags of the node, and how often PostgreSQL is asked for its figures") {
+    const auto plain = start_with({});
+    REQUIRE(plain.config);
+    CHECK(options_from(*plain.config).tags.empty());
+    CHECK(options_from(*plain.config).stats_interval == Millis{10'000});
+    const auto given = start_with({"--tags", "zone=b", "--tags", "noloadbalance=true", "--stats-interval-ms", "1000"});
+    INFO(given.err);
+    REQUIRE(given.config);
+    CHECK(options_from(*given.config).tags ==
+          std::map<std::string, std::string>{{"zone", "b"}, {"noloadbalance", "true"}});
+    CHECK(options_from(*given.config).stats_interval == Millis{1000});
+    for (const char* refused : {"999", "600001"}) {
+        const auto start = start_with({"--stats-interval-ms", refused});
+        CHECK_FALSE(start.config);
+        CHECK_THAT(start.err, Catch::Contains("stats_interval_ms") && Catch::Contains(refused));
+    }
+}
+
 }  // namespace pgaf::keeper

@@ -133,7 +133,8 @@ struct Client {
                          [this](const Ack& a) { acks.push_back(a); }, [this](const Goal& g) { goals.push_back(g); },
                          [this](const Probe& p) { probes.push_back(p); },
                          [this](const std::string& why) { refusals.push_back(why); },
-                         [this](const std::string& why) { losses.push_back(why); }});
+                         [this](const std::string& why) { losses.push_back(why); },
+                         [this](const ClusterView& v) { views.push_back(v); }});
     }
     ~Client() {
         bool closed = false;
@@ -167,6 +168,7 @@ struct Client {
     std::vector<Probe> probes;
     std::vector<std::string> refusals;
     std::vector<std::string> losses;
+    std::vector<ClusterView> views;
 };
 
 }  // namespace
@@ -204,6 +206,27 @@ TEST_CASE("hello first, then reports; answers come back") {
     CHECK(client.probes[0].target == NodeName{"node2"});
     CHECK(client.probes[0].port == 5433);
     CHECK(client.probes[0].limit == Millis{70});
+}
+
+TEST_CASE("a view of the cluster comes through, and one that can't be read is as good as none") {
+    FakeMonitor monitor;
+    v1::MonitorMessage word;
+    auto& member = *word.mutable_view()->add_members();
+    member.set_node("node2");
+    member.set_host("h");
+    member.set_port(5432);
+    member.set_state("a word of next year");
+    monitor.say(word);
+    member.set_state("secondary");
+    member.set_in_sync_rule(true);
+    monitor.say(word);
+    Client client({monitor.address()}, Millis{15'000});
+    client.session->open(hello());
+    REQUIRE(client.until([&] { return !client.acks.empty(); }));
+    REQUIRE(client.views.size() == 1);
+    REQUIRE(client.views[0].members.size() == 1);
+    CHECK(client.views[0].members[0].in_sync_rule);
+    CHECK(client.losses.empty());
 }
 
 TEST_CASE("of reports that could not be sent yet only the newest is") {

@@ -113,6 +113,10 @@ void FakeKeeper::read() {
         const std::lock_guard lock(mutex_);
         if (message.has_goal()) ++goals_;
         if (message.has_ack()) last_ack_ = message.ack();
+        if (message.has_view()) {
+            last_view_ = message.view();
+            ++views_;
+        }
         if (message.has_refusal()) refusal_ = message.refusal().message();
     }
     {
@@ -140,6 +144,14 @@ int FakeKeeper::goals() {
 v1::Ack FakeKeeper::last_ack() {
     const std::lock_guard lock(mutex_);
     return last_ack_;
+}
+v1::ClusterView FakeKeeper::last_view() {
+    const std::lock_guard lock(mutex_);
+    return last_view_;
+}
+int FakeKeeper::views() {
+    const std::lock_guard lock(mutex_);
+    return views_;
 }
 std::string FakeKeeper::refusal() {
     const std::lock_guard lock(mutex_);

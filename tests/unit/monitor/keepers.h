@@ -61,6 +61,8 @@ class FakeKeeper {
     void reset();
     [[nodiscard]] int goals();
     [[nodiscard]] v1::Ack last_ack();
+    [[nodiscard]] v1::ClusterView last_view();
+    [[nodiscard]] int views();
     [[nodiscard]] std::string refusal();
 
   private:
@@ -80,6 +82,8 @@ class FakeKeeper {
     bool over_ = false;
     int goals_ = 0;
     v1::Ack last_ack_;
+    v1::ClusterView last_view_;
+    int views_ = 0;
     std::string refusal_;
     std::thread reader_;
     std::thread beater_;

@@ -1,4 +1,5 @@
 // Keepers' sessions over real gRPC: coming up, failing over, ending, and what is refused.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -73,6 +74,28 @@ TEST_CASE("three keepers come up; a primary whose PostgreSQL exits is replaced a
     CHECK(Clock::now() - began < std::chrono::seconds(1) * slowness);
     CHECK(monitor.state().primary() != "node1");
     CHECK(eventually([&] { return monitor.state().healthy(); }));
+}
+
+TEST_CASE("each keeper is told of the whole cluster, and told again when that has changed, once a second at most") {
+    RunningMonitor monitor;
+    const auto began = Clock::now();
+    FakeCluster cluster(monitor, {"node1", "node2"});
+    FakeKeeper& keeper = *cluster.keepers["node2"];
+    const auto sees = [&](const std::string& primary) {
+        const v1::ClusterView view = keeper.last_view();
+        return view.members_size() == 2 &&
+               std::any_of(view.members().begin(), view.members().end(),
+                           [&](const auto& m) { return m.node() == primary && m.primary() && m.state() == "primary"; });
+    };
+    REQUIRE(eventually([&] { return sees("node1"); }));
+    CHECK(keeper.last_view().settings_size() > 0);
+    {
+        const std::lock_guard lock(cluster.shared.mutex);
+        cluster.shared.nodes.kill_postgres(NodeName{"node1"});
+    }
+    REQUIRE(eventually([&] { return sees("node2"); }));
+    // It has reported all the time, every 20 ms.
+    CHECK(keeper.views() <= 2 + (Clock::now() - began) / std::chrono::seconds(1));
 }
 
 TEST_CASE("the end of a stream is known at once") {

@@ -39,6 +39,20 @@ TEST_CASE("disk probe: a folder that takes writes") {
     CHECK(write_probe(dir / "missing").empty());
 }
 
+TEST_CASE("disk probe: the room on the disk is known after the first round, and forgotten with the folder") {
+    const test::TempDir dir;
+    DiskProbe probe(Millis{60'000});
+    CHECK_FALSE(probe.space());
+    probe.watch({dir.path()});
+    REQUIRE(until([&] { return probe.space().has_value(); }));
+    const auto known = std::filesystem::space(dir.path());
+    CHECK(probe.space()->size_bytes == known.capacity);
+    CHECK(probe.space()->free_bytes <= known.capacity);
+    CHECK(probe.space()->free_bytes > 0);
+    probe.watch({});
+    CHECK_FALSE(probe.space());
+}
+
 TEST_CASE("disk probe: a write that fails is told, and forgotten when it works again") {
     const test::TempDir dir;
     std::filesystem::create_directory(dir / "pgaf_disk_probe");

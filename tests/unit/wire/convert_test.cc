@@ -112,6 +112,7 @@ TEST_CASE("every member has a field and every field a member") {
     compare_names<Report>(v1::Report::descriptor());
     compare_names<Hello>(v1::Hello::descriptor());
     compare_names<ProbeResult>(v1::ProbeResult::descriptor());
+    compare_names<ClusterView>(v1::ClusterView::descriptor());
 }
 
 TEST_CASE("filled values survive the wire") {
@@ -119,6 +120,7 @@ TEST_CASE("filled values survive the wire") {
     round_trip<Report>();
     round_trip<Hello>();
     round_trip<ProbeResult>();
+    round_trip<ClusterView>();
 }
 
 TEST_CASE("an unset optional stays unset, a set one that is zero stays set") {
