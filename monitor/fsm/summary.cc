@@ -117,6 +117,7 @@ void readiness(const World& world, Summary& s) {
         s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
     else if (world.too_many_failovers())
         s.why_not_ready = "as many failovers as failover-limit allows in ten minutes have been made";
+    s.failover_off = world.too_many_failovers();
     s.failover_ready = s.why_not_ready.empty();
     if (!s.failover_ready) s.candidates.clear();
 }

@@ -34,7 +34,7 @@ Response problem(unsigned status, const std::string& message) {
 }
 
 /// What the strand has to say to a request: an answer, what an answer is made of elsewhere, or where a stream begins.
-using Outcome = std::variant<Response, Figures, Feed::Beginning>;
+using Outcome = std::variant<Response, metrics::Families, Feed::Beginning>;
 
 class Routes {
   public:
@@ -46,8 +46,8 @@ class Routes {
         // Broken programs are the strand's business; what a request can hold makes no function below throw.
         auto outcome = ask([this, request] { return route(request); });
         if (!outcome) return problem(503, "the monitor's main loop does not answer; look at its log and at its disk");
-        if (auto* figures = std::get_if<Figures>(&*outcome))
-            return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(*figures)};
+        if (auto* figures = std::get_if<metrics::Families>(&*outcome))
+            return {200, metrics::content_type, metrics_text(std::move(*figures), world_.counts)};
         if (auto* beginning = std::get_if<Feed::Beginning>(&*outcome)) {
             Response response{200, "text/event-stream", {}};
             response.stream = feed_.open(std::move(*beginning));

@@ -20,6 +20,7 @@ struct RoutesWorld {
     Post post;
     Coordinator& coordinator;
     Metrics& metrics;
+    const HttpCounts& counts;
     /// A request waits at most this long for the strand, then it is answered with 503.
     std::chrono::milliseconds patience = std::chrono::seconds(2);
     FeedTimes times = {};

@@ -157,6 +157,7 @@ void Coordinator::send(const ClusterName& name, const fsm::Output& out) {
 void Coordinator::show(const ClusterName& name, const std::vector<Event>& events) {
     for (const Event& event : events) {
         const auto& e = event.entry;
+        world_.meter.event(name, e.kind);
         log_.info(e.kind, e.message,
                   {{"cluster", name},
                    {"node", e.node},

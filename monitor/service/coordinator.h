@@ -102,6 +102,8 @@ class Coordinator {
     void watch(const ClusterName& cluster, Watcher& watcher) { watchers_[cluster].insert(&watcher); }
     void unwatch(const ClusterName& cluster, Watcher& watcher);
     [[nodiscard]] bool deciding() const { return deciding_; }
+    [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
+    [[nodiscard]] std::uint64_t store_size() const { return world_.store.size_bytes(); }
 
   private:
     struct Cluster {
