@@ -106,10 +106,10 @@ Result<std::unique_ptr<App>> App::start(AppOptions options, std::unique_ptr<Stor
     std::unique_ptr<App> app(new App(std::move(impl)));
     Impl& it = *app->impl_;
     if (!it.options.http_listen.empty()) {
-        auto http = http::Server::listen(
-            it.http_context, it.options.http_listen,
-            make_routes({it.http_context, it.post(), it.coordinator, it.metrics, it.http_counts}), {},
-            [&counts = it.http_counts](unsigned code) { counts.answered(code); });
+        auto http =
+            http::Server::listen(it.http_context, it.options.http_listen,
+                                 make_routes({it.http_context, it.post(), it.coordinator, it.metrics, it.http_counts}),
+                                 {}, [&counts = it.http_counts](unsigned code) { counts.answered(code); });
         if (!http) return http.error();
         it.http = std::move(*http);
     }

@@ -290,8 +290,6 @@ struct Summary {
     Phase phase = Phase::forming;
     bool healthy = false;
     bool failover_ready = false;
-    /// R15: no automatic failover until some time has passed, since there were as many as the limit allows.
-    bool failover_off = false;
     std::vector<NodeName> candidates;
     std::string why_not_ready;
     std::string waiting;

@@ -117,7 +117,6 @@ void readiness(const World& world, Summary& s) {
         s.why_not_ready = "too few members of the sync rule are in reach: " + missing(world);
     else if (world.too_many_failovers())
         s.why_not_ready = "as many failovers as failover-limit allows in ten minutes have been made";
-    s.failover_off = world.too_many_failovers();
     s.failover_ready = s.why_not_ready.empty();
     if (!s.failover_ready) s.candidates.clear();
 }
@@ -348,6 +347,13 @@ Summary summarize(const Heart& heart, Millis now) {
     s.healthy = all_well && s.has_writable_primary && record.phase == Phase::steady && record.rules.size() == 1 &&
                 s.waiting.empty();
     return s;
+}
+
+bool failover_off(const Heart& heart, Millis now) {
+    ClusterRecord record = heart.record();
+    Memory memory = heart.memory();
+    Output out;
+    return World{record, memory, now, out}.too_many_failovers();
 }
 
 }  // namespace pgaf::fsm

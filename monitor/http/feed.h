@@ -1,6 +1,6 @@
-// Live streams of the HTTP side: server-sent events with the state of a cluster, its events, and a sign of life. What is
-// shown is made once for all who look, however many they are, and no more often than they can use; so the strand has the
-// same little work with one client as with many.
+// Live streams of the HTTP side: server-sent events with the state of a cluster, its events, and a sign of life. What
+// is shown is made once for all who look, however many they are, and no more often than they can use; so the strand has
+// the same little work with one client as with many.
 #pragma once
 
 #include <chrono>
@@ -47,7 +47,8 @@ class Feed {
 
     /// On the strand. `first`: the events that the stream begins with, the oldest first, up to the newest one.
     /// `gap`: there may be events between those that the client has and these.
-    [[nodiscard]] Beginning begin(StreamKind kind, const ClusterName& cluster, const std::vector<Event>& first, bool gap);
+    [[nodiscard]] Beginning begin(StreamKind kind, const ClusterName& cluster, const std::vector<Event>& first,
+                                  bool gap);
     /// On the thread of the io_context, after begin(), in the same request.
     [[nodiscard]] std::shared_ptr<http::Stream> open(Beginning beginning);
 

@@ -27,8 +27,8 @@ struct NodeGauges {
 
     void add(const fsm::Heart& heart, const ClusterName& cluster, const fsm::NodeSummary& node);
     void give_to(Families& all) {
-        for (Family* family : {&up, &state, &role, &timeline, &position, &lag_bytes, &lag_seconds, &problem, &seen,
-                               &priority, &in_rule})
+        for (Family* family :
+             {&up, &state, &role, &timeline, &position, &lag_bytes, &lag_seconds, &problem, &seen, &priority, &in_rule})
             family->give_to(all);
     }
 };
@@ -39,8 +39,9 @@ void NodeGauges::add(const fsm::Heart& heart, const ClusterName& cluster, const 
     const bool runs = view != heart.views().end() && view->second.connected && view->second.report &&
                       view->second.report->status == PgStatus::running;
     up.add(labels, one_if(runs));
-    boost::mp11::mp_for_each<boost::describe::describe_enumerators<NodeState>>(
-        [&](auto d) { state.add(metrics::with(labels, {{"state", d.name}}), one_if(d.value == node.state)); });
+    boost::mp11::mp_for_each<boost::describe::describe_enumerators<NodeState>>([&](auto d) {
+        state.add(metrics::with(labels, {{"state", d.name}}), one_if(d.value == node.state));
+    });
     role.add(metrics::with(labels, {{"role", "primary"}}), one_if(node.primary));
     role.add(metrics::with(labels, {{"role", "standby"}}), one_if(!node.primary));
     timeline.add(labels, node.timeline.v);
@@ -57,7 +58,8 @@ struct ClusterGauges {
     Family epoch{"pgaf_cluster_epoch", "The cluster's epoch: one more for each election or switchover"};
     Family has_primary{"pgaf_cluster_has_primary", "1 when a primary takes writes"};
     Family healthy{"pgaf_cluster_healthy", "1 when all is as it should be: what `pgafctl show state` calls healthy"};
-    Family waiting{"pgaf_cluster_waiting", "1 when the cluster waits for something: `pgafctl show state` says for what"};
+    Family waiting{"pgaf_cluster_waiting",
+                   "1 when the cluster waits for something: `pgafctl show state` says for what"};
     Family ready{"pgaf_cluster_failover_ready",
                  "1 when the primary could be lost now and the cluster would go on by itself"};
     Family off{"pgaf_cluster_failover_off",
@@ -65,14 +67,14 @@ struct ClusterGauges {
     Family sync{"pgaf_cluster_sync_standbys", "Standbys in the newest sync rule"};
     Family nodes{"pgaf_cluster_nodes", "Nodes that the cluster has, whatever their state"};
 
-    void add(const fsm::Summary& summary) {
+    void add(const fsm::Summary& summary, bool failover_off) {
         const Labels labels{{"cluster", summary.cluster.v}};
         epoch.add(labels, static_cast<double>(summary.epoch.v));
         has_primary.add(labels, one_if(summary.has_writable_primary));
         healthy.add(labels, one_if(summary.healthy));
         waiting.add(labels, one_if(!summary.waiting.empty()));
         ready.add(labels, one_if(summary.failover_ready));
-        off.add(labels, one_if(summary.failover_off));
+        off.add(labels, one_if(failover_off));
         int members = 0;
         for (const auto& node : summary.nodes) members += node.in_sync_rule ? 1 : 0;
         sync.add(labels, members);
@@ -92,7 +94,7 @@ void add_gauges(Families& all, const Coordinator& coordinator) {
     for (const ClusterName& name : coordinator.names()) {
         const fsm::Heart& heart = *coordinator.find(name);
         const fsm::Summary summary = coordinator.summary(heart);
-        clusters.add(summary);
+        clusters.add(summary, coordinator.failover_off(heart));
         for (const auto& node : summary.nodes) nodes.add(heart, name, node);
     }
     nodes.give_to(all);

@@ -1,5 +1,5 @@
-// Gauges of nodes and clusters, made from what the coordinator says of them at the moment: the series of a node that was
-// dropped go away with it.
+// Gauges of nodes and clusters, made from what the coordinator says of them at the moment: the series of a node that
+// was dropped go away with it.
 #pragma once
 
 #include "common/metrics/family.h"

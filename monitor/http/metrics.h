@@ -1,5 +1,5 @@
-// The monitor's metrics. Gauges are made from the clusters at each scrape; counters and histograms grow as the coordinator
-// tells of things. What a scrape costs on the strand is collecting numbers; it becomes text elsewhere.
+// The monitor's metrics. Gauges are made from the clusters at each scrape; counters and histograms grow as the
+// coordinator tells of things. What a scrape costs on the strand is collecting numbers; it becomes text elsewhere.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// The monitor's HTTP side: the status page, health checks, metrics, clusters and events as JSON and as streams. Runs on a
-// thread of its own and asks the strand, so that a scrape never stands in the way of a decision, and a strand that no
+// The monitor's HTTP side: the status page, health checks, metrics, clusters and events as JSON and as streams. Runs on
+// a thread of its own and asks the strand, so that a scrape never stands in the way of a decision, and a strand that no
 // longer answers is seen.
 #pragma once
 

@@ -96,7 +96,7 @@ function show() {
   verdictView.show(found);
   document.title = `${found.title} – ${state.cluster} – pgaf`;
   say(found);
-  if (connected === "lost") return;
+  if (connected === "lost") return topology.freeze();
   verdictView.showFacts(state);
   topology.update(state, heard);
   showSettings(byId("setting-rows"), state.settings);

@@ -1,5 +1,5 @@
 // One node's card: its role and state, how far behind it is, and what is wrong with it.
-import { bytes, element, icon, postgres, put, span, svg } from "./text.js";
+import { bytes, clock, element, icon, postgres, put, span, svg } from "./text.js";
 
 /** How a standby follows: what its arrow and its card say. */
 export function replication(node) {
@@ -148,6 +148,12 @@ export class NodeCard {
   #line(node, text) {
     put(node, text ?? "");
     node.hidden = !text;
+  }
+
+  /** Nothing is heard any more: what is shown was so once. */
+  freeze() {
+    this.badge.querySelector("use").setAttribute("href", "#icon-unknown");
+    this.#value("Heard", this.seen === null ? "never" : clock(new Date(this.seen)));
   }
 
   /** What changes with time alone. */

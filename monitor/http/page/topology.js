@@ -55,6 +55,10 @@ export class Topology {
     side.hidden = wanted.length === 0;
   }
 
+  freeze() {
+    for (const card of this.cards.values()) card.freeze();
+  }
+
   tick(now) {
     for (const card of this.cards.values()) card.tick(now);
   }

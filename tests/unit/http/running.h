@@ -23,8 +23,7 @@ using asio::ip::tcp;
 /// A server on a thread of its own.
 struct Running {
     explicit Running(http::Handler handler, http::Limits limits = {}, http::Answered answered = {}) {
-        auto made =
-            http::Server::listen(context, "127.0.0.1:0", std::move(handler), limits, std::move(answered));
+        auto made = http::Server::listen(context, "127.0.0.1:0", std::move(handler), limits, std::move(answered));
         if (!made) throw std::runtime_error(made.error().message);
         server = std::move(*made);
         port = server->port();

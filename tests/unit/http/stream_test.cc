@@ -1,4 +1,5 @@
-// Answers that go on: what is sent arrives while it is sent, and readers that are gone or too slow cost nothing for long.
+// Answers that go on: what is sent arrives while it is sent, and readers that are gone or too slow cost nothing for
+// long.
 #include "common/http/stream.h"
 
 #include <catch2/catch.hpp>
@@ -56,11 +57,10 @@ TEST_CASE("a stream arrives bit by bit, and ends when its sender says so") {
     Streaming server;
     Client client(server.running.port);
     client.send(get_stream);
-    CHECK_THAT(client.read_until("begin\n"), Catch::StartsWith("HTTP/1.1 200 OK\r\n") &&
-                                                 Catch::Contains("Content-Type: text/event-stream\r\n") &&
-                                                 Catch::Contains("Cache-Control: no-store\r\n") &&
-                                                 Catch::Contains("Connection: close\r\n") &&
-                                                 !Catch::Contains("Content-Length"));
+    CHECK_THAT(client.read_until("begin\n"),
+               Catch::StartsWith("HTTP/1.1 200 OK\r\n") && Catch::Contains("Content-Type: text/event-stream\r\n") &&
+                   Catch::Contains("Cache-Control: no-store\r\n") && Catch::Contains("Connection: close\r\n") &&
+                   !Catch::Contains("Content-Length"));
     server.there([&] { return server.newest->send("one\n"), 0; });
     CHECK(client.read_until("\n") == "one\n");
     server.there([&] { return server.newest->send("two\n"), server.newest->end(), server.newest->send("three\n"), 0; });

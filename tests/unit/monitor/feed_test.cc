@@ -48,7 +48,8 @@ class Reader {
         return message;
     }
     /// Reads on to the first message of this type for which it holds.
-    Message next(const std::string& type, const std::function<bool(const Json&)>& holds = [](const Json&) { return true; }) {
+    Message next(
+        const std::string& type, const std::function<bool(const Json&)>& holds = [](const Json&) { return true; }) {
         for (int i = 0; i < 2000; ++i) {
             Message message = next();
             if (message.type.empty() || (message.type == type && holds(message.data))) return message;
@@ -82,7 +83,8 @@ TEST_CASE("a cluster's stream begins with what is, and goes on with what happens
     RunningMonitor monitor;
     FakeCluster cluster(monitor, {"node1", "node2", "node3"});
     Reader reader(monitor.http_port(), cluster_path + "/stream");
-    CHECK_THAT(reader.head, Catch::StartsWith("HTTP/1.1 200 ") && Catch::Contains("Content-Type: text/event-stream\r\n"));
+    CHECK_THAT(reader.head,
+               Catch::StartsWith("HTTP/1.1 200 ") && Catch::Contains("Content-Type: text/event-stream\r\n"));
     CHECK(reader.next().type == "retry");
     const auto life = reader.next();
     CHECK(life.type == "alive");
@@ -98,7 +100,8 @@ TEST_CASE("a cluster's stream begins with what is, and goes on with what happens
     kill_postgres(cluster, "node1");
     CHECK(reader.next("event", [](const Json& event) { return event["kind"] == "failover_started"; }).type == "event");
     CHECK(reader.next("event", [](const Json& event) { return event["kind"] == "failover_finished"; }).type == "event");
-    const auto after = reader.next("state", [](const Json& s) { return s["epoch"] == 2 && s["has_writable_primary"] == true; });
+    const auto after =
+        reader.next("state", [](const Json& s) { return s["epoch"] == 2 && s["has_writable_primary"] == true; });
     CHECK(after.data["primary"] != "node1");
 }
 
@@ -161,8 +164,8 @@ TEST_CASE("states are made once for all who look, and not more often than they c
         for (auto& work : std::exchange(strand, {})) work();
     };
     boost::asio::io_context context;
-    monitor::Feed feed(context, [&](std::function<void()> work) { strand.push_back(std::move(work)); }, *bench.coordinator,
-                       {std::chrono::milliseconds(1), std::chrono::hours(1)});
+    monitor::Feed feed(context, [&](std::function<void()> work) { strand.push_back(std::move(work)); },
+                       *bench.coordinator, {std::chrono::milliseconds(1), std::chrono::hours(1)});
     const ClusterName name{"default"};
     std::vector<std::shared_ptr<http::Stream>> streams;
     for (int i = 0; i < 20; ++i) {

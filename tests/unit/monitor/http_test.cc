@@ -54,8 +54,9 @@ TEST_CASE("a main loop that does not answer is a failed health check, not a requ
     std::vector<std::function<void()>> held;
     boost::asio::io_context context;
     const monitor::HttpCounts counts;
-    const auto routes = monitor::make_routes({context, [&](std::function<void()> work) { held.push_back(std::move(work)); },
-                                              coordinator, metrics, counts, std::chrono::milliseconds(20)});
+    const auto routes =
+        monitor::make_routes({context, [&](std::function<void()> work) { held.push_back(std::move(work)); },
+                              coordinator, metrics, counts, std::chrono::milliseconds(20)});
     CHECK(routes({"GET", "/healthz", {}}).status == 503);
     REQUIRE(held.size() == 1);
     // The page that shows such trouble can be loaded in it.
@@ -77,12 +78,13 @@ TEST_CASE("the status page comes with what keeps a browser to it") {
     const std::string etag = page.substr(at, page.find("\r\n", at) - at);
     REQUIRE(etag.size() > 10);
     const auto kept = http_get(port, "/", "If-None-Match: W/" + etag + "\r\n");
-    CHECK_THAT(kept, Catch::StartsWith("HTTP/1.1 304 ") && Catch::Contains("ETag: " + etag) &&
-                         Catch::EndsWith("\r\n\r\n"));
+    CHECK_THAT(kept,
+               Catch::StartsWith("HTTP/1.1 304 ") && Catch::Contains("ETag: " + etag) && Catch::EndsWith("\r\n\r\n"));
     CHECK_THAT(http_get(port, "/", "If-None-Match: \"other\"\r\n"), Catch::StartsWith("HTTP/1.1 200 "));
     // All that the page names is there, with the type that nosniff asks for, and it names nothing of another host.
-    for (const char* path : {"/page/page.css", "/page/main.js", "/page/live.js", "/page/verdict.js", "/page/topology.js",
-                             "/page/node.js", "/page/events.js", "/page/text.js", "/page/icon.svg"}) {
+    for (const char* path :
+         {"/page/page.css", "/page/main.js", "/page/live.js", "/page/verdict.js", "/page/topology.js", "/page/node.js",
+          "/page/events.js", "/page/text.js", "/page/icon.svg"}) {
         INFO(path);
         const auto file = http_get(port, path);
         CHECK_THAT(file, Catch::StartsWith("HTTP/1.1 200 "));

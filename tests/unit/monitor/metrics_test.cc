@@ -39,7 +39,8 @@ std::map<std::string, std::string> exported(const std::string& text) {
         if (line.starts_with("#")) continue;
         std::string series = line.substr(0, line.find_first_of("{ "));
         for (const char* suffix : {"_bucket", "_sum", "_count"}) {
-            const std::string base = series.substr(0, series.size() - std::min(series.size(), std::string(suffix).size()));
+            const std::string base =
+                series.substr(0, series.size() - std::min(series.size(), std::string(suffix).size()));
             if (series.ends_with(suffix) && types.contains(base)) series = base;
         }
         std::string labels;
@@ -66,7 +67,8 @@ std::map<std::string, std::string> documented(const std::string& section) {
         std::string none, name, type, labels;
         std::getline(cells, none, '|'), std::getline(cells, name, '|'), std::getline(cells, type, '|'),
             std::getline(cells, labels, '|');
-        for (std::string* cell : {&name, &type, &labels}) std::erase_if(*cell, [](char c) { return c == ' ' || c == '`'; });
+        for (std::string* cell : {&name, &type, &labels})
+            std::erase_if(*cell, [](char c) { return c == ' ' || c == '`'; });
         found[name] = type + " " + labels;
     }
     return found;
@@ -79,28 +81,37 @@ TEST_CASE("metrics follow the cluster") {
     FakeCluster cluster(monitor, {"node1", "node2", "node3"});
     const auto metrics = [&] { return http_get(monitor.http_port(), "/metrics"); };
     const auto up = metrics();
-    for (const char* line :
-         {"pgaf_node_up{cluster=\"default\",node=\"node1\"} 1\n",
-          "pgaf_node_state{cluster=\"default\",node=\"node2\",state=\"secondary\"} 1\n",
-          "pgaf_node_state{cluster=\"default\",node=\"node2\",state=\"primary\"} 0\n",
-          "pgaf_node_role{cluster=\"default\",node=\"node1\",role=\"primary\"} 1\n",
-          "pgaf_node_timeline{cluster=\"default\",node=\"node1\"} 1\n",
-          "pgaf_replication_lag_bytes{cluster=\"default\",node=\"node3\"} ",
-          "pgaf_replication_lag_seconds{cluster=\"default\",node=\"node3\"} 0.002",
-          "pgaf_cluster_epoch{cluster=\"default\"} 1\n", "pgaf_cluster_has_primary{cluster=\"default\"} 1\n",
-          "pgaf_cluster_failover_ready{cluster=\"default\"} 1\n", "pgaf_cluster_sync_standbys{cluster=\"default\"} 2\n",
-          "pgaf_monitor_is_leader 1\n", "pgaf_build_info{program=\"pgaf-monitor\",version=\"", "pgaf_decision_duration_seconds_count ",
-          "pgaf_store_commit_seconds_bucket{le=\"0.001\"}",
-          "pgaf_heartbeats_total{cluster=\"default\",node=\"node3\"} ",
-          "pgaf_node_wal_position_bytes{cluster=\"default\",node=\"node1\"} ", "pgaf_cluster_healthy{cluster=\"default\"} 1\n",
-          "pgaf_cluster_waiting{cluster=\"default\"} 0\n", "pgaf_cluster_failover_off{cluster=\"default\"} 0\n",
-          "pgaf_cluster_nodes{cluster=\"default\"} 3\n", "pgaf_node_problem{cluster=\"default\",node=\"node2\"} 0\n",
-          "pgaf_node_last_seen_seconds{cluster=\"default\",node=\"node2\"} 0",
-          "pgaf_node_candidate_priority{cluster=\"default\",node=\"node1\"} ",
-          "pgaf_node_in_sync_rule{cluster=\"default\",node=\"node1\"} 0\n",
-          "pgaf_node_in_sync_rule{cluster=\"default\",node=\"node2\"} 1\n",
-          "pgaf_events_total{cluster=\"default\",kind=\"node_added\"} 3\n", "pgaf_monitor_sessions 3\n",
-          "pgaf_store_size_bytes 0\n", "process_resident_memory_bytes ", "process_start_time_seconds "}) {
+    for (const char* line : {"pgaf_node_up{cluster=\"default\",node=\"node1\"} 1\n",
+                             "pgaf_node_state{cluster=\"default\",node=\"node2\",state=\"secondary\"} 1\n",
+                             "pgaf_node_state{cluster=\"default\",node=\"node2\",state=\"primary\"} 0\n",
+                             "pgaf_node_role{cluster=\"default\",node=\"node1\",role=\"primary\"} 1\n",
+                             "pgaf_node_timeline{cluster=\"default\",node=\"node1\"} 1\n",
+                             "pgaf_replication_lag_bytes{cluster=\"default\",node=\"node3\"} ",
+                             "pgaf_replication_lag_seconds{cluster=\"default\",node=\"node3\"} 0.002",
+                             "pgaf_cluster_epoch{cluster=\"default\"} 1\n",
+                             "pgaf_cluster_has_primary{cluster=\"default\"} 1\n",
+                             "pgaf_cluster_failover_ready{cluster=\"default\"} 1\n",
+                             "pgaf_cluster_sync_standbys{cluster=\"default\"} 2\n",
+                             "pgaf_monitor_is_leader 1\n",
+                             "pgaf_build_info{program=\"pgaf-monitor\",version=\"",
+                             "pgaf_decision_duration_seconds_count ",
+                             "pgaf_store_commit_seconds_bucket{le=\"0.001\"}",
+                             "pgaf_heartbeats_total{cluster=\"default\",node=\"node3\"} ",
+                             "pgaf_node_wal_position_bytes{cluster=\"default\",node=\"node1\"} ",
+                             "pgaf_cluster_healthy{cluster=\"default\"} 1\n",
+                             "pgaf_cluster_waiting{cluster=\"default\"} 0\n",
+                             "pgaf_cluster_failover_off{cluster=\"default\"} 0\n",
+                             "pgaf_cluster_nodes{cluster=\"default\"} 3\n",
+                             "pgaf_node_problem{cluster=\"default\",node=\"node2\"} 0\n",
+                             "pgaf_node_last_seen_seconds{cluster=\"default\",node=\"node2\"} 0",
+                             "pgaf_node_candidate_priority{cluster=\"default\",node=\"node1\"} ",
+                             "pgaf_node_in_sync_rule{cluster=\"default\",node=\"node1\"} 0\n",
+                             "pgaf_node_in_sync_rule{cluster=\"default\",node=\"node2\"} 1\n",
+                             "pgaf_events_total{cluster=\"default\",kind=\"node_added\"} 3\n",
+                             "pgaf_monitor_sessions 3\n",
+                             "pgaf_store_size_bytes 0\n",
+                             "process_resident_memory_bytes ",
+                             "process_start_time_seconds "}) {
         CHECK_THAT(up, Catch::Contains(line));
     }
     CHECK_THAT(up, !Catch::Contains("pgaf_failovers_total"));
@@ -161,7 +172,8 @@ TEST_CASE("promtool finds nothing wrong with the metrics") {
     lose_primary(monitor, cluster);
     TemporaryFolder folder;
     std::ofstream(folder.file("metrics")) << body(http_get(monitor.http_port(), "/metrics"));
-    const std::string command = "promtool check metrics <" + folder.file("metrics") + " >" + folder.file("said") + " 2>&1";
+    const std::string command =
+        "promtool check metrics <" + folder.file("metrics") + " >" + folder.file("said") + " 2>&1";
     const int code = std::system(command.c_str());
     std::ifstream said(folder.file("said"));
     INFO(std::string(std::istreambuf_iterator<char>(said), {}));
