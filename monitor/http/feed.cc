@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "monitor/http/documents.h"
+#include "monitor/service/messages.h"
 
 namespace pgaf::monitor {
 

@@ -147,7 +147,7 @@ async function failover(page, killed) {
     document.querySelector("#announcer").textContent.includes(`${name} primary`), primary);
   assert.notEqual(await page.locator("#verdict-title").innerText(), "Healthy");
   assert.ok(await page.locator(`[data-node='${killed}'] .node-problem`).isVisible(), "what is wrong with the node");
-  assert.equal(await page.locator("#events [data-kind='failover_started'] .evidence").count(), 1);
+  assert.ok(await page.locator("#events [data-kind='failover_started'] .evidence").count() > 0, "why it was decided");
 }
 
 async function lost(page) {

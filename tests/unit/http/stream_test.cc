@@ -17,7 +17,7 @@ struct Streaming {
     explicit Streaming(http::Limits limits = {}, std::size_t most_waiting = std::size_t{1} << 20U)
         : running(
               [this, most_waiting](const http::Request& request) {
-                  http::Response response{200, "text/event-stream"};
+                  http::Response response{200, "text/event-stream", {}};
                   if (request.path != "/stream") return response;
                   response.stream = newest = std::make_shared<http::Stream>(most_waiting);
                   all.push_back(newest);
