@@ -55,6 +55,7 @@ struct App::Impl {
     asio::signal_set signals{strand};
     AwakeClock clock{longest_gap};
     Metrics metrics;
+    HttpCounts http_counts;
     Coordinator coordinator;
     std::unique_ptr<GrpcServer> grpc;
 
@@ -105,8 +106,10 @@ Result<std::unique_ptr<App>> App::start(AppOptions options, std::unique_ptr<Stor
     std::unique_ptr<App> app(new App(std::move(impl)));
     Impl& it = *app->impl_;
     if (!it.options.http_listen.empty()) {
-        auto http = http::Server::listen(it.http_context, it.options.http_listen,
-                                         make_routes(it.post(), it.coordinator, it.metrics));
+        auto http =
+            http::Server::listen(it.http_context, it.options.http_listen,
+                                 make_routes({it.http_context, it.post(), it.coordinator, it.metrics, it.http_counts}),
+                                 {}, [&counts = it.http_counts](unsigned code) { counts.answered(code); });
         if (!http) return http.error();
         it.http = std::move(*http);
     }

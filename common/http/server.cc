@@ -7,10 +7,13 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <cctype>
 #include <list>
 #include <optional>
+#include <set>
 
 #include "common/http/target.h"
 #include "common/net.h"
@@ -27,6 +30,13 @@ namespace {
 constexpr auto server_name = "pgaf/" PGAF_VERSION;
 
 using Message = beast::http::response<beast::http::string_body>;
+using Ask = beast::http::request<beast::http::empty_body>;
+
+/// An answer, and what follows it.
+struct Reply {
+    Message message;
+    std::shared_ptr<Stream> stream = {};
+};
 
 /// Wraps a coroutine's error code: failures of one connection are its peer's business and end that connection only.
 auto into(error_code& ec) {
@@ -40,39 +50,60 @@ Message plain(unsigned version, beast::http::status status, std::string text) {
     return message;
 }
 
-Message answer(const beast::http::request<beast::http::empty_body>& request, const Handler& handler) {
+std::map<std::string, std::string> headers_of(const Ask& request) {
+    std::map<std::string, std::string> headers;
+    for (const auto& field : request) {
+        std::string name(field.name_string());
+        for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        headers.emplace(std::move(name), std::string(field.value()));
+    }
+    return headers;
+}
+
+Reply answer(const Ask& request, const Handler& handler) {
     using beast::http::verb;
     const verb method = request.method();
     if (method != verb::get && method != verb::head && method != verb::options) {
         Message message =
             plain(request.version(), beast::http::status::method_not_allowed, "only GET, HEAD and OPTIONS");
         message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
-        return message;
+        return {std::move(message)};
     }
     const auto target = parse_target(std::string_view(request.target().data(), request.target().size()));
-    if (!target) return plain(request.version(), beast::http::status::bad_request, "not a path");
+    if (!target) return {plain(request.version(), beast::http::status::bad_request, "not a path")};
 
-    Response response = handler(Request{std::string(request.method_string()), target->path, target->query});
+    Response response =
+        handler(Request{std::string(request.method_string()), target->path, target->query, headers_of(request)});
     Message message(beast::http::int_to_status(response.status), request.version());
     message.result(response.status);
     message.set(beast::http::field::content_type, response.content_type);
     message.set(beast::http::field::cache_control, "no-store");
+    // What an answer is, its type says: no browser is to guess.
+    message.set("X-Content-Type-Options", "nosniff");
     if (method == verb::options) message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
+    for (const auto& [name, value] : response.headers) message.set(name, value);
     message.body() = std::move(response.body);
-    return message;
+    if (response.stream && method != verb::get) response.stream->close();
+    return {std::move(message), method == verb::get ? std::move(response.stream) : nullptr};
 }
 
 }  // namespace
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-    Impl(asio::io_context& context, Handler to_call, Limits bounds)
-        : acceptor(context), pause(context), handler(std::move(to_call)), limits(bounds) {}
+    Impl(asio::io_context& context, Handler to_call, Limits bounds, Answered to_tell)
+        : acceptor(context),
+          pause(context),
+          handler(std::move(to_call)),
+          limits(bounds),
+          answered(std::move(to_tell)) {}
 
     tcp::acceptor acceptor;
     asio::steady_timer pause;
     Handler handler;
     Limits limits;
+    Answered answered;
     std::list<beast::tcp_stream> connections;
+    std::set<std::shared_ptr<Stream>> streams;
     bool stopped = false;
 
     void stop() {
@@ -81,12 +112,15 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         acceptor.close(ignored);
         pause.cancel();
         for (auto& connection : connections) connection.cancel();
+        for (const auto& stream : std::exchange(streams, {})) stream->close();
     }
 
     static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
     static asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::list<beast::tcp_stream>::iterator connection);
     asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
     asio::awaitable<bool> write(beast::tcp_stream& stream, Message message, bool with_body, bool keep_alive);
+    asio::awaitable<void> write_stream(beast::tcp_stream& connection, Message message, std::shared_ptr<Stream> stream);
+    asio::awaitable<void> write_chunks(beast::tcp_stream& connection, Stream& stream);
 };
 
 asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
@@ -139,11 +173,23 @@ asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::
     }
     if (ec) co_return false;  // closed, reset or timed out
     const auto& request = parser.get();
-    co_return co_await write(stream, answer(request, handler), request.method() == beast::http::verb::get,
+    Reply reply = answer(request, handler);
+    if (reply.stream && streams.size() >= limits.max_streams) {
+        reply.stream->close();
+        reply = {plain(request.version(), beast::http::status::service_unavailable,
+                       "too many open streams; close some, or ask without a stream")};
+        reply.message.set(beast::http::field::retry_after, "5");
+    }
+    if (reply.stream) {
+        co_await write_stream(stream, std::move(reply.message), std::move(reply.stream));
+        co_return false;
+    }
+    co_return co_await write(stream, std::move(reply.message), request.method() == beast::http::verb::get,
                              request.keep_alive());
 }
 
 asio::awaitable<bool> Server::Impl::write(beast::tcp_stream& stream, Message message, bool with_body, bool keep_alive) {
+    if (answered) answered(message.result_int());
     message.set(beast::http::field::server, server_name);
     message.keep_alive(keep_alive);
     message.prepare_payload();  // the length that a GET would have, for HEAD too
@@ -159,8 +205,43 @@ asio::awaitable<bool> Server::Impl::write(beast::tcp_stream& stream, Message mes
     co_return !ec && keep_alive;
 }
 
+/// The body ends where the connection does, which clients of every version understand.
+asio::awaitable<void> Server::Impl::write_stream(beast::tcp_stream& connection, Message message,
+                                                 std::shared_ptr<Stream> stream) {
+    streams.insert(stream);
+    if (answered) answered(message.result_int());
+    message.set(beast::http::field::server, server_name);
+    message.keep_alive(false);
+    beast::http::response_serializer<beast::http::string_body> serializer(message);
+    serializer.split(true);
+    error_code ec;
+    connection.expires_after(limits.write_timeout);
+    co_await beast::http::async_write_header(connection, serializer, into(ec));
+    if (!ec) co_await write_chunks(connection, *stream);
+    stream->on_wake({});
+    stream->close();
+    streams.erase(stream);
+}
+
+asio::awaitable<void> Server::Impl::write_chunks(beast::tcp_stream& connection, Stream& stream) {
+    asio::steady_timer more(connection.get_executor(), asio::steady_timer::time_point::max());
+    stream.on_wake([&more] { more.cancel(); });
+    while (!stopped) {
+        error_code ec;
+        if (const auto chunk = stream.take()) {
+            connection.expires_after(limits.write_timeout);
+            co_await asio::async_write(connection, asio::buffer(*chunk), into(ec));
+            if (ec) co_return;  // gone, or too slow
+        } else if (stream.over()) {
+            co_return;
+        } else {
+            co_await more.async_wait(into(ec));  // woken by a cancel
+        }
+    }
+}
+
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, const std::string& address, Handler handler,
-                                               Limits limits) {
+                                               Limits limits, Answered answered) {
     const auto where = parse_host_port(address);
     if (!where) return where.error().in("HTTP listen address");
     const auto failed = [&](const char* what, const error_code& ec) {
@@ -174,7 +255,7 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, const 
     const auto found = resolver.resolve(where->host, std::to_string(where->port),
                                         tcp::resolver::passive | tcp::resolver::numeric_service, ec);
     if (ec || found.empty()) return failed("cannot resolve", ec);
-    auto impl = std::make_shared<Impl>(context, std::move(handler), limits);
+    auto impl = std::make_shared<Impl>(context, std::move(handler), limits, std::move(answered));
     const tcp::endpoint endpoint = found.begin()->endpoint();
     impl->acceptor.open(endpoint.protocol(), ec);
     if (ec) return failed("cannot open a socket for", ec);

@@ -349,4 +349,11 @@ Summary summarize(const Heart& heart, Millis now) {
     return s;
 }
 
+bool failover_off(const Heart& heart, Millis now) {
+    ClusterRecord record = heart.record();
+    Memory memory = heart.memory();
+    Output out;
+    return World{record, memory, now, out}.too_many_failovers();
+}
+
 }  // namespace pgaf::fsm

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/lsn.h"
+#include "monitor/service/messages.h"
 
 namespace pgaf::monitor {
 namespace {
@@ -61,6 +62,16 @@ Json document(const Message& message) {
         object[field->name()] = field->is_repeated() ? list(message, field) : single(message, field);
     }
     return object;
+}
+
+Json state_document(const StateView& view) {
+    Json object = document(view.state);
+    object["decides"] = view.decides;
+    return object;
+}
+
+Json event_document(const Event& event) {
+    return document(event_message(event));
 }
 
 }  // namespace pgaf::monitor

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include "monitor/fsm/summary.h"
+
 namespace pgaf::monitor {
 namespace {
 
@@ -157,6 +159,7 @@ void Coordinator::send(const ClusterName& name, const fsm::Output& out) {
 void Coordinator::show(const ClusterName& name, const std::vector<Event>& events) {
     for (const Event& event : events) {
         const auto& e = event.entry;
+        world_.meter.event(name, e.kind);
         log_.info(e.kind, e.message,
                   {{"cluster", name},
                    {"node", e.node},
@@ -317,6 +320,10 @@ std::vector<ClusterName> Coordinator::names() const {
 
 fsm::Summary Coordinator::summary(const fsm::Heart& heart) const {
     return fsm::summarize(heart, world_.now());
+}
+
+bool Coordinator::failover_off(const fsm::Heart& heart) const {
+    return fsm::failover_off(heart, world_.now());
 }
 
 std::uint64_t Coordinator::last_event(const ClusterName& cluster) const {

@@ -93,6 +93,7 @@ class Coordinator {
     [[nodiscard]] const fsm::Heart* find(const ClusterName& cluster) const;
     [[nodiscard]] std::vector<ClusterName> names() const;
     [[nodiscard]] fsm::Summary summary(const fsm::Heart& heart) const;
+    [[nodiscard]] bool failover_off(const fsm::Heart& heart) const;
     [[nodiscard]] std::uint64_t last_event(const ClusterName& cluster) const;
     Result<std::vector<Event>> events(const EventQuery& query) { return world_.store.events(query); }
     /// Gives the heart a command; its replies go to `reply_to`, the first from inside this call. Returns the id that
@@ -102,6 +103,8 @@ class Coordinator {
     void watch(const ClusterName& cluster, Watcher& watcher) { watchers_[cluster].insert(&watcher); }
     void unwatch(const ClusterName& cluster, Watcher& watcher);
     [[nodiscard]] bool deciding() const { return deciding_; }
+    [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
+    [[nodiscard]] std::uint64_t store_size() const { return world_.store.size_bytes(); }
 
   private:
     struct Cluster {

@@ -68,6 +68,10 @@ v1::ClusterState state_message(const Coordinator& coordinator, const fsm::Heart&
     return to;
 }
 
+StateView state_view(const Coordinator& coordinator, const fsm::Heart& heart) {
+    return {state_message(coordinator, heart), coordinator.deciding() && heart.record().doubt.empty()};
+}
+
 v1::Event event_message(const Event& event) {
     v1::Event to;
     to.set_seq(event.seq);

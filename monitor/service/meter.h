@@ -15,6 +15,8 @@ class Meter {
     virtual void decision(double /*seconds*/) {}
     /// A transaction of the store took this long.
     virtual void commit(double /*seconds*/) {}
+    /// An event was logged.
+    virtual void event(const ClusterName&, const std::string& /*kind*/) {}
     /// A failover or switchover has ended.
     virtual void takeover(const ClusterName&, const fsm::Takeover&) {}
 };

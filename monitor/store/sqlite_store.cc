@@ -59,6 +59,7 @@ class SqliteStore : public Store {
                                     std::int64_t unix_ms) override;
     Result<std::vector<Event>> events(const EventQuery& query) override;
     Result<std::uint64_t> last_event(const ClusterName& cluster) override;
+    [[nodiscard]] std::uint64_t size_bytes() const override;
 
   private:
     Result<void> recall_life();
@@ -195,6 +196,15 @@ Result<void> SqliteStore::still_leads() {
     return error("store " + db_->path() + ": another monitor has begun term " + std::to_string(term) +
                  " after this one's " + std::to_string(term_.v) +
                  "; only one may run on a store: stop the other, or give it a store of its own");
+}
+
+std::uint64_t SqliteStore::size_bytes() const {
+    std::uint64_t sum = 0;
+    for (const char* part : {"", "-wal"}) {
+        struct stat status {};
+        if (::stat((db_->path() + part).c_str(), &status) == 0) sum += static_cast<std::uint64_t>(status.st_size);
+    }
+    return sum;
 }
 
 Result<void> SqliteStore::count_commit(const fsm::ClusterRecord& record) {

@@ -62,6 +62,9 @@ class Store {
     virtual Result<std::vector<Event>> events(const EventQuery& query) = 0;
     /// The highest seq of the cluster's events; 0 when there is none.
     virtual Result<std::uint64_t> last_event(const ClusterName& cluster) = 0;
+
+    /// What it takes on a disk; 0: nothing, or nobody can say.
+    [[nodiscard]] virtual std::uint64_t size_bytes() const { return 0; }
 };
 
 }  // namespace pgaf::monitor

@@ -1,19 +1,12 @@
-// The HTTP server over loopback: methods, keep-alive, and every bound.
+// The HTTP server over loopback: methods, headers, keep-alive, and every bound.
 #include "common/http/server.h"
 
-#include <sys/socket.h>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
-#include <thread>
+
+#include "tests/unit/http/running.h"
 
 using namespace pgaf;
-namespace asio = boost::asio;
-using asio::ip::tcp;
+using namespace pgaf::test;
 
 namespace {
 
@@ -25,69 +18,10 @@ http::Response echo(const http::Request& request) {
     return {200, "text/plain", body};
 }
 
-/// A server on a thread of its own.
-struct Running {
-    explicit Running(http::Limits limits = {}) {
-        auto made = http::Server::listen(context, "127.0.0.1:0", echo, limits);
-        if (!made) throw std::runtime_error(made.error().message);
-        server = std::move(*made);
-        port = server->port();
-        thread = std::thread([this] { context.run(); });
-    }
-    ~Running() {
-        asio::post(context, [this] { server.reset(), work.reset(); });
-        thread.join();
-    }
-    asio::io_context context;
-    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-    std::unique_ptr<http::Server> server;
-    std::uint16_t port = 0;
-    std::thread thread;
-};
-
-struct Client {
-    explicit Client(std::uint16_t port) : socket(context) {
-        socket.connect({asio::ip::address_v4::loopback(), port});
-        // A test that waits for ever says nothing; reads below go through the native handle, which honours this.
-        const timeval limit{5, 0};
-        ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    }
-    void send(const std::string& text) {
-        boost::system::error_code ignored;  // the server may have hung up already: the read shows it
-        asio::write(socket, asio::buffer(text), ignored);
-    }
-    /// Reads up to and with `end`, or until the server closes.
-    std::string read_until(const std::string& end) {
-        std::string text;
-        char c = 0;
-        while (text.find(end) == std::string::npos && ::recv(socket.native_handle(), &c, 1, 0) == 1) text.push_back(c);
-        return text;
-    }
-    std::string read_all() { return read_until(std::string("\0never", 6)); }
-    /// Whether the server has closed: recv gives 0, not a timeout.
-    bool closed() {
-        char c = 0;
-        const auto got = ::recv(socket.native_handle(), &c, 1, 0);
-        return got == 0 || (got < 0 && errno == ECONNRESET);
-    }
-    asio::io_context context;
-    tcp::socket socket;
-};
-
-std::string ask(std::uint16_t port, const std::string& request) {
-    Client client(port);
-    client.send(request);
-    return client.read_all();
-}
-
-std::string line(const std::string& method, const std::string& target) {
-    return method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-}
-
 }  // namespace
 
 TEST_CASE("GET gives status, type and body") {
-    Running running;
+    Running running(echo);
     const auto ok = ask(running.port, line("GET", "/a%20b?lag=1"));
     CHECK_THAT(ok, Catch::StartsWith("HTTP/1.1 200 OK\r\n"));
     CHECK_THAT(ok, Catch::Contains("Content-Type: text/plain\r\n") && Catch::EndsWith("\r\n\r\nGET /a b lag=1"));
@@ -96,7 +30,7 @@ TEST_CASE("GET gives status, type and body") {
 }
 
 TEST_CASE("HEAD and OPTIONS give the status without the body") {
-    Running running;
+    Running running(echo);
     const auto head = ask(running.port, line("HEAD", "/down"));
     CHECK_THAT(head, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") &&
                          Catch::Contains("Content-Length: 16\r\n"));
@@ -106,7 +40,7 @@ TEST_CASE("HEAD and OPTIONS give the status without the body") {
 }
 
 TEST_CASE("a connection serves many requests, pipelined too") {
-    Running running;
+    Running running(echo);
     Client client(running.port);
     client.send("GET /one HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK_THAT(client.read_until("GET /one"), Catch::EndsWith("GET /one"));
@@ -118,7 +52,7 @@ TEST_CASE("a connection serves many requests, pipelined too") {
 }
 
 TEST_CASE("what is not wanted is refused") {
-    Running running;
+    Running running(echo);
     CHECK_THAT(ask(running.port, line("DELETE", "/")), Catch::StartsWith("HTTP/1.1 405 ") && Catch::Contains("Allow:"));
     CHECK_THAT(ask(running.port, line("GET", "/%zz")), Catch::StartsWith("HTTP/1.1 400 "));
     CHECK_THAT(ask(running.port, "\x16\x03\x01 this is not HTTP\r\n\r\n"), Catch::StartsWith("HTTP/1.1 400 "));
@@ -134,7 +68,7 @@ TEST_CASE("connections are bounded, and slow ones are let go") {
     http::Limits limits;
     limits.max_connections = 2;
     limits.request_timeout = std::chrono::milliseconds(400);
-    Running running(limits);
+    Running running(echo, limits);
     Client first(running.port);
     first.send("GET /slow HTTP");
     Client second(running.port);
@@ -184,7 +118,7 @@ TEST_CASE("headers are bounded all together, and so is a query") {
 }
 
 TEST_CASE("a port in use is one clear error") {
-    Running running;
+    Running running(echo);
     asio::io_context context;
     const auto taken = http::Server::listen(context, "127.0.0.1:" + std::to_string(running.port), echo);
     REQUIRE(taken.has_error());
@@ -194,10 +128,29 @@ TEST_CASE("a port in use is one clear error") {
 }
 
 TEST_CASE("stopping closes what is open") {
-    auto running = std::make_unique<Running>();
+    auto running = std::make_unique<Running>(echo);
     Client client(running->port);
     client.send("GET /one HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK_THAT(client.read_until("GET /one"), Catch::EndsWith("GET /one"));
     running.reset();
     CHECK(client.closed());
+}
+
+TEST_CASE("a handler sees headers, sets some, and every answer is counted") {
+    std::map<unsigned, int> counts;
+    {
+        Running running(
+            [](const http::Request& request) {
+                http::Response response{200, "text/plain", request.headers.at("x-asked")};
+                response.headers = {{"Cache-Control", "no-cache"}, {"ETag", "\"1\""}};
+                return response;
+            },
+            {}, [&](unsigned status) { ++counts[status]; });
+        const auto got = ask(running.port, "GET / HTTP/1.1\r\nHost: x\r\nX-Asked: this\r\nConnection: close\r\n\r\n");
+        CHECK_THAT(got, Catch::Contains("Cache-Control: no-cache\r\n") && Catch::Contains("ETag: \"1\"\r\n") &&
+                            Catch::Contains("X-Content-Type-Options: nosniff\r\n") && Catch::EndsWith("this") &&
+                            !Catch::Contains("no-store"));
+        CHECK_THAT(ask(running.port, line("DELETE", "/")), Catch::StartsWith("HTTP/1.1 405 "));
+    }
+    CHECK(counts == std::map<unsigned, int>{{200, 1}, {405, 1}});
 }

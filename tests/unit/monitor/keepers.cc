@@ -176,12 +176,12 @@ FakeCluster::FakeCluster(const RunningMonitor& its_monitor, const std::vector<st
     if (!up) throw std::runtime_error("the fake cluster does not come up: " + monitor.state().DebugString());
 }
 
-std::string http_get(std::uint16_t port, const std::string& target) {
+std::string http_get(std::uint16_t port, const std::string& target, const std::string& headers) {
     boost::asio::io_context context;
     boost::asio::ip::tcp::socket socket(context);
     socket.connect({boost::asio::ip::address_v4::loopback(), port});
-    boost::asio::write(socket,
-                       boost::asio::buffer("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    boost::asio::write(socket, boost::asio::buffer("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
+                                                   headers + "\r\n"));
     std::string answer;
     boost::system::error_code end;
     boost::asio::read(socket, boost::asio::dynamic_buffer(answer), end);

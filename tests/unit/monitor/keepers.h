@@ -97,7 +97,7 @@ struct FakeCluster {
     std::map<std::string, std::unique_ptr<FakeKeeper>> keepers;
 };
 
-/// One HTTP request to loopback: the whole answer.
-std::string http_get(std::uint16_t port, const std::string& target);
+/// One HTTP request to loopback, with these header lines too: the whole answer.
+std::string http_get(std::uint16_t port, const std::string& target, const std::string& headers = "");
 
 }  // namespace pgaf::test

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""The status page in headless Chromium over a real cluster: what it shows, that a failover appears without a reload, and
+that it never shows as the present what it only knew before.
+
+Usage: test_status_page.py [--screenshots FOLDER]
+Needs Node.js, npm and chromium, and npm's registry when the packages are not in the build folder yet.
+"""
+
+import contextlib
+import filecmp
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "live"))
+
+from harness import Cluster, LocalError, ROOT, free_ports, scratch_folder  # noqa: E402
+
+WORK = pathlib.Path(os.environ.get("PGAF_WEB_DIR") or ROOT / "build" / "release" / "tests" / "web")
+
+
+def program(*names):
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise LocalError(f"{' or '.join(names)} is not installed; deploy/install-deps installs what the tests need")
+
+
+def packages():
+    """The npm packages of package-lock.json, in the build folder; fetched when they are not there or other ones."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    names = ("package.json", "package-lock.json")
+    done = WORK / "node_modules" / ".complete"
+    if done.exists() and all(filecmp.cmp(HERE / name, WORK / name, shallow=False) for name in names):
+        return
+    done.unlink(missing_ok=True)
+    for name in names:
+        shutil.copyfile(HERE / name, WORK / name)
+    got = subprocess.run([program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=WORK, text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False)
+    if got.returncode:
+        raise LocalError(f"npm ci in {WORK} failed (exit code {got.returncode}): is npm's registry in reach?\n{got.stdout}")
+    done.touch()
+
+
+class Browser:
+    """page.mjs: says by a line of JSON what it has seen, and goes on when it is told what has been done."""
+
+    def __init__(self, url, screenshots):
+        shutil.copyfile(HERE / "page.mjs", WORK / "page.mjs")  # beside its packages
+        self.process = subprocess.Popen(
+            [program("node"), "page.mjs", url, program("chromium", "chromium-browser"), str(screenshots)], cwd=WORK,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = []
+        self.guard = threading.Timer(200, self.process.kill)
+        self.guard.start()
+
+    def wait(self, step):
+        """Reads on until the page has come to this step."""
+        for line in self.process.stdout:
+            self.said.append(line.rstrip())
+            with contextlib.suppress(ValueError):
+                if json.loads(line) == {"step": step}:
+                    return
+        raise AssertionError(f"the browser did not come to '{step}':\n" + "\n".join(self.said[-40:]))
+
+    def done(self, what, **values):
+        self.process.stdin.write(json.dumps({"done": what, **values}) + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        """Waits for its end. True: all that it looked for was so."""
+        self.said += self.process.communicate()[0].splitlines()
+        self.guard.cancel()
+        return self.process.returncode == 0
+
+    def abandon(self):
+        self.guard.cancel()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+class StatusPage(unittest.TestCase):
+    screenshots = None
+
+    def setUp(self):
+        packages()
+        self.folder = scratch_folder()
+        self.cluster = Cluster(self.folder / "c", free_ports(24))
+        self.cluster.make(3)
+        self.cluster.start()
+        self.addCleanup(self.clean)
+        self.cluster.wait_up()
+
+    def clean(self):
+        self.cluster.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def test_page(self):
+        primary, monitor = self.cluster.primary(), self.cluster.monitor
+        browser = Browser(f"http://127.0.0.1:{monitor.http_port}/", self.screenshots or WORK / "screenshots")
+        self.addCleanup(browser.abandon)
+
+        browser.wait("shown")
+        primary.kill()
+        browser.done("killed", node=primary.name)
+
+        browser.wait("failover shown")
+        primary.start()
+        browser.done("started again", node=primary.name)
+
+        browser.wait("healthy shown")
+        monitor.process.signal(signal.SIGSTOP)
+        browser.done("monitor stands still")
+        browser.wait("silence shown")
+        monitor.process.signal(signal.SIGCONT)
+        browser.done("monitor goes on")
+
+        browser.wait("live shown")
+        monitor.kill()
+        browser.done("monitor killed")
+        browser.wait("loss shown")
+        monitor.start()
+        browser.done("monitor started")
+
+        self.assertTrue(browser.end(), "\n".join(browser.said[-60:]))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--screenshots":
+        StatusPage.screenshots = pathlib.Path(sys.argv[2]).resolve()
+        del sys.argv[1:]
+    unittest.main(verbosity=2)
