@@ -69,7 +69,7 @@ void add_state(const Own& own, const LoopView& v) {
 /// Of a primary that another node can replace: nobody else has a lease that could run out.
 void add_lease(const Own& own, const LoopView& v) {
     if (goal_role(v) != Role::primary || !needs_lease(v.promise)) return;
-    const Millis left = lease_until(v.promise, v.run) - v.run.lease.now;
+    const Millis left{lease_until(v.promise, v.run).v - v.run.lease.now.v};
     own.add("pgaf_keeper_lease_remaining_seconds",
             "Time that this primary may go on if it hears neither the monitor nor enough standbys from now on",
             metrics::seconds(std::max(left, Millis{0})));

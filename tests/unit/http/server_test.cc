@@ -85,7 +85,7 @@ TEST_CASE("one that sends a byte now and then is let go after the same time, and
     limits.max_connections = 1;
     limits.request_timeout = std::chrono::milliseconds(400);
     limits.write_timeout = std::chrono::milliseconds(400);
-    Running running(limits);
+    Running running(echo, limits);
     const auto served = [&] { return Catch::StartsWith("HTTP/1.1 200 ").match(ask(running.port, line("GET", "/"))); };
     const auto until_served = [&] {
         const auto began = std::chrono::steady_clock::now();
@@ -110,7 +110,7 @@ TEST_CASE("one that sends a byte now and then is let go after the same time, and
 }
 
 TEST_CASE("headers are bounded all together, and so is a query") {
-    Running running;
+    Running running(echo);
     std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
     for (int i = 0; i < 300; ++i) many += "X-" + std::to_string(i) + ": " + std::string(40, 'y') + "\r\n";
     CHECK_THAT(ask(running.port, many + "\r\n"), Catch::StartsWith("HTTP/1.1 431 "));
