@@ -88,6 +88,7 @@ TEST_CASE("the superuser gets its password over the socket, and neither log nor 
     a.config.parameters["log_statement"] = "all";
     a.config.parameters["shared_preload_libraries"] = "pg_stat_statements";
     cluster.restart_keeper(a);
+    REQUIRE(cluster.until(a, [](const Facts& f) { return f.launcher_connected; }));
     cluster.bring_up();
     const std::string way =
         "host=127.0.0.1 port=" + std::to_string(a.port) + " user=postgres dbname=postgres password=";
