@@ -8,6 +8,7 @@ brought down. Needs root, Debian 12 and what `deploy/install-deps --compose` ins
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 
@@ -244,7 +245,7 @@ def main():
         images.make_base(engine)
         say("the base image is made by debootstrap")
         run(Stack(engine, os.environ.get("PGAF_BIN_DIR", "build/release/bin")))
-    except engines.EngineError as error:
+    except (engines.EngineError, subprocess.TimeoutExpired) as error:
         failed = str(error)
         show_logs(engine)
     finally:
@@ -260,7 +261,7 @@ def main():
 
 def show_logs(engine):
     """The last words of each container, and of the engine."""
-    for line in engine.docker("ps", "-a", "--format", "{{.Names}} {{.Status}}").splitlines():
+    for line in engine.docker("ps", "-a", "--format", "{{.Names}} {{.Status}}", limit=60).splitlines():
         name = line.split()[0]
         print(f"---- {line}", file=sys.stderr)
         print(engine.logs(name, "--tail", "25"), file=sys.stderr)
