@@ -167,7 +167,9 @@ class Probe(unittest.TestCase):
         server = subprocess.Popen([sys.executable, "-c", (
             "import socket, sys\n"
             "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
-            "c, _ = s.accept(); c.recv(4096); c.sendall(sys.argv[1].encode()); c.close()"), answer],
+            "c, _ = s.accept(); asked = c.makefile('rb')\n"
+            "while asked.readline().strip(): pass\n"  # the whole request: who hangs up on the half of it ends the probe
+            "c.sendall(sys.argv[1].encode())"), answer],
             stdout=subprocess.PIPE, text=True)
         try:
             port = server.stdout.readline().strip()
