@@ -24,6 +24,8 @@ sys.path.insert(0, str(HERE.parent / "live"))
 from harness import Cluster, LocalError, ROOT, free_ports, scratch_folder  # noqa: E402
 
 WORK = pathlib.Path(os.environ.get("PGAF_WEB_DIR") or ROOT / "build" / "release" / "tests" / "web")
+# For all that the browser looks at; it takes 30 s on a machine of two cores that does nothing else.
+LIMIT = 200
 
 
 def program(*names):
@@ -59,7 +61,8 @@ class Browser:
             [program("node"), "page.mjs", url, program("chromium", "chromium-browser"), str(screenshots)], cwd=WORK,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.said = []
-        self.guard = threading.Timer(200, self.process.kill)
+        # Asked to end, it takes Chromium down with it.
+        self.guard = threading.Timer(LIMIT, self.process.terminate)
         self.guard.start()
 
     def wait(self, step):
@@ -69,7 +72,8 @@ class Browser:
             with contextlib.suppress(ValueError):
                 if json.loads(line) == {"step": step}:
                     return
-        raise AssertionError(f"the browser did not come to '{step}':\n" + "\n".join(self.said[-40:]))
+        late = "" if self.guard.is_alive() else f" within {LIMIT} s"
+        raise AssertionError(f"the browser did not come to '{step}'{late}:\n" + "\n".join(self.said[-40:]))
 
     def done(self, what, **values):
         self.process.stdin.write(json.dumps({"done": what, **values}) + "\n")
@@ -83,9 +87,13 @@ class Browser:
 
     def abandon(self):
         self.guard.cancel()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+        self.process.terminate()
+        with contextlib.suppress(ValueError):  # its pipes were read to their end and are closed
+            try:
+                self.process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.communicate()
 
 
 class StatusPage(unittest.TestCase):

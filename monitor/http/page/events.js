@@ -1,7 +1,8 @@
 // The event log: the newest first, each with its evidence.
-import { clock, day, element, icon, put } from "./text.js";
+import { clock, day, element, icon, put, putPlain } from "./text.js";
 
-const shown = 200;
+const kept = 200;
+const first = 12;
 
 const moves = new Set(["failover_started", "failover_finished", "switchover_started", "switchover_epoch", "switchover_finished",
   "switchover_undone", "node_chosen", "primary_chosen_again", "primary_started", "primary_restarted", "primary_goes_on",
@@ -16,9 +17,15 @@ function sort(kind) {
 }
 
 export class EventList {
-  constructor(root, none) {
+  constructor(root, none, more) {
     this.root = root;
     this.none = none;
+    this.more = more;
+    more.addEventListener("click", () => {
+      const all = root.classList.toggle("events-all");
+      more.setAttribute("aria-expanded", String(all));
+      put(more, all ? "Show the newest only" : "Show older events");
+    });
     this.newest = 0;
     this.clear();
   }
@@ -27,6 +34,7 @@ export class EventList {
     this.newest = 0;
     this.root.replaceChildren();
     this.none.hidden = false;
+    this.more.hidden = true;
   }
 
   /** In the log's order. What is there already is not shown twice. */
@@ -35,7 +43,8 @@ export class EventList {
     this.newest = event.seq;
     this.none.hidden = true;
     this.root.prepend(this.#item(event, isNew));
-    while (this.root.children.length > shown) this.root.lastElementChild.remove();
+    while (this.root.children.length > kept) this.root.lastElementChild.remove();
+    this.more.hidden = this.root.children.length <= first;
   }
 
   #item(event, isNew) {
@@ -51,7 +60,8 @@ export class EventList {
     time.append(element("span", "event-clock", clock(when)));
     if (day(when) !== day(new Date())) time.append(element("span", "event-day", day(when)));
     const body = element("div", "event-body");
-    const line = element("p", "event-message", event.message);
+    const line = element("p", "event-message");
+    putPlain(line, event.message);
     const details = element("p", "event-details");
     details.append(element("span", "tag mono", event.kind));
     if (event.node) details.append(element("span", "", event.node));

@@ -12,7 +12,7 @@ const page = {
 };
 const verdictView = new VerdictView(byId("verdict"));
 const topology = new Topology(byId("topology"));
-const events = new EventList(byId("events"), byId("no-events"));
+const events = new EventList(byId("events"), byId("no-events"), byId("more-events"));
 
 let chosen = "";        // the cluster that is followed
 let names = [];         // all that the monitor has

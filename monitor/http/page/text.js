@@ -64,6 +64,19 @@ export function sentence(text) {
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
+/** Standbys are known to PostgreSQL by names that no other data folder can have. People know their nodes. */
+export function plainNames(text) {
+  return text.replace(/"pgaf_[a-z][a-z0-9-]*_([^"]+)_[0-9a-f]{16}"/g, "$1");
+}
+
+/** Sets a text with plain names; the exact one shows when it is pointed at. */
+export function putPlain(node, text) {
+  const plain = plainNames(text);
+  put(node, plain);
+  if (plain === text) node.removeAttribute("title");
+  else node.title = text;
+}
+
 /** PostgreSQL's version number as it is spoken. */
 export function postgres(version) {
   if (!version) return "–";

@@ -1,5 +1,5 @@
 // What the cluster's state amounts to, in one line and in a few facts.
-import { element, icon, listed, put, sentence } from "./text.js";
+import { element, icon, listed, put, putPlain, sentence } from "./text.js";
 
 /** {tone, title, text}. `tone` chooses colour and shape; the title says the same in words. */
 export function verdict(state) {
@@ -92,7 +92,7 @@ export class VerdictView {
       if (fact.tone) row.value.prepend(icon(fact.tone));
     }
     row.value.classList.toggle("mono", Boolean(fact.mono));
-    put(row.words, fact.value);
+    putPlain(row.words, fact.value);
     put(row.note, fact.note ?? "");
   }
 }
