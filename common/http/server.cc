@@ -80,9 +80,12 @@ Reply answer(const Ask& request, const Handler& handler) {
     message.set(beast::http::field::cache_control, "no-store");
     // What an answer is, its type says: no browser is to guess.
     message.set("X-Content-Type-Options", "nosniff");
-    if (method == verb::options) message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
     for (const auto& [name, value] : response.headers) message.set(name, value);
-    message.body() = std::move(response.body);
+    // Only of a HEAD the answer may name the length of a body that does not follow.
+    if (method == verb::options)
+        message.set(beast::http::field::allow, "GET, HEAD, OPTIONS");
+    else
+        message.body() = std::move(response.body);
     if (response.stream && method != verb::get) response.stream->close();
     return {std::move(message), method == verb::get ? std::move(response.stream) : nullptr};
 }
@@ -184,7 +187,7 @@ asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::
         co_await write_stream(stream, std::move(reply.message), std::move(reply.stream));
         co_return false;
     }
-    co_return co_await write(stream, std::move(reply.message), request.method() == beast::http::verb::get,
+    co_return co_await write(stream, std::move(reply.message), request.method() != beast::http::verb::head,
                              request.keep_alive());
 }
 

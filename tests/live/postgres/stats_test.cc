@@ -68,6 +68,7 @@ TEST_CASE("PostgreSQL's figures come on their schedule, make sense, and go when 
     TestNode& node = cluster[1];
     node.config.parameters["shared_preload_libraries"] = "pg_stat_statements";
     cluster.restart_keeper(node);
+    REQUIRE(cluster.until(node, [](const Facts& f) { return f.launcher_connected; }));
     cluster.bring_up();
     node.ask("CREATE EXTENSION pg_stat_statements");
     node.ask("CREATE DATABASE app");

@@ -2,6 +2,7 @@
 #include "common/http/server.h"
 
 #include <catch2/catch.hpp>
+#include <optional>
 
 #include "tests/unit/http/running.h"
 
@@ -36,7 +37,7 @@ TEST_CASE("HEAD and OPTIONS give the status without the body") {
                          Catch::Contains("Content-Length: 16\r\n"));
     const auto options = ask(running.port, line("OPTIONS", "/down"));
     CHECK_THAT(options, Catch::StartsWith("HTTP/1.1 503 ") && Catch::EndsWith("\r\n\r\n") &&
-                            Catch::Contains("Allow: GET, HEAD, OPTIONS"));
+                            Catch::Contains("Allow: GET, HEAD, OPTIONS") && Catch::Contains("Content-Length: 0\r\n"));
 }
 
 TEST_CASE("a connection serves many requests, pipelined too") {
@@ -47,6 +48,9 @@ TEST_CASE("a connection serves many requests, pipelined too") {
     CHECK_THAT(client.read_until("GET /two"), Catch::EndsWith("GET /two"));
     client.send("HEAD /down HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK_THAT(client.read_until("\r\n\r\n"), Catch::Contains(" 503 "));
+    // Whoever asks for the code alone is not left waiting for a body that does not come.
+    client.send("OPTIONS /down HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK_THAT(client.read_until("\r\n\r\n"), Catch::Contains(" 503 ") && Catch::Contains("Content-Length: 0\r\n"));
     client.send("GET /three HTTP/1.0\r\n\r\n");
     CHECK_THAT(client.read_all(), Catch::EndsWith("GET /three"));
 }
@@ -102,9 +106,15 @@ TEST_CASE("one that sends a byte now and then is let go after the same time, and
         }
         CHECK(trickle.closed());
     }
-    Client deaf(running.port);
-    deaf.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
-    CHECK(deaf.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    // The connection before this one may not be gone yet.
+    std::optional<Client> deaf;
+    std::string head;
+    for (int i = 0; i < 200 && head.empty(); ++i) {
+        deaf.emplace(running.port);
+        deaf->send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+        head = deaf->read_until("\r\n\r\n");
+    }
+    CHECK_THAT(head, Catch::StartsWith("HTTP/1.1 200 "));
     CHECK_FALSE(served());
     CHECK(until_served() < std::chrono::seconds(5));
 }
