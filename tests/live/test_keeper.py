@@ -5,12 +5,13 @@ tell over HTTP while all goes well."""
 import json
 import re
 import shutil
+import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
-from harness import LiveCase, main
+from harness import LiveCase, main, processes
 
 
 class InTheMiddle(LiveCase):
@@ -126,6 +127,17 @@ class Told(LiveCase):
             self.assertGreater(lsn, 0)
             self.assertTrue(reason)
             self.assertRegex(when, r"^20\d\d-\d\d-\d\dT")
+
+    def test_3_sighup_reads_the_configuration_anew(self):
+        node = self.cluster.standbys()[0]
+        said = node.keeper.log_file.stat().st_size
+        config = node.config.read_text(encoding="utf-8")
+        for text, event in (('log_level = "nonsense"\n' + config, b"reload_failed"), (config, b"reloaded")):
+            self.cluster.account.write(node.config, text)
+            processes.send(node.keeper.pid, signal.SIGHUP)
+            self.cluster.wait_for(lambda event=event: b"event=" + event in node.keeper.log_file.read_bytes()[said:], 10,
+                                  f"{node.name} to log {event.decode()}")
+        self.assertEqual(self.code(node, "/replica"), 200)
 
     def test_2_metrics(self):
         primary, standby = self.cluster.primary(), self.cluster.standbys()[0]
