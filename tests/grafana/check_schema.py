@@ -14,6 +14,10 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from npm import install  # noqa: E402
+
 OPTIONS = {
     "compilerOptions": {"strict": True, "noEmit": True, "target": "es2022", "module": "preserve",
                         "moduleResolution": "bundler", "skipLibCheck": True, "types": []},
@@ -25,18 +29,6 @@ def run(folder, *words):
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-
-
-def install(here, folder):
-    """The packages of the lock file; nothing to do when they are there."""
-    mark = folder / "installed-lock.json"
-    lock = (here / "package-lock.json").read_text(encoding="utf-8")
-    if mark.is_file() and mark.read_text(encoding="utf-8") == lock:
-        return
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(here / name, folder / name)
-    run(folder, "npm", "ci", "--no-audit", "--no-fund")
-    mark.write_text(lock, encoding="utf-8")
 
 
 def overlap(one, other):

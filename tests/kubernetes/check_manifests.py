@@ -15,6 +15,10 @@ import sys
 
 import yaml
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from npm import install  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 OPTIONS = {
     "compilerOptions": {"strict": True, "noEmit": True, "target": "es2022", "module": "preserve", "types": [],
@@ -35,22 +39,6 @@ WORDS = {
     "medium": {"", "Memory"},
 }
 QUANTITY = re.compile(r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
-
-
-def install(folder):
-    """The packages of the lock file; nothing to do when they are there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / "installed-lock.json"
-    lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
-    if mark.is_file() and mark.read_text(encoding="utf-8") == lock:
-        return
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, folder / name)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=280,
-                          check=False)
-    if done.returncode != 0:
-        sys.exit(f"npm ci failed:\n{done.stdout}{done.stderr}")
-    mark.write_text(lock, encoding="utf-8")
 
 
 def documents(folder):
@@ -172,7 +160,7 @@ def check(manifests, folder):
     found = documents(manifests)
     if not found:
         return [f"no manifests in {manifests}"]
-    install(folder)
+    install(HERE, folder)
     wrong = check_types(found, folder)
     for file, document in found:
         wrong += check_words(file, document)

@@ -49,7 +49,7 @@ class Manifests(unittest.TestCase):
             ("another kind", lambda d: d.update(kind="StatefulSets"), "no exported member"),
             ("another version", lambda d: d.update(apiVersion="apps/v9"), "Cannot find module"),
         ]
-        checks.install(FOLDER)
+        checks.install(checks.HERE, FOLDER)
         found = [self.spoilt("StatefulSet", "pgaf", spoil)[2] for _, spoil, _ in spoils]
         lines = checks.check_types([(f"{number}.yaml", document) for number, document in enumerate(found)], FOLDER)
         for number, (what, _, words) in enumerate(spoils):

@@ -7,7 +7,6 @@ Needs Node.js, npm and chromium, and npm's registry when the packages are not in
 """
 
 import contextlib
-import filecmp
 import json
 import os
 import pathlib
@@ -19,8 +18,9 @@ import threading
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "live"))
+sys.path[:0] = [str(HERE.parent / "live"), str(HERE.parent / "support")]
 
+import npm  # noqa: E402
 from harness import Cluster, LocalError, ROOT, free_ports, scratch_folder  # noqa: E402
 
 WORK = pathlib.Path(os.environ.get("PGAF_WEB_DIR") or ROOT / "build" / "release" / "tests" / "web")
@@ -33,23 +33,6 @@ def program(*names):
         if found := shutil.which(name):
             return found
     raise LocalError(f"{' or '.join(names)} is not installed; deploy/install-deps installs what the tests need")
-
-
-def packages():
-    """The npm packages of package-lock.json, in the build folder; fetched when they are not there or other ones."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    names = ("package.json", "package-lock.json")
-    done = WORK / "node_modules" / ".complete"
-    if done.exists() and all(filecmp.cmp(HERE / name, WORK / name, shallow=False) for name in names):
-        return
-    done.unlink(missing_ok=True)
-    for name in names:
-        shutil.copyfile(HERE / name, WORK / name)
-    got = subprocess.run([program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=WORK, text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False)
-    if got.returncode:
-        raise LocalError(f"npm ci in {WORK} failed (exit code {got.returncode}): is npm's registry in reach?\n{got.stdout}")
-    done.touch()
 
 
 class Browser:
@@ -100,7 +83,7 @@ class StatusPage(unittest.TestCase):
     screenshots = None
 
     def setUp(self):
-        packages()
+        npm.install(HERE, WORK)
         self.folder = scratch_folder()
         self.cluster = Cluster(self.folder / "c", free_ports(24))
         self.cluster.make(3)
