@@ -175,6 +175,14 @@ class Files(unittest.TestCase):
         self.assertIn("log_connections=on", services["keeper-replica2"]["environment"]["PGAF_KEEPER_PARAMETERS"])
         self.assertEqual(services["keeper-replica2"]["environment"]["PGAF_KEEPER_NODE"], "replica2")
 
+    def test_continuous_integration(self):
+        """Runs the README's command, and the test that this one leaves out."""
+        jobs = yaml.safe_load(text(".github/workflows/tests.yml"))["jobs"].values()
+        commands = [line.split("|")[0].split() for job in jobs for step in job["steps"] for line in step.get("run", "").splitlines()]
+        self.assertIn(["tests/run"], commands)
+        self.assertIn(["tests/run", "compose", "--verbose"], commands)
+        self.assertIn("\ntests/run ", text("README.md"))
+
     def test_packages_are_those_of_install_deps(self):
         known = set(subprocess.run([ROOT / "deploy/install-deps", "--list"], capture_output=True, text=True, check=True).stdout.split())
         # In the images only: what PostgreSQL's package needs before it can be told to make no server.
