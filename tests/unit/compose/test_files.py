@@ -57,6 +57,10 @@ class Files(unittest.TestCase):
         cls.compose = yaml.safe_load(text("docker-compose.yml"))
         cls.services = cls.compose["services"]
 
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgaf-unit-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
     def test_names_addresses_and_ports(self):
         self.assertEqual(self.compose["networks"]["pgaf"]["ipam"]["config"][0]["subnet"], "172.28.0.0/16")
         for service, (last, ports) in TABLE.items():
@@ -162,11 +166,9 @@ class Files(unittest.TestCase):
         refused = config(ROOT / ".env.example", *both)
         self.assertNotEqual(refused.returncode, 0)
         self.assertRegex(refused.stderr, "PGAF_[A-Z_]+.*see .env.example")
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="pgaf-unit-"))
-        self.addCleanup(shutil.rmtree, folder)
-        (folder / "env").write_text("".join(f"{name}={'10.20.0.0/24' if 'NETWORK' in name else '10.20.0.1'}\n"
-                                            for name in settings(".env.example")), encoding="utf-8")
-        done = config(folder / "env", *both)
+        (self.folder / "env").write_text("".join(f"{name}={'10.20.0.0/24' if 'NETWORK' in name else '10.20.0.1'}\n"
+                                                 for name in settings(".env.example")), encoding="utf-8")
+        done = config(self.folder / "env", *both)
         self.assertEqual(done.returncode, 0, done.stderr)
         services = yaml.safe_load(done.stdout)["services"]
         for service, one in services.items():
@@ -182,6 +184,22 @@ class Files(unittest.TestCase):
         self.assertIn(["tests/run"], commands)
         self.assertIn(["tests/run", "compose", "--verbose"], commands)
         self.assertIn("\ntests/run ", text("README.md"))
+
+    def test_images_have_what_they_compile(self):
+        """The Dockerfile's own words for cmake, on what its context has, where there is no Python as in its stage."""
+        words = re.search(r"RUN cmake -S /src -B /build (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
+        targets = re.search(r"cmake --build /build --target (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
+        source, build = self.folder / "src", self.folder / "build"
+        for line in text(".dockerignore").splitlines():
+            if line.startswith("!") and (ROOT / line[1:]).is_dir():
+                shutil.copytree(ROOT / line[1:], source / line[1:])
+            elif line.startswith("!"):
+                source.mkdir(exist_ok=True)
+                shutil.copy2(ROOT / line[1:], source)
+        for command in (["cmake", "-S", source, "-B", build, *words, "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=TRUE"],
+                        ["ninja", "-C", build, "-n", *targets]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+            self.assertEqual(done.returncode, 0, done.stdout[-1000:] + done.stderr[-2000:])
 
     def test_packages_are_those_of_install_deps(self):
         known = set(subprocess.run([ROOT / "deploy/install-deps", "--list"], capture_output=True, text=True, check=True).stdout.split())
