@@ -166,7 +166,9 @@ def clear(folder):
             left.append(f"iptables-restore: {done.stderr.strip()}")
         FORWARD.write_text(before["forward"], encoding="ascii")
         left += [f"bridge {name}" for name in bridges() - set(before["bridges"])]
-    for control in pathlib.Path("/sys/fs/cgroup").glob(f"*/{folder.name}"):
+    groups = pathlib.Path("/sys/fs/cgroup")
+    # Of version 1 one below each controller, of version 2 just one.
+    for control in (*groups.glob(f"*/{folder.name}"), *groups.glob(folder.name)):
         for group in [*(entry for entry in control.glob("*") if entry.is_dir()), control]:
             with contextlib.suppress(OSError):
                 group.rmdir()

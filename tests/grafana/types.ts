@@ -28,6 +28,7 @@ interface Query {
     range: boolean;
     format: 'time_series' | 'table';
     editorMode: 'code';
+    interval?: '15s' | '30s';
 }
 
 type Defaults<Custom> = Omit<Plain<FieldConfig>, 'custom'> & { custom?: Partial<Plain<Custom>> };

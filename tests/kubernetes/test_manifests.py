@@ -98,6 +98,10 @@ class Manifests(unittest.TestCase):
         # It outlives the launcher, so that a primary is handed over.
         self.assertEqual(keeper["lifecycle"]["preStop"]["exec"]["command"],
                          ["/opt/pgaf/wait-for-launcher", environment[0]["PGAF_LAUNCHER_SOCKET"]])
+        # But one that hangs must not: within the 60 s of keeper-timeout-ms it is noticed, ended and there again.
+        probe = keeper["livenessProbe"]
+        self.assertLess(probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+                        + probe.get("terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"]), 45)
 
 
 if __name__ == "__main__":

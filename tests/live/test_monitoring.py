@@ -190,6 +190,25 @@ class Monitoring(LiveCase):
         self.wait_firing("PgafDeadlocks", limit=40, node=primary.name, database="postgres")
         self.watchers.wait(lambda: self.told("PgafDeadlocks"), 20, "the receiver to be told of PgafDeadlocks")
 
+    def test_6_a_cluster_that_can_not_go_on_is_told(self):
+        """First nobody could take over; then nobody can write. Of the second alone people are told again."""
+        primary = self.cluster.primary()
+        for node in self.cluster.nodes:
+            if node is not primary:
+                node.kill()
+        self.wait_firing("PgafFailoverNotPossible", severity="warning")
+        primary.kill()
+        self.wait_firing("PgafNoPrimary", severity="critical")
+        self.watchers.wait(
+            lambda: [each for each in self.watchers.firing("PgafFailoverNotPossible") if each["inhibited"]], 20,
+            "PgafFailoverNotPossible to be inhibited by PgafNoPrimary")
+        self.watchers.wait(lambda: self.told("PgafNoPrimary"), 20, "the receiver to be told of PgafNoPrimary")
+        for node in self.cluster.nodes:
+            node.start()
+        self.cluster.wait_healthy()
+        self.wait_over("PgafNoPrimary")
+        self.wait_over("PgafFailoverNotPossible")
+
 
 if __name__ == "__main__":
     main()

@@ -9,8 +9,10 @@ description, a section of its own in the handbook, a test in which it fires and 
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -80,6 +82,19 @@ def check_alerts(alerts, page, looks):
     return wrong
 
 
+def check_command(root, page):
+    """The page's command that makes runbook_url a link does so, in a copy of the rules."""
+    block = re.search(r"^```sh no-run=changes-the-files\S*\n(.*?)^```", page, flags=re.S | re.M)
+    if not block:
+        return [f"{HANDBOOK}: the command that makes runbook_url a link is gone"]
+    with tempfile.TemporaryDirectory(prefix="pgaf-rules-") as folder:
+        shutil.copytree(root / "prometheus", pathlib.Path(folder) / "prometheus")
+        wrong = run("bash", "-ec", block[1], folder=folder)
+        alerts = alerts_of(sorted(pathlib.Path(folder).glob("prometheus/rules/*.yml")))
+    return wrong + [f"{HANDBOOK}: its command leaves {rule['alert']} with {rule['annotations']['runbook_url']}" for rule in alerts
+                    if not re.fullmatch(rf"https://\S+/{HANDBOOK}#\S+", rule["annotations"]["runbook_url"])]
+
+
 def check_names(config, alerts):
     """Every alert that Alertmanager's configuration names is one that there is."""
     names = [rule["alert"] for rule in alerts]
@@ -112,7 +127,9 @@ def main(root):
     wrong += run("promtool", "check", "rules", *rules, folder=root)
     wrong += run("promtool", "test", "rules", *(test.name for test in tests), folder=root / "tests/prometheus")
     wrong += run("amtool", "check-config", configuration, folder=root)
-    wrong += check_alerts(alerts, page.read_text(encoding="utf-8") if page.is_file() else "", looks_of(tests))
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    wrong += check_alerts(alerts, text, looks_of(tests))
+    wrong += check_command(root, text)
     wrong += check_names(read(configuration), alerts)
     if wrong:
         sys.exit("\n".join(wrong))

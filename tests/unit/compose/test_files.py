@@ -2,6 +2,7 @@
 """docker-compose.yml and its environment files as text: what is promised of names, addresses, ports and passwords holds.
 Nothing is started; tests/compose runs the stack."""
 
+import ipaddress
 import pathlib
 import re
 import shutil
@@ -28,7 +29,10 @@ TABLE = {
     "alertmanager": (23, {9093}),
     "grafana": (30, {3000}),
     "haproxy": (40, {5000, 5001}),
+    "schema": (41, set()),
 }
+# Who is asked for a password; what the others are published on is for operators.
+FOR_CLIENTS = {5432, 5433, 5434, 5000, 5001, 3000}
 PRIORITIES = {"primary": "100", "replica1": "90", "replica2": "80"}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:[-?][^}]*)?\}")
 
@@ -53,15 +57,23 @@ class Files(unittest.TestCase):
         cls.compose = yaml.safe_load(text("docker-compose.yml"))
         cls.services = cls.compose["services"]
 
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgaf-unit-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
     def test_names_addresses_and_ports(self):
         self.assertEqual(self.compose["networks"]["pgaf"]["ipam"]["config"][0]["subnet"], "172.28.0.0/16")
         for service, (last, ports) in TABLE.items():
             one = self.services[service]
             self.assertEqual(one["networks"]["pgaf"]["ipv4_address"], f"172.28.0.{last}", service)
-            published = [re.fullmatch(r"\$\{PGAF_BIND_ADDRESS[^}]*\}:(\d+):(\d+)", port) for port in one.get("ports", [])]
+            published = [re.fullmatch(r"\$\{PGAF_(BIND|ADMIN)_ADDRESS[^}]*\}:(\d+):(\d+)", port) for port in one.get("ports", [])]
             self.assertNotIn(None, published, service)
-            self.assertEqual({int(port[1]) for port in published}, ports, service)
-            self.assertTrue(all(port[1] == port[2] for port in published), service)
+            self.assertEqual({int(port[2]) for port in published}, ports, service)
+            self.assertTrue(all(port[2] == port[3] for port in published), service)
+            self.assertTrue(all((port[1] == "BIND") == (int(port[2]) in FOR_CLIENTS) for port in published), service)
+        self.assertEqual(set(self.services) - set(TABLE), {"node-exporter"})
+        addresses = [one["networks"]["pgaf"]["ipv4_address"] for one in self.services.values()]
+        self.assertEqual(len(set(addresses)), len(addresses), "no two with the same address, and none without")
         self.assertEqual(self.services["haproxy"]["profiles"], ["proxy"])
 
     def test_sidecars_fit_their_nodes(self):
@@ -115,12 +127,79 @@ class Files(unittest.TestCase):
                 self.assertTrue(name in example or optional, f"{file}: {name} is not explained in .env.example")
 
     def test_production_lets_fewer_in(self):
+        """Asked as PostgreSQL does: the first line that fits counts, and without one nobody is let in."""
         hba = yaml.safe_load(text("docker-compose.production.yml"))["x-keeper-environment"]["PGAF_KEEPER_HBA"]
-        lines = [line.split() for line in hba.split(";") if line.strip() and not line.strip().startswith("$")]
-        self.assertEqual([line for line in lines if line[3] == "all" and line[4] != "reject"], [])
-        superuser = [line for line in lines if line[2] == "postgres"]
-        self.assertEqual([line[3:] for line in superuser], [["172.28.0.0/24", "scram-sha-256"], ["all", "reject"]])
-        self.assertEqual(lines[:2], superuser)
+        filled_in = hba.replace("${PGAF_CLIENT_NETWORK}", "10.20.0.0/24").replace("${PGAF_CLIENT_ACCESS:-}", "")
+        lines = [line.split() for line in filled_in.split(";") if line.strip()]
+        self.assertEqual({line[-1] for line in lines}, {"scram-sha-256", "reject"})
+
+        def let_in(role, database, address):
+            return next((line[4] != "reject" for line in lines
+                         if line[1] in ("all", database)
+                         and (line[2] == "all" or role in line[2].split(","))
+                         and (line[3] == "all" or ipaddress.ip_address(address) in ipaddress.ip_network(line[3]))), False)
+
+        machine, exporter, proxy, schema, client, stranger = (
+            "172.28.0.1", "172.28.0.20", "172.28.0.40", "172.28.0.41", "10.20.0.7", "10.30.0.7")
+        for service, address in (("postgres-exporter", exporter), ("haproxy", proxy), ("schema", schema)):
+            self.assertEqual(self.services[service]["networks"]["pgaf"]["ipv4_address"], address)
+        for role, database, wanted in (("postgres", "postgres", {machine, schema}), ("clinic_monitoring", "clinic", {exporter}),
+                                       ("clinic_app", "clinic", {machine, proxy, client}), ("clinic_report", "postgres", {machine}),
+                                       ("somebody", "clinic", {machine})):
+            found = {address for address in (machine, exporter, proxy, schema, client, stranger) if let_in(role, database, address)}
+            self.assertEqual(found, wanted, f"{role} in {database}")
+
+    @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed")
+    def test_compose_reads_them(self):
+        """docker-compose 1.29, which asks no engine for this: with the test's environment, with production's as it comes, and
+        with that filled in."""
+        def config(environment, *files):
+            return subprocess.run(["docker-compose", *(word for file in files for word in ("-f", ROOT / file)), "--env-file",
+                                   environment, "config"], capture_output=True, text=True, check=False, timeout=60,
+                                  env={"PATH": "/usr/bin:/bin"})
+        both = ("docker-compose.yml", "docker-compose.production.yml")
+        done = config(ROOT / ".env.test", "docker-compose.yml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for service, one in yaml.safe_load(done.stdout)["services"].items():
+            self.assertTrue(all(str(port).startswith("127.0.0.1:") for port in one.get("ports", [])), service)
+        self.assertIn("PGAF_GRAFANA_URL", config(ROOT / ".env.test", *both).stderr)
+        refused = config(ROOT / ".env.example", *both)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertRegex(refused.stderr, "PGAF_[A-Z_]+.*see .env.example")
+        (self.folder / "env").write_text("".join(f"{name}={'10.20.0.0/24' if 'NETWORK' in name else '10.20.0.1'}\n"
+                                                 for name in settings(".env.example")), encoding="utf-8")
+        done = config(self.folder / "env", *both)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        services = yaml.safe_load(done.stdout)["services"]
+        for service, one in services.items():
+            for address, port, _ in (published.split(":") for published in one.get("ports", [])):
+                self.assertEqual(address, "10.20.0.1" if int(port) in FOR_CLIENTS else "127.0.0.1", service)
+        self.assertIn("log_connections=on", services["keeper-replica2"]["environment"]["PGAF_KEEPER_PARAMETERS"])
+        self.assertEqual(services["keeper-replica2"]["environment"]["PGAF_KEEPER_NODE"], "replica2")
+
+    def test_continuous_integration(self):
+        """Runs the README's command, and the test that this one leaves out."""
+        jobs = yaml.safe_load(text(".github/workflows/tests.yml"))["jobs"].values()
+        commands = [line.split("|")[0].split() for job in jobs for step in job["steps"] for line in step.get("run", "").splitlines()]
+        self.assertIn(["tests/run"], commands)
+        self.assertIn(["tests/run", "compose", "--verbose"], commands)
+        self.assertIn("\ntests/run ", text("README.md"))
+
+    def test_images_have_what_they_compile(self):
+        """The Dockerfile's own words for cmake, on what its context has, where there is no Python as in its stage."""
+        words = re.search(r"RUN cmake -S /src -B /build (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
+        targets = re.search(r"cmake --build /build --target (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
+        source, build = self.folder / "src", self.folder / "build"
+        for line in text(".dockerignore").splitlines():
+            if line.startswith("!") and (ROOT / line[1:]).is_dir():
+                shutil.copytree(ROOT / line[1:], source / line[1:])
+            elif line.startswith("!"):
+                source.mkdir(exist_ok=True)
+                shutil.copy2(ROOT / line[1:], source)
+        for command in (["cmake", "-S", source, "-B", build, *words, "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=TRUE"],
+                        ["ninja", "-C", build, "-n", *targets]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+            self.assertEqual(done.returncode, 0, done.stdout[-1000:] + done.stderr[-2000:])
 
     def test_packages_are_those_of_install_deps(self):
         known = set(subprocess.run([ROOT / "deploy/install-deps", "--list"], capture_output=True, text=True, check=True).stdout.split())
