@@ -107,7 +107,12 @@ class Files(unittest.TestCase):
 
     def test_what_is_mounted_is_there(self):
         for volume in (v for one in self.services.values() for v in one.get("volumes", []) if v.startswith("./")):
-            self.assertTrue((ROOT / volume.split(":")[0]).is_dir(), volume)
+            self.assertTrue((ROOT / volume.split(":")[0]).exists(), volume)
+
+    def test_all_say_whether_they_are_well(self):
+        """Images of ours have their check inside; published ones, which differ in that, are given one here."""
+        for service, one in self.services.items():
+            self.assertTrue("build" in one or "test" in one.get("healthcheck", {}), service)
 
     def test_environment_files(self):
         test, example = settings(".env.test"), settings(".env.example")
