@@ -39,6 +39,8 @@ struct Connection {
     beast::tcp_stream stream;
     /// For a request, or for the rest of one.
     bool waits = false;
+    /// It has a limit of its own, and keeps its place.
+    bool streams = false;
     /// It has been told to make room.
     bool leaves = false;
 };
@@ -130,13 +132,14 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         for (const auto& stream : std::exchange(streams, {})) stream->close();
     }
 
-    /// False: none of them waits.
+    /// One that waits goes, else one that does not take its answer. False: all others are streams.
     bool make_room() {
-        const auto idle = std::find_if(connections.begin(), connections.end(),
-                                       [](const Connection& c) { return c.waits && !c.leaves; });
-        if (idle == connections.end()) return false;
-        idle->leaves = true;
-        idle->stream.cancel();
+        const auto first = [this](auto which) { return std::find_if(connections.begin(), connections.end(), which); };
+        auto slow = first([](const Connection& c) { return c.waits && !c.leaves; });
+        if (slow == connections.end()) slow = first([](const Connection& c) { return !c.streams && !c.leaves; });
+        if (slow == connections.end()) return false;
+        slow->leaves = true;
+        slow->stream.cancel();
         return true;
     }
 
@@ -209,6 +212,7 @@ asio::awaitable<bool> Server::Impl::serve_one(std::list<Connection>::iterator co
         reply.message.set(beast::http::field::retry_after, "5");
     }
     if (reply.stream) {
+        connection->streams = true;
         co_await write_stream(stream, std::move(reply.message), std::move(reply.stream));
         co_return false;
     }
