@@ -116,6 +116,7 @@ def sample_application(stack):
 
 
 def metrics(stack):
+    stack.wait_healthy(["prometheus", "alertmanager", "postgres-exporter", "node-exporter"])
     def all_up():
         targets = stack.targets()
         return targets if all(target["health"] == "up" for target in targets) else None
@@ -127,6 +128,7 @@ def metrics(stack):
 
 def proxy(stack):
     stack.compose("--profile", "proxy", "up", "-d", "--no-deps", "haproxy")
+    stack.wait_healthy(["haproxy"])
     for port, standby in ((5000, "f"), (5001, "t")):
         uri = f"postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=3"
 
@@ -142,7 +144,7 @@ def proxy(stack):
 
 def handbook(stack):
     """Its blocks for a stack that is up."""
-    stack.handbook("compose", 3)
+    stack.handbook("compose", 12)
     log = "Completed loading of configuration file"
     engines.wait_until(lambda: stack.engine.logs(stack.container("alertmanager")).count(log) >= 2, 10,
                        "Alertmanager to read its file anew")
