@@ -169,9 +169,10 @@ def clear(folder):
     groups = pathlib.Path("/sys/fs/cgroup")
     # Of version 1 one below each controller, of version 2 just one.
     for control in (*groups.glob(f"*/{folder.name}"), *groups.glob(folder.name)):
-        for group in [*(entry for entry in control.glob("*") if entry.is_dir()), control]:
+        # What is below first: a machine with systemd (tests/machines) has made more of them.
+        for group, _, _ in os.walk(control, topdown=False):
             with contextlib.suppress(OSError):
-                group.rmdir()
+                os.rmdir(group)
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         left.append(f"folder {folder}")
