@@ -174,9 +174,10 @@ def clear(folder):
     groups = pathlib.Path("/sys/fs/cgroup")
     # Of version 1 one below each controller, of version 2 just one.
     for control in (*groups.glob(f"*/{folder.name}"), *groups.glob(folder.name)):
-        for group in [*(entry for entry in control.glob("*") if entry.is_dir()), control]:
+        # What is below first: a machine with systemd (tests/machines) has made more of them.
+        for group, _, _ in os.walk(control, topdown=False):
             with contextlib.suppress(OSError):
-                group.rmdir()
+                os.rmdir(group)
     # debootstrap's, where it was ended in the middle.
     for line in reversed(pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()):
         if (place := line.split()[1]).startswith(f"{folder}/"):

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 RUN = ("sh", "sql")
 # Shown to readers, never run: files, answers, programs in other languages.
 SHOWN = ("text", "toml", "ini", "yaml", "json", "properties", "java", "python", "haproxy", "nginx", "mermaid")
-MODES = ("demo", "compose", "compose-up", "compose-down")
+MODES = ("demo", "compose", "compose-up", "compose-down",
+         # tests/machines runs these: where everything is built, on all machines, on one kind of them.
+         "machines-build", "machines", "machines-monitor", "machines-node", "machines-standby")
 ATTRIBUTES = ("no-run", "mode", "exit", "until")
 
 
