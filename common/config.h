@@ -47,6 +47,9 @@ struct Option {
     bool required = false;
     /// Never a flag, never shown; in a file only if nobody but its owner can read it.
     bool secret = false;
+    /// How a table of a file writes true and false as texts.
+    const char* yes = "true";
+    const char* no = "false";
     /// Between the items of a list, or the NAME=VALUE pairs of a table, in the environment and in flags.
     char separator = ',';
     /// For each text, list item or table value.

@@ -48,10 +48,10 @@ Result<FileText> read_whole(const std::string& path) {
     }
 }
 
-std::string scalar_text(const toml::node& node) {
+std::string scalar_text(const Option& option, const toml::node& node) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return std::to_string(number->get());
-    if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
+    if (const auto* flag = node.as_boolean()) return flag->get() ? option.yes : option.no;
     if (const auto* number = node.as_floating_point()) {
         std::array<char, 64> digits{};
         const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number->get()).ptr;
@@ -106,7 +106,7 @@ class Reader {
         const auto wrong = [&](const std::string& wanted) { complain(node, option.name + ": expected " + wanted); };
         switch (option.type) {
             case Type::text:
-                return node.is_string() ? put(scalar_text(node)) : wrong("a text in quotes");
+                return node.is_string() ? put(scalar_text(option, node)) : wrong("a text in quotes");
             case Type::integer:
                 return node.is_integer() ? put(node.as_integer()->get()) : wrong("a whole number");
             case Type::boolean:
@@ -121,13 +121,13 @@ class Reader {
     void take_list(const Option& option, const toml::node& node) {
         List items;
         if (node.is_string())
-            items.push_back(scalar_text(node));
+            items.push_back(scalar_text(option, node));
         else if (!node.is_array())
             return complain(node, option.name + ": expected a list of texts, for example [\"a\", \"b\"]");
         if (const auto* array = node.as_array()) {
             for (const auto& item : *array) {
                 if (!item.is_string()) return complain(item, option.name + ": expected a text in quotes");
-                items.push_back(scalar_text(item));
+                items.push_back(scalar_text(option, item));
             }
         }
         values_[option.name] = Value{std::move(items), at(node)};
@@ -141,11 +141,12 @@ class Reader {
             if (const auto* inner = item.as_table()) {
                 for (const auto& [inner_key, inner_item] : *inner)
                     if (is_scalar(inner_item))
-                        table[std::string(key.str()) + "." + std::string(inner_key.str())] = scalar_text(inner_item);
+                        table[std::string(key.str()) + "." + std::string(inner_key.str())] =
+                            scalar_text(option, inner_item);
                     else
                         complain(inner_item, option.name + ": expected a text, a number, or true or false");
             } else if (is_scalar(item)) {
-                table[std::string(key.str())] = scalar_text(item);
+                table[std::string(key.str())] = scalar_text(option, item);
             } else {
                 complain(item,
                          option.name + "." + std::string(key.str()) + ": expected a text, a number, or true or false");

@@ -32,9 +32,15 @@ PostgresConfig postgres_from(const Config& config) {
 }
 
 std::vector<std::string> check(const Config& config) {
+    std::vector<std::string> problems;
     const auto right = check_postgres_config(postgres_from(config));
-    if (right) return {};
-    return {right.error().message};
+    if (!right) problems.push_back(right.error().message);
+    // Another word for yes would leave the node in, and nobody would know why.
+    const auto& tags = config.table("tags");
+    const auto left_out = tags.find("noloadbalance");
+    if (left_out != tags.end() && left_out->second != "true" && left_out->second != "false")
+        problems.push_back("tags: noloadbalance is \"" + left_out->second + "\"; it can be true or false");
+    return problems;
 }
 
 std::vector<Option> node_options() {
@@ -131,6 +137,8 @@ std::vector<Option> postgres_options() {
         {.name = "parameters",
          .type = Type::table,
          .help = "PostgreSQL settings that the cluster does not own",
+         .yes = "on",
+         .no = "off",
          .separator = ';'},
     };
 }

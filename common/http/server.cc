@@ -1,5 +1,6 @@
 #include "common/http/server.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -31,6 +32,18 @@ constexpr auto server_name = "pgaf/" PGAF_VERSION;
 
 using Message = beast::http::response<beast::http::string_body>;
 using Ask = beast::http::request<beast::http::empty_body>;
+using Parser = beast::http::request_parser<beast::http::empty_body>;
+
+struct Connection {
+    explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
+    beast::tcp_stream stream;
+    /// For a request, or for the rest of one.
+    bool waits = false;
+    /// It has a limit of its own, and keeps its place.
+    bool streams = false;
+    /// It has been told to make room.
+    bool leaves = false;
+};
 
 /// An answer, and what follows it.
 struct Reply {
@@ -105,7 +118,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Handler handler;
     Limits limits;
     Answered answered;
-    std::list<beast::tcp_stream> connections;
+    /// Those that have waited longest come first.
+    std::list<Connection> connections;
     std::set<std::shared_ptr<Stream>> streams;
     bool stopped = false;
 
@@ -114,13 +128,24 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         error_code ignored;  // closing can only fail on what is closed already
         acceptor.close(ignored);
         pause.cancel();
-        for (auto& connection : connections) connection.cancel();
+        for (auto& connection : connections) connection.stream.cancel();
         for (const auto& stream : std::exchange(streams, {})) stream->close();
     }
 
+    /// One that waits goes, else one that does not take its answer. False: all others are streams.
+    bool make_room() {
+        const auto first = [this](auto which) { return std::find_if(connections.begin(), connections.end(), which); };
+        auto slow = first([](const Connection& c) { return c.waits && !c.leaves; });
+        if (slow == connections.end()) slow = first([](const Connection& c) { return !c.streams && !c.leaves; });
+        if (slow == connections.end()) return false;
+        slow->leaves = true;
+        slow->stream.cancel();
+        return true;
+    }
+
     static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
-    static asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::list<beast::tcp_stream>::iterator connection);
-    asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
+    static asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::list<Connection>::iterator connection);
+    asio::awaitable<bool> serve_one(std::list<Connection>::iterator connection, beast::flat_buffer& buffer);
     asio::awaitable<bool> write(beast::tcp_stream& stream, Message message, bool with_body, bool keep_alive);
     asio::awaitable<void> write_stream(beast::tcp_stream& connection, Message message, std::shared_ptr<Stream> stream);
     asio::awaitable<void> write_chunks(beast::tcp_stream& connection, Stream& stream);
@@ -137,31 +162,34 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
             co_await self->pause.async_wait(into(ec));
             continue;
         }
-        // Above the limit the newcomer is let go: it sees a closed connection at once instead of waiting in the dark.
-        if (self->connections.size() >= self->limits.max_connections) continue;
+        // A newcomer that finds no room sees a closed connection at once instead of waiting in the dark.
+        if (self->connections.size() >= self->limits.max_connections && !self->make_room()) continue;
         const auto connection = self->connections.emplace(self->connections.end(), std::move(socket));
         asio::co_spawn(self->acceptor.get_executor(), serve(self, connection), asio::detached);
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
-                                          std::list<beast::tcp_stream>::iterator connection) {
+asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::list<Connection>::iterator connection) {
     beast::flat_buffer buffer(self->limits.max_request_bytes);
-    while (!self->stopped && co_await self->serve_one(*connection, buffer)) {
+    while (!self->stopped && !connection->leaves && co_await self->serve_one(connection, buffer)) {
     }
     error_code ignored;  // the peer may have closed first
-    connection->socket().shutdown(tcp::socket::shutdown_both, ignored);
+    connection->stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
     self->connections.erase(connection);
 }
 
 /// Reads a request and answers it. False ends the connection.
-asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
-    beast::http::request_parser<beast::http::empty_body> parser;
+asio::awaitable<bool> Server::Impl::serve_one(std::list<Connection>::iterator connection, beast::flat_buffer& buffer) {
+    beast::tcp_stream& stream = connection->stream;
+    Parser parser;
     parser.header_limit(limits.max_request_bytes);
     parser.body_limit(0);
     error_code ec;
+    connections.splice(connections.end(), connections, connection);  // make_room() takes the first
+    connection->waits = true;
     stream.expires_after(limits.request_timeout);
     co_await beast::http::async_read(stream, buffer, parser, into(ec));
+    connection->waits = false;
     if (ec == beast::http::error::header_limit || ec == beast::http::error::buffer_overflow) {
         co_return co_await write(
             stream, plain(11, beast::http::status::request_header_fields_too_large, "request too large"), true, false);
@@ -184,6 +212,7 @@ asio::awaitable<bool> Server::Impl::serve_one(beast::tcp_stream& stream, beast::
         reply.message.set(beast::http::field::retry_after, "5");
     }
     if (reply.stream) {
+        connection->streams = true;
         co_await write_stream(stream, std::move(reply.message), std::move(reply.stream));
         co_return false;
     }

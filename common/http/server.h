@@ -44,6 +44,8 @@ struct Response {
 using Handler = std::function<Response(const Request&)>;
 
 struct Limits {
+    /// Above it the one that has waited longest for a request makes room, so that idle clients don't keep health checks
+    /// out; when none waits, one that does not take its answer. Streams stay.
     std::size_t max_connections = 64;
     /// Connections that may be streams at the same time, so that health checks always find a place.
     std::size_t max_streams = 32;

@@ -83,7 +83,8 @@ class Node:
     def postmaster(self):
         """Pid of the running postmaster, else None."""
         try:
-            pid = int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n")[0])
+            # The second line is a path, in whatever encoding.
+            pid = int((self.data / "postmaster.pid").read_bytes().split(b"\n")[0])
             program = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
             folder = pathlib.Path(f"/proc/{pid}/cwd").resolve()
         except (FileNotFoundError, ProcessLookupError, ValueError, PermissionError):

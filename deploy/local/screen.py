@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shlex
 import time
 
 from . import processes
@@ -26,7 +27,7 @@ def default_port():
 
 def hint(folder, words):
     """What to type for this demo and no other one."""
-    return f"deploy/demo {words}" + ("" if str(folder) == default_folder() else f" --dir {folder}")
+    return f"deploy/demo {words}" + ("" if str(folder) == default_folder() else f" --dir {shlex.quote(str(folder))}")
 
 
 def progress_line(state):

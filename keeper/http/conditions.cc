@@ -34,22 +34,34 @@ std::optional<bool> in_sync_rule(const LoopView& v) {
 }
 
 std::optional<std::uint64_t> lag(const LoopView& v) {
-    const Lsn known = std::max(v.upstream_end, v.facts.end);
+    // One that is cut off knows its own end only, and would be level with itself however old its data are.
+    const bool told = v.run.monitor_in_reach && !v.upstream_end.empty();
+    if (!told && !v.facts.receiver.streaming) return std::nullopt;
+    const Lsn known = std::max(told ? v.upstream_end : Lsn{}, v.facts.end);
     if (known.empty() || v.facts.replayed.empty()) return std::nullopt;
     return known.v - std::min(known.v, v.facts.replayed.v);
 }
 
+bool has_tags(const Tags& tags, const Query& query) {
+    constexpr std::string_view tag_prefix = "tag_";
+    return std::all_of(query.begin(), query.end(), [&](const auto& asked) {
+        if (!asked.first.starts_with(tag_prefix)) return true;
+        const auto tag = tags.find(asked.first.substr(tag_prefix.size()));
+        return tag != tags.end() && tag->second == asked.second;
+    });
+}
+
 bool is_ready(const LoopView& v, const Query& query) {
-    if (!v.refusal.empty()) return false;
+    // Whatever the monitor says to it: as long as it may serve, nobody else does (R8).
     if (is_primary(v)) return true;
+    if (!v.refusal.empty()) return false;
     if (!is_standby(v) || !v.facts.receiver.streaming) return false;
     const auto behind = lag(v);
     return behind && (query.contains("lag") || *behind <= readiness_lag_bytes);
 }
 
 Narrowed narrow(const LoopView& v, const Tags& tags, const Query& query) {
-    constexpr std::string_view tag_prefix = "tag_";
-    Narrowed result;
+    Narrowed result{has_tags(tags, query), {}};
     for (const auto& [key, value] : query) {
         if (key == "lag") {
             const auto limit = parse_bytes(value);
@@ -58,9 +70,6 @@ Narrowed narrow(const LoopView& v, const Tags& tags, const Query& query) {
             result.holds = result.holds && behind && *behind <= *limit;
         } else if (key == "replication_state") {
             result.holds = result.holds && value == (v.facts.receiver.streaming ? "streaming" : "");
-        } else if (key.starts_with(tag_prefix)) {
-            const auto tag = tags.find(key.substr(tag_prefix.size()));
-            result.holds = result.holds && tag != tags.end() && tag->second == value;
         }
     }
     return result;

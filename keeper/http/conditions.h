@@ -14,7 +14,7 @@ namespace pgaf::keeper {
 using Tags = std::map<std::string, std::string>;
 using Query = std::map<std::string, std::string>;
 
-/// The loop has to have come round within this: a look at PostgreSQL is given up well before.
+/// The loop has to have come round within this: a look at PostgreSQL is given up well before, or reads WAL.
 inline constexpr Millis liveness_limit{15'000};
 /// Lag, in bytes of WAL, up to which a standby is ready; `?lag=` says otherwise.
 inline constexpr std::uint64_t readiness_lag_bytes = 16 * 1024 * 1024;
@@ -30,10 +30,14 @@ inline constexpr std::uint64_t readiness_lag_bytes = 16 * 1024 * 1024;
 /// Whether commits wait for this node, by the newest sync rule that the monitor has told; nothing: it has told none
 /// that this incarnation of the node is part of.
 [[nodiscard]] std::optional<bool> in_sync_rule(const LoopView& view);
-/// Primary, or a standby that streams with its lag under the limit, or with a limit of the query's own.
+/// Primary, or a standby that streams with its lag under the limit, or with a limit of the query's own, and that the
+/// monitor does not turn away.
 [[nodiscard]] bool is_ready(const LoopView& view, const Query& query);
-/// WAL that it has not replayed yet of what is known to exist; nothing: not known.
+/// Bytes of WAL that it has not replayed yet of what is known to exist; nothing: not known, since neither its upstream
+/// nor the monitor has been heard of late.
 [[nodiscard]] std::optional<std::uint64_t> lag(const LoopView& view);
+/// Whether the node has every tag that a query asks for by tag_KEY.
+[[nodiscard]] bool has_tags(const Tags& tags, const Query& query);
 
 /// What a query adds to a condition on a standby: `lag`, `replication_state`, `tag_KEY`. Other keys add nothing, since
 /// recipes carry keys of their own.

@@ -84,6 +84,22 @@ void add_disk(const Own& own, const LoopView& v, const std::optional<DiskSpace>&
     own.add("pgaf_keeper_data_disk_size_bytes", "Size of the data folder's disk", number(space->size_bytes));
 }
 
+/// Names of databases, roles and slots come in any encoding; Prometheus takes UTF-8 only, and no series twice: of one
+/// that is none the bytes are spelled out, so that two names stay two.
+std::string label_text(const std::string& name) {
+    if (wire::wire_text(name) == name) return name;
+    constexpr auto digits = "0123456789abcdef";
+    std::string text;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80)
+            text += c;
+        else
+            text.append("\\x").append(1, digits[byte >> 4U]).append(1, digits[byte & 0xfU]);
+    }
+    return text;
+}
+
 /// In the order of the table of families, so that two scrapes look alike.
 void add_stats(Families& all, const Labels& node, const PostgresStats& stats) {
     Own{all, node}.add("pgaf_postgres_stats_age_seconds",
@@ -95,8 +111,7 @@ void add_stats(Families& all, const Labels& node, const PostgresStats& stats) {
         Family family{known.name, known.help, known.counter ? MetricType::Counter : MetricType::Gauge};
         for (const Sample* sample : by_family[known.name]) {
             Labels labels = node;
-            // Names of databases, roles and slots come in any encoding; Prometheus takes UTF-8 only.
-            for (const auto& [name, value] : sample->labels) labels.push_back({name, wire::wire_text(value)});
+            for (const auto& [name, value] : sample->labels) labels.push_back({name, label_text(value)});
             family.add(std::move(labels), sample->value);
         }
         family.give_to(all);

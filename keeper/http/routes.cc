@@ -55,14 +55,18 @@ Response primary(const Asked& a) {
 Response a_replica(const Asked& a) {
     return narrowed(a, replica(a));
 }
+/// Of a primary that readers may take too: it has no lag, but it has tags.
+Response primary_for_readers(const Asked& a) {
+    return plain(a, has_tags(a.sources.tags, a.query));
+}
 Response read_only(const Asked& a) {
-    return is_primary(a.view) ? plain(a, true) : narrowed(a, replica(a));
+    return is_primary(a.view) ? primary_for_readers(a) : narrowed(a, replica(a));
 }
 Response sync(const Asked& a) {
     return narrowed(a, synchronous(a));
 }
 Response read_only_sync(const Asked& a) {
-    return is_primary(a.view) ? plain(a, true) : narrowed(a, synchronous(a));
+    return is_primary(a.view) ? primary_for_readers(a) : narrowed(a, synchronous(a));
 }
 /// Of a node that nobody has told about the rule neither is said.
 Response async(const Asked& a) {

@@ -10,9 +10,11 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// One that was primary and is to be it no more calls itself so, for those who read the role instead of a code.
 std::string role_word(const LoopView& v) {
     if (v.facts.status == PgStatus::absent || v.facts.status == PgStatus::unknown) return "uninitialized";
-    return v.facts.in_recovery ? "replica" : "primary";
+    if (v.facts.in_recovery) return "replica";
+    return goal_role(v) == Role::primary ? "primary" : "demoted";
 }
 
 Json wal(const Facts& f) {

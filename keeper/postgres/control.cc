@@ -91,6 +91,7 @@ class Control : public PostgresControl {
     }
     void peers_at(std::map<NodeName, Lsn> positions) override { node_->peer_positions = std::move(positions); }
     void follow_node_timeout(Millis node_timeout) override { node_->follow_node_timeout(node_timeout); }
+    [[nodiscard]] bool reads_wal() const override { return reader_->reads_stopped(); }
     [[nodiscard]] std::optional<DiskSpace> disk_space() const override { return node_->disk.space(); }
 
   private:

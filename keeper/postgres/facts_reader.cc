@@ -142,7 +142,9 @@ Async<StoppedWal> FactsReader::stopped_end(const ControlFile& control) {
         scan.anchor = scan.from = (*label)->checkpoint;
     }
     const auto read_end = [scan] { return find_wal_end(scan); };
+    reads_stopped_ = true;  // a look is cancelled only when there is no other one
     const auto end = co_await node_.blocking(read_end);
+    reads_stopped_ = false;
     // Only what is not there may be on its way: what can't be read is not known (R4).
     if (end || !*label || !(end.error().damaged || end.error().empty)) co_return end;
     // A copy that has not been started yet may have to stream even the WAL that its recovery begins with.

@@ -22,6 +22,8 @@ class FactsReader {
     Async<Facts> observe(bool mark);
     /// Beside the looks, on the node's file thread.
     [[nodiscard]] bool reading_wal() const { return upstream_.reading(); }
+    /// For a look: where the WAL of a stopped server ends.
+    [[nodiscard]] bool reads_stopped() const { return reads_stopped_; }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -54,6 +56,7 @@ class FactsReader {
     Clock::time_point slots_advanced_{};
     /// A look has shown this server alive, and none has shown it gone yet.
     bool exit_untold_ = false;
+    bool reads_stopped_ = false;
 
     /// The end of WAL of a stopped server, as of this state of pg_control and of pg_wal.
     struct StoppedEnd {

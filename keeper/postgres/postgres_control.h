@@ -51,6 +51,10 @@ class PostgresControl {
     /// The cluster's node_timeout (Ack::node_timeout): PostgreSQL's own timeouts of replication follow it, by reload.
     virtual void follow_node_timeout(Millis node_timeout) = 0;
 
+    /// The look under way reads the WAL of a stopped server, from its last checkpoint on: that may take minutes, and
+    /// one that is given up would begin again where this one began.
+    [[nodiscard]] virtual bool reads_wal() const { return false; }
+
     /// For metrics: of the data folder's disk, not long ago. Nothing: not known.
     [[nodiscard]] virtual std::optional<DiskSpace> disk_space() const { return std::nullopt; }
 };

@@ -30,6 +30,12 @@ std::string parameter_or(const PostgresConfig& config, const std::string& name, 
     return found == config.parameters.end() ? otherwise : found->second;
 }
 
+/// What sessions of pgaf's own set, as its queries rely on it: the server, the role or the database may have other
+/// defaults. Serializable, for one, lets a standby answer nothing at all.
+constexpr auto own_session =
+    "-c search_path=pg_catalog -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off "
+    "-c default_transaction_deferrable=off -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
+
 using Lines = std::vector<std::pair<std::string, std::string>>;
 
 /// The same for the whole life of a node.
@@ -236,7 +242,7 @@ std::string upstream_conninfo(const PostgresConfig& config, const Peer& upstream
                        " application_name=" + conninfo_value(application) + " connect_timeout=5" +
                        " tcp_user_timeout=" + std::to_string(config.node_timeout.v) +
                        " keepalives_idle=2 keepalives_interval=1 keepalives_count=3";
-    if (!database.empty()) text += " dbname=" + conninfo_value(database);
+    if (!database.empty()) text += " dbname=" + conninfo_value(database) + " options=" + conninfo_value(own_session);
     return text;
 }
 
@@ -244,8 +250,9 @@ std::string local_conninfo(const PostgresConfig& config, const std::string& appl
     // Its own queries end at the server too when nobody waits for them any more, and tell errors in one language.
     return "host=" + conninfo_value(socket_folder(config)) + " port=" + std::to_string(config.port) +
            " user=" + conninfo_value(config.superuser) +
-           " dbname=postgres application_name=" + conninfo_value(application) + " client_encoding=UTF8" +
-           " options='-c statement_timeout=60s -c lc_messages=C -c synchronous_commit=local -c search_path=pg_catalog'";
+           " dbname=postgres application_name=" + conninfo_value(application) + " client_encoding=UTF8 options=" +
+           conninfo_value(std::string("-c statement_timeout=60s -c lc_messages=C -c synchronous_commit=local ") +
+                          own_session);
 }
 
 }  // namespace pgaf::keeper

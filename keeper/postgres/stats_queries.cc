@@ -26,7 +26,9 @@ StatQuery sessions() {
   greatest(0, coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)) AS transaction,
   greatest(0, coalesce(max(extract(epoch FROM clock_timestamp() - query_start)) FILTER (WHERE state = 'active'), 0))
     AS query,
-  current_setting('max_connections') AS most, extract(epoch FROM pg_postmaster_start_time()) AS started
+  current_setting('max_connections') AS most,
+  current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0)
+    AS reserved, extract(epoch FROM pg_postmaster_start_time()) AS started
 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())",
             {},
             {{"active", "pgaf_postgres_connections", "state", "active"},
@@ -38,6 +40,7 @@ FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backen
              {"transaction", "pgaf_postgres_longest_transaction_seconds"},
              {"query", "pgaf_postgres_longest_query_seconds"},
              {"most", "pgaf_postgres_max_connections"},
+             {"reserved", "pgaf_postgres_reserved_connections"},
              {"started", "pgaf_postgres_start_time_seconds"}}};
 }
 
@@ -163,6 +166,7 @@ const std::vector<StatFamily>& stat_families() {
     static const std::vector<StatFamily> all{
         {"pgaf_postgres_connections", gauge, "Sessions of clients, by state"},
         {"pgaf_postgres_max_connections", gauge, "PostgreSQL's max_connections"},
+        {"pgaf_postgres_reserved_connections", gauge, "Of these, how many are kept free for superusers and the like"},
         {"pgaf_postgres_waiting_sessions", gauge, "Sessions of clients that wait for a lock"},
         {"pgaf_postgres_longest_transaction_seconds", gauge, "Age of the oldest transaction of a client; 0: none"},
         {"pgaf_postgres_longest_query_seconds", gauge, "Age of the oldest query of a client that runs; 0: none"},

@@ -364,9 +364,10 @@ LoopView Loop::view() const {
     view.doing = i.doing();
     view.problem = i.problem();
     view.refusal = i.refusal;
-    if (const auto found = i.positions.find(i.facts.following); found != i.positions.end())
-        view.upstream_end = found->second;
-    view.since_progress = i.options.clock() - i.progress_at;
+    const bool without = i.facts.following.empty() && view.promise.goal;
+    const NodeName& ahead = without ? view.promise.goal->digest.primary : i.facts.following;
+    if (const auto found = i.positions.find(ahead); found != i.positions.end()) view.upstream_end = found->second;
+    view.since_progress = i.control.reads_wal() ? Millis{} : i.options.clock() - i.progress_at;
     view.cluster = i.cluster;
     if (i.cluster_told) view.cluster_age = i.options.clock() - *i.cluster_told;
     view.reports = i.seq;

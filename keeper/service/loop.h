@@ -51,9 +51,10 @@ struct LoopView {
     std::string problem;
     /// Why the monitor turns this keeper away; empty when it doesn't.
     std::string refusal;
-    /// Where the upstream's WAL ends, as the monitor last said; 0: not known.
+    /// Where the WAL of the upstream ends, or of the last primary when there is no upstream (a fence has taken it), as
+    /// the monitor last said, which may be long ago; 0: not known.
     Lsn upstream_end;
-    /// Since the loop last came round.
+    /// Since the loop last came round; 0 while a look reads the WAL of a stopped server.
     Millis since_progress;
     /// What the monitor last told about the cluster, and how long ago; unset: it has told nothing in this run.
     ClusterView cluster;

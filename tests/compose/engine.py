@@ -27,6 +27,11 @@ class EngineError(Exception):
     pass
 
 
+def expect(condition, text, *found):
+    if not condition:
+        raise EngineError(f"{text}: {', '.join(map(str, found))}" if found else text)
+
+
 def wait_until(look, limit, what, pause=0.1):
     """The first true answer of look()."""
     deadline = time.monotonic() + limit
@@ -181,6 +186,10 @@ def clear(folder):
             wait_until(lambda group=control: _removed(group), 20, f"control group {control} to be empty")
         except EngineError as error:
             left.append(str(error))
+    # debootstrap's, where it was ended in the middle.
+    for line in reversed(pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()):
+        if (place := line.split()[1]).startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", place], check=False)
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         left.append(f"folder {folder}")

@@ -1,8 +1,11 @@
 """Images for a machine that reaches no registry: the base image by debootstrap, and Debian's programs for monitoring."""
 
+import contextlib
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 import engine as engines
@@ -26,9 +29,14 @@ def make_base(engine):
     """By debootstrap, as small as published ones."""
     root = engine.folder / "base"
     with open(engine.folder / "debootstrap.log", "wb") as log:
-        done = subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root), mirror()], stdout=log, stderr=log,
-                              env=engine.environment(), check=False, timeout=600)
-    if done.returncode != 0:
+        child = subprocess.Popen(["debootstrap", "--variant=minbase", "bookworm", str(root), mirror()], stdin=subprocess.DEVNULL,
+                                 stdout=log, stderr=log, env=engine.environment(), start_new_session=True)
+    try:
+        code = child.wait(900)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    if code != 0:
         text = (engine.folder / "debootstrap.log").read_text(encoding="utf-8", errors="replace")
         raise engines.EngineError(f"debootstrap failed:\n{text[-3000:]}")
     (root / "etc/dpkg/dpkg.cfg.d/image").write_text(

@@ -1,10 +1,11 @@
-"""The stack as a user starts it: a copy of what docker-compose.yml needs in a folder of the test's own, .env.test as .env,
-docker-compose, and what one can ask the running stack."""
+"""The stack as a user starts it: a copy of what docker-compose.yml needs in a folder of the test's own, docker-compose by the
+handbook's own commands, and what one can ask the running stack."""
 
 import contextlib
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import subprocess
@@ -19,38 +20,45 @@ ROOT = HERE.parents[1]
 NODES = {"primary": 5432, "replica1": 5433, "replica2": 5434}
 PARTS = ("docker-compose.yml", "docker-compose.production.yml", ".env.test", ".env.example", ".dockerignore", "deploy", "sql",
          "prometheus", "grafana")
+# What the images are compiled from.
+SOURCE = ("CMakeLists.txt", "cmake", "proto", "common", "monitor", "keeper", "ctl")
+PRODUCTION = ("-f", "docker-compose.yml", "-f", "docker-compose.production.yml", "-f", "docker-compose.override.yml",
+              "--env-file", ".env.production")
 
 
 class Stack:
-    def __init__(self, engine, programs):
-        self.engine, self.programs = engine, pathlib.Path(programs)
+    def __init__(self, engine, programs, compiled=False):
+        """`compiled`: the images' programs are compiled by the Dockerfile, as a user's are, instead of taken from `programs`."""
+        self.engine, self.programs, self.compiled = engine, pathlib.Path(programs), compiled
         self.folder = engine.folder / "pgaf"
+        # The words of each command of docker-compose, without those that say which files.
+        self.commands = []
 
     # ---- making it ------------------------------------------------------------------------------------------------
 
     def make(self):
         self.folder.mkdir(mode=0o755)
-        for name in PARTS:
+        for name in (*PARTS, *(SOURCE if self.compiled else ())):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, self.folder / name)
-        # What the Dockerfile copies for a compilation that does not take place here.
         shutil.copy2(HERE / "override.yml", self.folder / "docker-compose.override.yml")
-        images.prebuilt(self.programs, self.folder / "deploy/docker/prebuilt")
-        shutil.copy2(self.folder / ".env.test", self.folder / ".env")
+        if not self.compiled:
+            images.prebuilt(self.programs, self.folder / "deploy/docker/prebuilt")
 
     def use(self, lines):
-        """More lines for .env: what is this machine's, not the stack's."""
-        with open(self.folder / ".env", "a", encoding="utf-8") as file:
-            file.write("\n".join(["", "PGAF_PROGRAMS=prebuilt", *lines, ""]))
+        """More lines for .env.test, which the handbook copies: what is this machine's, not the stack's."""
+        with open(self.folder / ".env.test", "a", encoding="utf-8") as file:
+            file.write("\n".join(["", f"PGAF_PROGRAMS={'build' if self.compiled else 'prebuilt'}", *lines, ""]))
+
+    def settings(self, file=".env"):
+        lines = (self.folder / file).read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
     def setting(self, name):
-        for line in (self.folder / ".env").read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{name}="):
-                return line.partition("=")[2]
-        raise EngineError(f".env does not set {name}")
+        return self.settings()[name]
 
     # ---- commands -------------------------------------------------------------------------------------------------
 
@@ -58,15 +66,29 @@ class Stack:
         return subprocess.run(list(map(str, words)), cwd=self.folder, env=self.engine.environment(), capture_output=True, text=True,
                               check=False, timeout=limit, stdin=subprocess.DEVNULL)
 
-    def compose(self, *words, limit=300):
-        done = self.run("docker-compose", "--env-file", ".env", *words, limit=limit)
+    def compose(self, *words, limit=300, files=("--env-file", ".env")):
+        done = self.run("docker-compose", *files, *words, limit=limit)
         if done.returncode != 0:
             raise EngineError(f"docker-compose {' '.join(words)}: {(done.stderr.strip() or done.stdout.strip())[-3000:]}")
+        self.commands.append(" ".join(words))
         return done.stdout.strip()
+
+    def handbook(self, mode, blocks, limit=180):
+        """The handbook's blocks of this mode, of all its pages, run and compared by its own runner: so many as `blocks`."""
+        done = self.run(ROOT / "tests/handbook/run", "--mode", mode, "--shim-compose", "--limit", limit, limit=limit + 60)
+        ran = re.search(r"^handbook: (\d+) blocks run, 0 not as written$", done.stdout, re.M)
+        if done.returncode != 0 or not ran or int(ran[1]) != blocks:
+            raise EngineError(f"the handbook's blocks of {mode}, {blocks} in number, did not all do what is written (exit code "
+                              f"{done.returncode}):\n{(done.stdout + done.stderr)[-4000:]}")
 
     def container(self, service):
         """Its id; asked of docker, which takes a tenth of the time."""
         return self.engine.docker("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.service={service}")
+
+    def image(self, service):
+        """The id of what was built for it last; its container may still be of an older one."""
+        name = service if service.startswith("pgaf-") else f"pgaf-{service}"
+        return self.engine.docker("image", "inspect", "--format", "{{.Id}}", f"{name}:local")
 
     def inspect(self, service):
         return json.loads(self.engine.docker("inspect", self.container(service)))[0]
@@ -101,14 +123,6 @@ class Stack:
 
     def state(self):
         return json.loads(self.engine.docker("exec", self.container("pgaf-monitor"), "bash", "/opt/pgaf/show-state.sh", limit=30))
-
-    def state_by_compose(self):
-        """The handbook's command, word for word but for -T: there is no terminal here."""
-        done = self.run("bash", "-o", "pipefail", "-c", "docker-compose --env-file .env exec -T pgaf-monitor "
-                        "bash /opt/pgaf/show-state.sh | jq -c .", limit=60)
-        if done.returncode != 0:
-            raise EngineError(f"show-state.sh: {done.stderr.strip()}")
-        return json.loads(done.stdout)
 
     def wait_cluster(self, fits=lambda state: state["healthy"] and len(state["nodes"]) == len(NODES), limit=120,
                      what="the cluster to be healthy"):

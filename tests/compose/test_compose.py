@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""The stack of docker-compose.yml on a real Docker Engine of the test's own: brought up as the README says, broken, and
-brought down. Needs root, Debian 12 and what `deploy/install-deps --compose` installs; it says so when it can't run.
+"""The stack of docker-compose.yml on a real Docker Engine of the test's own: brought up by the handbook's commands, upgraded,
+broken, and brought down. Needs root, Debian 12 and what `deploy/install-deps --compose` installs; it says so when it can't run.
 
-    test_compose.py          PGAF_BIN_DIR names the folder with the programs
+    test_compose.py             PGAF_BIN_DIR names the folder with the programs
+    test_compose.py --compile   the images' programs are compiled by the Dockerfile, as for a user; this takes many minutes
 """
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import engine as engines  # noqa: E402
 import images  # noqa: E402
-from stack import NODES, Stack  # noqa: E402
+import production  # noqa: E402
+from engine import expect  # noqa: E402
+from stack import NODES, PRODUCTION, ROOT, Stack  # noqa: E402
 from writes import Writes  # noqa: E402
 
 SKIPPED = 77
@@ -32,11 +36,6 @@ _begun = time.monotonic()
 
 def say(text):
     print(f"{time.monotonic() - _begun:6.1f} s  {text}", flush=True)
-
-
-def expect(condition, text, *found):
-    if not condition:
-        raise engines.EngineError(f"{text}: {', '.join(map(str, found))}" if found else text)
 
 
 def may_run():
@@ -56,18 +55,17 @@ def may_run():
 
 
 def bring_up(stack):
-    """cp .env.test .env, and one command."""
+    """By the first block of the handbook: cp .env.test .env, and one command."""
     stack.make()
     stack.use(images.make_monitoring(stack.engine, pathlib.Path(__file__).resolve().parent))
     say("images of Debian's Prometheus, Alertmanager, exporters and HAProxy are made")
     began = time.monotonic()
-    stack.compose("up", "-d", "--build", limit=900)
+    stack.handbook("compose-up", 1, limit=3000 if stack.compiled else 900)
     say(f"docker-compose up -d --build has taken {time.monotonic() - began:.1f} s")
     stack.wait_healthy(HEALTHY)
     say("all containers are healthy")
-    stack.wait_cluster()
+    state = stack.wait_cluster()
     say("the cluster is healthy")
-    state = stack.state_by_compose()
     nodes = {node["name"]: node for node in state["nodes"]}
     expect(state["primary"] == "primary", "the cluster was to be made on postgres-primary", state["primary"])
     for name, priority in (("primary", 100), ("replica1", 90), ("replica2", 80)):
@@ -118,6 +116,7 @@ def sample_application(stack):
 
 
 def metrics(stack):
+    stack.wait_healthy(["prometheus", "alertmanager", "postgres-exporter", "node-exporter"])
     def all_up():
         targets = stack.targets()
         return targets if all(target["health"] == "up" for target in targets) else None
@@ -129,6 +128,7 @@ def metrics(stack):
 
 def proxy(stack):
     stack.compose("--profile", "proxy", "up", "-d", "--no-deps", "haproxy")
+    stack.wait_healthy(["haproxy"])
     for port, standby in ((5000, "f"), (5001, "t")):
         uri = f"postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=3"
 
@@ -138,20 +138,52 @@ def proxy(stack):
             except engines.EngineError:
                 return None
         expect(engines.wait_until(right, 30, f"HAProxy's port {port}", pause=0.2) == standby, f"port {port} leads to the wrong node")
+    stack.compose("--profile", "proxy", "rm", "--stop", "--force", "haproxy")
     say("HAProxy: 5000 leads to the primary, 5001 to a standby")
 
 
+def handbook(stack):
+    """Its blocks for a stack that is up."""
+    stack.handbook("compose", 12)
+    log = "Completed loading of configuration file"
+    engines.wait_until(lambda: stack.engine.logs(stack.container("alertmanager")).count(log) >= 2, 10,
+                       "Alertmanager to read its file anew")
+    say("the handbook's blocks for the stack do what is written")
+
+
+def new_version(stack):
+    """Of all images; what runs stays as it is until it is replaced."""
+    for name in ("deploy/docker/bin/show-state.sh", "deploy/docker/bin/wait-for-launcher", "sql/apply"):
+        with open(stack.folder / name, "a", encoding="utf-8") as file:
+            file.write("# The next version.\n")
+    began = time.monotonic()
+    stack.compose("build", limit=600)
+    say(f"a new version of all images is built, {time.monotonic() - began:.1f} s")
+
+
+def replace(stack, service, files=("--env-file", ".env")):
+    """As deploy/docker/README.md says: an upgrade, if its image was built anew."""
+    old = stack.inspect(service)
+    stack.compose("up", "-d", "--no-deps", "--force-recreate", service, files=files)
+    new = stack.inspect(service)
+    expect(new["Id"] != old["Id"], f"{service} was not replaced")
+    expect(new["Image"] == stack.image(service) != old["Image"], f"{service} does not run the new image", new["Image"])
+
+
 def sidecars_leave_postgres_alone(stack):
+    """Replaced by those of the next version, in production: PostgreSQL runs on, and lets in whom the new ones say."""
+    production.lets_in(stack, restricted=False)
     before = {name: stack.sql(stack.uri([name]), STARTED) for name in NODES}
     epoch = stack.state()["epoch"]
-    for name in ("replica1", "primary"):
-        old = stack.container(f"keeper-{name}")
+    for name in ("replica1", "replica2", "primary"):
         began = time.monotonic()
-        stack.compose("up", "-d", "--force-recreate", "--no-deps", f"keeper-{name}")
+        replace(stack, f"keeper-{name}", files=PRODUCTION)
         stack.wait_healthy([f"keeper-{name}"])
-        expect(stack.container(f"keeper-{name}") != old, "the sidecar was not replaced")
         say(f"keeper-{name} replaced and healthy after {time.monotonic() - began:.1f} s")
     stack.wait_cluster()
+    engines.wait_until(lambda: stack.sql(stack.uri(["primary"]), "SHOW log_connections") == "on", 30, "the new settings", pause=0.2)
+    production.lets_in(stack, restricted=True)
+    say("in production strangers are refused, and from the clients' network all but the application")
     after = {name: stack.sql(stack.uri([name]), STARTED) for name in NODES}
     expect(before == after, "PostgreSQL was restarted with its sidecar", before, after)
     expect(stack.state()["epoch"] == epoch, "a sidecar's replacement was a failover")
@@ -159,12 +191,12 @@ def sidecars_leave_postgres_alone(stack):
 
 def monitor_forgets_nothing(stack):
     before = stack.state()
-    for words in (["restart", "pgaf-monitor"], ["up", "-d", "--force-recreate", "--no-deps", "pgaf-monitor"]):
-        stack.compose(*words)
+    for how in (lambda: stack.compose("restart", "pgaf-monitor"), lambda: replace(stack, "pgaf-monitor")):
+        how()
         stack.wait_healthy(["pgaf-monitor"])
         after = stack.wait_cluster()
         for what in ("epoch", "system_id", "primary"):
-            expect(after[what] == before[what], f"{' '.join(words)} has changed {what}", before[what], after[what])
+            expect(after[what] == before[what], f"{stack.commands[-1]} has changed {what}", before[what], after[what])
         expect([n["incarnation"] for n in after["nodes"]] == [n["incarnation"] for n in before["nodes"]], "other nodes", after)
         expect(after["last_event"] >= before["last_event"], "events are gone")
     say("the monitor was restarted and replaced, and knows all")
@@ -193,7 +225,7 @@ def database_containers_can_be_replaced(stack, writes):
     for name in (standby, primary):
         before = stack.sql(stack.uri([name]), IDENTITY)
         began = time.monotonic()
-        stack.compose("up", "-d", "--force-recreate", "--no-deps", f"postgres-{name}")
+        replace(stack, f"postgres-{name}")
         writes.wait_acknowledged()
         say(f"postgres-{name} replaced, writes go on after {time.monotonic() - began:.1f} s")
         stack.wait_healthy([f"postgres-{name}"])
@@ -202,7 +234,22 @@ def database_containers_can_be_replaced(stack, writes):
     expect(stack.state()["primary"] != primary, "the primary did not hand over", primary)
 
 
+def readme_is_followed(stack):
+    """Every command in its table of what can be done to containers was carried out above."""
+    text = (ROOT / "deploy/docker/README.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.partition("## Restart, upgrade, replace")[2].partition("\n## ")[0].splitlines()
+            if line.startswith("|")]
+    commands = {command for row in rows[2:] for command in re.findall("`([^`]+)`", row[2])}
+    expect(len(commands) > 3 and commands <= set(stack.commands), "not tried", *(commands - set(stack.commands)))
+
+
 def bring_down(stack):
+    """By the handbook's command, which leaves the data; then that is removed too."""
+    stack.handbook("compose-down", 1)
+    left = stack.engine.docker("ps", "-aq")
+    expect(not left, "containers after down", left)
+    volumes = stack.engine.docker("volume", "ls", "-q").split()
+    expect({f"pgaf_{name}-data" for name in ("monitor", *NODES)} <= set(volumes), "down has removed data", volumes)
     stack.compose("--profile", "proxy", "down", "-v", "--remove-orphans", limit=180)
     for what in (["ps", "-aq"], ["volume", "ls", "-q"], ["network", "ls", "-q", "--filter", "type=custom"]):
         left = stack.engine.docker(*what)
@@ -217,7 +264,10 @@ def run(stack):
         containers_are_confined(stack)
         sample_application(stack)
         metrics(stack)
+        handbook(stack)
         proxy(stack)
+        production.asks_for_what_it_needs(stack)
+        new_version(stack)
         writes.start()
         say("writes begin")
         sidecars_leave_postgres_alone(stack)
@@ -229,6 +279,7 @@ def run(stack):
     report = writes.check()
     say(f"checked: {report}")
     expect(report["ok"], "rows are lost", report)
+    readme_is_followed(stack)
     bring_down(stack)
 
 
@@ -244,7 +295,7 @@ def main():
         say("dockerd runs")
         images.make_base(engine)
         say("the base image is made by debootstrap")
-        run(Stack(engine, os.environ.get("PGAF_BIN_DIR", "build/release/bin")))
+        run(Stack(engine, os.environ.get("PGAF_BIN_DIR", "build/release/bin"), compiled="--compile" in sys.argv[1:]))
     except (engines.EngineError, subprocess.TimeoutExpired) as error:
         failed = str(error)
         show_logs(engine)

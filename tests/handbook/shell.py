@@ -18,9 +18,9 @@ LIMIT = 180
 
 
 class Shell:
-    def __init__(self, folder, start, environment):
-        """`folder`: for its own files. `start`: where the first block begins."""
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, start, environment, limit=LIMIT):
+        """`folder`: for its own files. `start`: where the first block begins. `limit`: seconds that a block may take."""
+        self.folder, self.limit = pathlib.Path(folder), limit
         self.groups = []
         self.env, self.cwd, self.output = (self.folder / name for name in ("env", "cwd", "output"))
         self.env.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
@@ -43,10 +43,10 @@ class Shell:
                                      env={"PATH": os.environ["PATH"]})
         self.groups.append(child.pid)
         try:
-            code = child.wait(LIMIT)
+            code = child.wait(self.limit)
         except subprocess.TimeoutExpired:
             self.end()
-            code = f"none: it took more than {LIMIT} s"
+            code = f"none: it took more than {self.limit:.0f} s"
             child.wait()
         return code, self.output.read_text(encoding="utf-8", errors="replace")
 

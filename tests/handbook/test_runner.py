@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """The runner of the handbook: what it takes for the same, what it notices, and which marks it refuses."""
 
+import importlib.machinery
+import importlib.util
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -86,8 +89,35 @@ class Shells(unittest.TestCase):
             code, printed = self.run_text(text)
             self.assertEqual((code, printed), (1, ""))
 
+    def test_what_takes_too_long_is_ended(self):
+        self.shell.limit = 1
+        self.assertEqual(self.run_text("sleep 100")[0], "none: it took more than 1 s")
+
     def test_nobody_waits_for_what_goes_on_behind(self):
         self.assertEqual(self.run_text("sleep 100 & echo done"), (0, "done\n"))
+
+
+class DockerCompose(unittest.TestCase):
+    """The plugin's words for docker-compose 1.29, which is told that there is no terminal, once."""
+
+    def test_words(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        place = pathlib.Path(folder.name)
+        for name in ("docker", "docker-compose"):
+            (place / name).write_text(f'#!/bin/sh\necho "{name} $*"\n', encoding="ascii")
+            (place / name).chmod(0o755)
+        loader = importlib.machinery.SourceFileLoader("handbook_run", str(pathlib.Path(__file__).with_name("run")))
+        run = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(run)
+        (place / "shim").write_text(run.SHIM.format(docker=place / "docker"), encoding="ascii")
+        for words, means in (("compose --env-file .env up -d", "docker-compose --env-file .env up -d"),
+                             ("compose exec monitor exec x", "docker-compose exec -T monitor exec x"),
+                             ("compose exec -T monitor x -T", "docker-compose exec -T monitor x -T"),
+                             ("ps -a", "docker ps -a")):
+            done = subprocess.run(["bash", place / "shim", *words.split()], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  check=True, timeout=30, env={"PATH": f"{place}:/usr/bin:/bin"})
+            self.assertEqual(done.stdout.strip(), means)
 
 
 if __name__ == "__main__":

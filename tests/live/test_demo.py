@@ -23,7 +23,7 @@ class Demo(unittest.TestCase):
         shutil.rmtree(cls.folder, ignore_errors=True)
 
     @classmethod
-    def demo(cls, *words, folder="demo", timeout=240):
+    def demo(cls, *words, folder="my démo", timeout=240):
         done = subprocess.run(
             [ROOT / "deploy" / "demo", *words, "--dir", cls.folder / folder], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
@@ -76,7 +76,7 @@ class Demo(unittest.TestCase):
         self.assertRegex(said, r"write outage +\d+ ms")
         down = [node["name"] for node in self.status()["nodes"] if node["keeper"] is None]
         self.assertEqual(len(down), 1)
-        self.assertIn(f"deploy/demo start {down[0]} --dir {self.folder / 'demo'}", said, "the hint is for this demo")
+        self.assertIn(f"deploy/demo start {down[0]} --dir '{self.folder / 'my démo'}'", said, "the hint is for this demo")
         again = self.demo("failover")
         self.assertEqual(again.returncode, 1, "not with a node that is down")
         self.assertIn(f"deploy/demo start {down[0]}", again.stdout)
@@ -111,7 +111,7 @@ class Demo(unittest.TestCase):
         self.assertTrue(self.status()["healthy"])
 
     def test_7_harm_to_single_parts(self):
-        self.assertIn(f"export PGAF_DEMO_DIR={self.folder / 'demo'}\n", self.succeed("env"))
+        self.assertIn(f"export PGAF_DEMO_DIR='{self.folder / 'my démo'}'\n", self.succeed("env"))
         before = self.pids()
         self.assertIn("killed the postmaster of", self.succeed("kill", "standby", "--postmaster"))
         self.assertIn("stands still", self.succeed("freeze", "node2"))

@@ -2,6 +2,7 @@
 """sql/: applied once and the same everywhere, least privilege, audit lines, no password in any log, queries that run."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import shutil
@@ -136,6 +137,25 @@ class Sql(unittest.TestCase):
         self.assertEqual(self.server.file(DIGEST, database="twice"), EXPECTED)
         self.assertTrue(any("psql" in words for words in shown))
         self.assertFalse([words for words in shown if "secret" in words])
+
+    def test_a_password_in_the_connection_string_is_no_argument_of_psql(self):
+        encoded = urllib.parse.quote(SUPERUSER_PASSWORD, safe="")
+        quoted = SUPERUSER_PASSWORD.replace("'", "\\'")
+        for uri in (self.server.uri().replace("@", f":{encoded}@"), f"{self.server.uri()}?password={encoded}",
+                    f"{self.server.uri()}?connect_timeout=9&password={encoded}&sslmode=prefer",
+                    f"password = '{quoted}' host=127.0.0.1 port={self.server.port} user=postgres"):
+            run = self.server.begin_apply("--patients", 200, uri=uri, password="")
+            shown = set()
+            while run.poll() is None:
+                for pid in processes.descendants(run.pid):
+                    with contextlib.suppress(OSError):
+                        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                        if "/sql/apply" not in words:  # whose own words are its caller's business
+                            shown.add(words)
+            out, err = run.communicate()
+            self.assertEqual(run.returncode, 0, out + err)
+            self.assertTrue(any("psql" in words for words in shown))
+            self.assertFalse([words for words in shown if "secret" in words], uri)
 
     def test_server_lost_in_the_middle(self):
         """As in a failover: what was begun is gone, and is begun again."""

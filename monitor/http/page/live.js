@@ -1,6 +1,7 @@
 // The connection to the monitor: one stream of server-sent events, taken up again by itself. It counts as lost when it
 // breaks, and when the monitor falls silent: signs of life come every 2 s.
 
+const monitor = "/api/v1/stream";
 const silence = 6000;
 const again = 2000;
 
@@ -12,6 +13,8 @@ export class Live {
     this.connected = null;
     this.lastEvent = "";
     this.path = "";
+    this.aside = false;     // the path was refused: the monitor is asked what there is instead
+    this.opened = 0;
     setInterval(() => this.#look(), 500);
     addEventListener("online", () => this.#open());
     // A page that the browser has put to sleep must not show what it knew before as the present.
@@ -19,9 +22,10 @@ export class Live {
   }
 
   follow(path) {
-    if (path === this.path) return;
+    if (path === this.path && !this.aside) return;
+    if (path !== this.path) this.lastEvent = "";
     this.path = path;
-    this.lastEvent = "";
+    this.aside = false;
     this.#open();
   }
 
@@ -29,14 +33,17 @@ export class Live {
     clearTimeout(this.retry);
     this.source?.close();
     if (!this.path) return;
-    const source = new EventSource(this.lastEvent ? `${this.path}?after=${this.lastEvent}` : this.path);
+    this.opened = Date.now();
+    const path = this.lastEvent ? `${this.path}?after=${this.lastEvent}` : this.path;
+    const source = new EventSource(this.aside ? monitor : path);
     this.source = source;
     const take = (type, use) => source.addEventListener(type, (message) => {
       if (source !== this.source) return;
       if (message.lastEventId) this.lastEvent = message.lastEventId;
       this.heard = new Date();
       use(JSON.parse(message.data));
-      this.#show("live");
+      // Unless it has led to another stream, which has said nothing yet.
+      if (source === this.source) this.#show("live");
     });
     take("alive", (data) => this.on.alive(data));
     take("state", (data) => this.on.state(data));
@@ -46,12 +53,21 @@ export class Live {
       if (source !== this.source) return;
       this.#show("lost");
       // A refusal ends a source for good; a break it mends by itself.
-      if (source.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.#open(), again);
+      if (source.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.#ask(), again);
     };
   }
 
+  /** There may be no such cluster any more, or not yet again: the monitor's own stream tells which there are. */
+  #ask() {
+    this.aside = true;
+    this.#open();
+  }
+
+  /** A machine that has vanished breaks no connection: a source that is silent is no better than a broken one. */
   #look() {
-    if (this.heard && Date.now() - this.heard.getTime() > silence) this.#show("lost");
+    if (!this.path || Date.now() - Math.max(this.opened, this.heard?.getTime() ?? 0) <= silence) return;
+    this.#show("lost");
+    this.#open();
   }
 
   #show(connected) {

@@ -49,9 +49,18 @@ const live = new Live({
   },
 });
 
+/** What the address names; nothing when it is no text. */
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  } catch {
+    return "";
+  }
+}
+
 /** Which cluster: what the address names, else the first. */
 function choose() {
-  const asked = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  const asked = addressed();
   const next = names.includes(asked) ? asked : (names[0] ?? "");
   if (next !== chosen) {
     chosen = next;

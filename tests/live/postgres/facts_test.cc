@@ -230,6 +230,28 @@ TEST_CASE("a postmaster that stands still while its sessions go on is stuck, and
     CHECK(has(PgStatus::running));
 }
 
+TEST_CASE("what server, role and database have as defaults for sessions is nothing to the keeper's own") {
+    Cluster cluster(2);
+    cluster.bring_up();
+    TestNode& a = cluster[1];
+    TestNode& b = cluster[2];
+    a.ask("ALTER DATABASE postgres SET default_transaction_deferrable = on");
+    a.ask("ALTER ROLE CURRENT_USER SET lock_timeout = '1ms'");
+    a.ask("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'");
+    a.ask("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on");
+    const Lsn set = lsn(a, "pg_current_wal_flush_lsn()");
+    REQUIRE(cluster.until(b, [&](const Facts& f) { return f.replayed >= set; }));
+    // A standby answers no serializable session at all.
+    CHECK_THROWS(b.ask("SELECT 1"));
+    cluster.restart_keeper(b);
+    REQUIRE(cluster.until(b, [](const Facts& f) { return f.receiver.streaming && f.trouble.empty(); }));
+    REQUIRE(cluster.perform(b, Fence{cluster.layout(b)}));
+    REQUIRE(cluster.perform(b, Promote{cluster.layout(b), Timeline{2}, cluster.rule(0, {})}));
+    REQUIRE(cluster.perform(b, OpenToClients{cluster.layout(b), cluster.rule(0, {})}));
+    CHECK(cluster.facts(b).trouble.empty());
+    CHECK(b.ask("SHOW transaction_isolation") == "serializable");
+}
+
 TEST_CASE("a look during which recovery ends is made again: one part of it is an error then") {
     Cluster cluster(1);
     cluster.bring_up();

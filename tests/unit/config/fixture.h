@@ -61,7 +61,12 @@ inline Program demo_program() {
              .check = check_host_port},
             {.name = "hba", .type = Type::list, .help = "client lines of pg_hba.conf", .separator = ';'},
             {.name = "replication_quorum", .type = Type::boolean, .fallback = "true", .help = "counts for commits"},
-            {.name = "parameters", .type = Type::table, .help = "settings of PostgreSQL", .separator = ';'},
+            {.name = "parameters",
+             .type = Type::table,
+             .help = "settings of PostgreSQL",
+             .yes = "on",
+             .no = "off",
+             .separator = ';'},
             {.name = "tls.cert_file", .help = "certificate"},
             {.name = "password", .help = "password of the superuser", .secret = true},
         }};

@@ -92,6 +92,31 @@ TEST_CASE("a standby's lag and state can be asked for") {
     CHECK_FALSE(parse_bytes("-1"));
 }
 
+TEST_CASE("a standby that is cut off does not pass its own end for the primary's") {
+    LoopView view = node(Role::standby, true);
+    view.facts.receiver.streaming = false;
+    // The monitor is in reach and tells where the upstream is.
+    CHECK(code(view, "/replica", {{"lag", "8192"}}) == 200);
+    CHECK(Json::parse(ask(view, "/status").body)["lag"] == 0x2000);
+    // What it said is old: nobody knows how far the primary is by now.
+    LoopView alone = view;
+    alone.run.monitor_in_reach = false;
+    // Nobody has said anything: a fence has taken the upstream away, and the monitor knows no primary.
+    LoopView untold = view;
+    untold.upstream_end = {};
+    for (const LoopView& unknown : {alone, untold}) {
+        CHECK(code(unknown, "/replica", {{"lag", "1TB"}}) == 503);
+        CHECK(code(unknown, "/read-only", {{"lag", "1TB"}}) == 503);
+        CHECK_FALSE(Json::parse(ask(unknown, "/status").body).contains("lag"));
+        CHECK(code(unknown, "/replica") == 200);
+    }
+    // One that streams has, within a moment, what there is.
+    alone.facts.receiver.streaming = true;
+    CHECK(code(alone, "/replica", {{"lag", "4096"}}) == 200);
+    CHECK(code(alone, "/replica", {{"lag", "4095"}}) == 503);
+    CHECK(code(alone, "/readiness") == 200);
+}
+
 TEST_CASE("a loop that does not come round is not alive; a monitor that refuses makes it not ready") {
     LoopView view = node(Role::standby, true);
     view.since_progress = Millis{liveness_limit.v + 1};
@@ -101,6 +126,10 @@ TEST_CASE("a loop that does not come round is not alive; a monitor that refuses 
     CHECK(code(view, "/readiness") == 503);
     const auto body = Json::parse(ask(view, "/readiness").body);
     CHECK(body["pgaf"]["monitor_refusal"] == "node node1 was dropped");
+    // A primary that may serve is the only one there is: nobody is helped when it is taken out.
+    LoopView primary = node(Role::primary, false);
+    primary.refusal = "too many sessions";
+    check_codes(primary, 200, 503, 200, 200);
 }
 
 TEST_CASE("status in the words that recipes know, and in ours") {
@@ -117,6 +146,14 @@ TEST_CASE("status in the words that recipes know, and in ours") {
     CHECK(standby["xlog"]["replayed_location"] == 0x4000);
     CHECK(standby["replication_state"] == "streaming");
     CHECK(standby["lag"] == 0x2000);
+}
+
+TEST_CASE("an old primary that still runs does not call itself one") {
+    for (const Role role : {Role::fence, Role::standby, Role::stop, Role::dropped}) {
+        const LoopView old = node(role, false);
+        CHECK(Json::parse(ask(old, "/patroni").body)["role"] == "demoted");
+    }
+    CHECK(Json::parse(ask(node(Role::fence, true), "/patroni").body)["role"] == "replica");
 }
 
 TEST_CASE("synchronous is whom commits wait for by the newest rule told, and of this incarnation") {
@@ -162,6 +199,15 @@ TEST_CASE("tags narrow, and noloadbalance takes a standby out") {
     CHECK(code(view, "/replica", {{"tag_rack", "b"}}, tags) == 503);
     CHECK(code(view, "/replica", {{"tag_zone", "b"}, {"lag", "1"}}, tags) == 503);
     CHECK(code(view, "/sync", {{"tag_zone", "a"}}, tags) == 503);
+    // Readers who ask for a zone do not get the primary of another one; writers get the primary wherever it is.
+    const LoopView primary = node(Role::primary, false);
+    for (const char* path : {"/read-only", "/read-only-sync", "/read-only-quorum"}) {
+        INFO(path);
+        CHECK(code(primary, path, {{"tag_zone", "b"}}, tags) == 200);
+        CHECK(code(primary, path, {{"tag_zone", "a"}}, tags) == 503);
+        CHECK(code(primary, path, {{"lag", "1"}}, tags) == 200);
+    }
+    CHECK(code(primary, "/primary", {{"tag_zone", "a"}}, tags) == 200);
     CHECK(Json::parse(ask(view, "/patroni", {}, tags).body)["tags"] == Json{{"zone", "b"}});
     const Tags left_out{{"noloadbalance", "true"}};
     for (const char* path : {"/replica", "/read-only", "/sync", "/read-only-sync"}) {

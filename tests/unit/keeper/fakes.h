@@ -40,6 +40,8 @@ class FakeControl : public PostgresControl {
     }
     void peers_at(std::map<NodeName, Lsn> positions) override { peers = std::move(positions); }
     void follow_node_timeout(Millis limit) override { node_timeout = limit; }
+    [[nodiscard]] bool reads_wal() const override { return reading; }
+    bool reading = false;
     Millis node_timeout;
 
     /// Tells the loop, as the launcher's events do.

@@ -27,6 +27,36 @@ TEST_CASE("what the monitor tells of the cluster is kept with its age, and is no
     CHECK(bench.loop->view().cluster_age->v < 20);
 }
 
+TEST_CASE("where its upstream's WAL ends, and after a fence, which takes the upstream away, the last primary's") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::running);
+    bench.start(promise);
+    const auto told = [&](Lsn end) { return bench.until([&] { return bench.loop->view().upstream_end == end; }); };
+    CHECK(told(Lsn{0x9000}));  // of node1, with each acknowledgement
+    Goal fence = bench.goal(Role::fence, 2);
+    fence.digest.primary = NodeName{"node3"};
+    bench.say(fence);
+    REQUIRE(bench.until([&] { return bench.loop->view().facts.following.empty(); }));
+    CHECK(told(Lsn{}));  // nobody has said where node3 is
+    fence = bench.goal(Role::fence, 2);
+    fence.digest.primary = NodeName{"node1"};
+    bench.say(fence);
+    CHECK(told(Lsn{0x9000}));
+}
+
+TEST_CASE("a look that takes long is no progress, unless it reads WAL") {
+    Bench bench;
+    Promise promise;
+    make_standby(bench, promise, PgStatus::stopped);
+    bench.start(promise);
+    REQUIRE(bench.until([&] { return bench.control.looks > 0; }));
+    bench.control.slow_look = Millis{2000};
+    REQUIRE(bench.until([&] { return bench.loop->view().since_progress > Millis{300}; }));
+    bench.control.reading = true;
+    CHECK(bench.loop->view().since_progress == Millis{0});
+}
+
 TEST_CASE("each acknowledgement's time is told, once for each report that it names") {
     Bench bench;
     std::vector<std::chrono::nanoseconds> times;

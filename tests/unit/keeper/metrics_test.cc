@@ -98,9 +98,9 @@ TEST_CASE("PostgreSQL's figures come with their age, and names in any encoding a
     const std::string text = render(node(Role::primary, false), &stats);
     CHECK_THAT(text,
                Catch::Contains("pgaf_postgres_connections{cluster=\"default\",node=\"node1\",state=\"active\"} 42\n"));
-    CHECK_THAT(
-        text,
-        Catch::Contains(R"(pgaf_postgres_database_size_bytes{cluster="default",node="node1",database="a \"b\"?"} 42)"));
+    CHECK_THAT(text,
+               Catch::Contains(
+                   R"(pgaf_postgres_database_size_bytes{cluster="default",node="node1",database="a \"b\"\\xff"} 42)"));
     CHECK_THAT(text, Catch::Contains("# TYPE pgaf_postgres_transactions_total counter\n"));
     std::smatch age;
     REQUIRE(std::regex_search(text, age, std::regex(R"(\npgaf_postgres_stats_age_seconds\{[^}]*\} ([0-9.]+)\n)")));

@@ -62,6 +62,23 @@ TEST_CASE("keeper options: passwords come from the environment, never from flags
     CHECK_THAT(network.err, Catch::Contains("peer_networks"));
 }
 
+TEST_CASE("keeper options: noloadbalance is yes or no in the words that hold") {
+    for (const char* word : {"true", "false"})
+        CHECK(start_with({"--tags", std::string("noloadbalance=") + word + ",zone=b"}).config);
+    const test::TempDir dir;
+    test::write_text(dir / "keeper.toml", "[tags]\nnoloadbalance = true\nssd = false\n[parameters]\njit = false\n");
+    const auto in_file = start_with({"--config", dir / "keeper.toml"});
+    REQUIRE(in_file.config);
+    const Options options = options_from(*in_file.config);
+    CHECK(options.tags == std::map<std::string, std::string>{{"noloadbalance", "true"}, {"ssd", "false"}});
+    CHECK(options.postgres.parameters.at("jit") == "off");
+    for (const char* word : {"yes", "True", "1"}) {
+        const auto start = start_with({"--tags", std::string("noloadbalance=") + word});
+        CHECK(start.exit_code == 2);
+        CHECK_THAT(start.err, Catch::Contains("noloadbalance") && Catch::Contains("true or false"));
+    }
+}
+
 TEST_CASE("keeper options: how long a write of the disk probe may take") {
     const auto plain = start_with({});
     CHECK(plain.err.empty());
