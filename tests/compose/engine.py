@@ -140,6 +140,14 @@ def _program(pid):
     return ""
 
 
+def _removed(control):
+    """A control group and what is below it, which comes first. A process that is just ending holds its own."""
+    for group, _, _ in os.walk(control, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(group)
+    return not control.exists()
+
+
 def clear(folder):
     """Ends what runs, and puts back what was before. May be called again. Returns complaints."""
     folder = pathlib.Path(folder)
@@ -174,10 +182,10 @@ def clear(folder):
     groups = pathlib.Path("/sys/fs/cgroup")
     # Of version 1 one below each controller, of version 2 just one.
     for control in (*groups.glob(f"*/{folder.name}"), *groups.glob(folder.name)):
-        # What is below first: a machine with systemd (tests/machines) has made more of them.
-        for group, _, _ in os.walk(control, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(group)
+        try:
+            wait_until(lambda group=control: _removed(group), 20, f"control group {control} to be empty")
+        except EngineError as error:
+            left.append(str(error))
     # debootstrap's, where it was ended in the middle.
     for line in reversed(pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()):
         if (place := line.split()[1]).startswith(f"{folder}/"):

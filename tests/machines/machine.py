@@ -61,6 +61,8 @@ class Base:
         shutil.copytree(ROOT / "deploy", checkout / "deploy")
         (checkout / "build/release/bin").mkdir(parents=True)
         images.prebuilt(pathlib.Path(programs), checkout / "build/release/bin")
+        # Looks for snapshots of the disk's file systems, of which a machine of namespaces has none, for half a minute.
+        (self.root / "etc/systemd/system/e2scrub_reap.service").symlink_to("/dev/null")
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
         run("mount", "-t", "proc", "proc", self.root / "proc")
         self.bash("deploy/install-deps --runtime", limit=600)
@@ -124,6 +126,7 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=open(self.root.parent / "console", "ab"), stderr=subprocess.STDOUT,
             env={"PATH": engines.PATH}, preexec_fn=enter, start_new_session=True)
 
+    def wait_up(self):
         def systemd():
             if self._process.poll() is not None:
                 raise engines.EngineError(f"{self.name} has not booted:\n{self.console()}")
@@ -135,7 +138,10 @@ class Machine:
 
         def up():
             return self.run("systemctl", "is-system-running", check=False)[1].strip() in ("running", "degraded")
-        engines.wait_until(up, BOOT_LIMIT, f"{self.name} to be up", pause=0.2)
+        try:
+            engines.wait_until(up, BOOT_LIMIT, f"{self.name} to be up", pause=0.2)
+        except engines.EngineError as error:
+            raise engines.EngineError(f"{error}; these jobs wait:\n{self.run('systemctl', 'list-jobs', check=False)[1]}") from None
 
     def console(self):
         return (self.root.parent / "console").read_text(encoding="utf-8", errors="replace")[-3000:]
