@@ -292,6 +292,9 @@ struct Summary {
     bool failover_ready = false;
     std::vector<NodeName> candidates;
     std::string why_not_ready;
+    /// R15: no failover is made by itself until some time has passed, since there were as many as failover-limit
+    /// allows.
+    bool failover_off = false;
     std::string waiting;
     NodeName primary;
     bool has_writable_primary = false;

@@ -242,9 +242,10 @@ void ingest(World& world, const ReportReceived& input) {
     // nothing.
     if (r.status == PgStatus::running && (!v.told || !r.in_recovery)) world.memory.found_running = true;
     n.said.promised = r.promised;
-    // R12: what WAL was kept aside, and where, is told once.
+    // R12: what WAL was kept aside, and where, is told once; by an event log that is another one than then, once more.
     if (!r.rebuilt.empty() && std::exchange(n.said.rebuilt, r.rebuilt) != r.rebuilt)
-        world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt, {}, "R12");
+        world.log("node_rebuilt", r.node, r.node.v + " was " + r.rebuilt,
+                  world.record.doubt.empty() ? "" : "said while the record is in doubt: it may be long ago", "R12");
     remember_end(world, n, v, r);
     if (!world.record.doubt.empty() && !binding(world)) return;
     learn(world, n, r);

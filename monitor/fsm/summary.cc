@@ -291,8 +291,9 @@ std::string waiting_for_standbys(const World& world) {
                (!v->not_streaming_since || (world.now - *v->not_streaming_since).v < connects_within_ms);
     });
     if (!world.primary_runs() || rule.k <= streaming) return {};
-    return "writes wait for " + std::to_string(rule.k) + " standbys of the sync rule, " + std::to_string(streaming) +
-           " stream; bring a standby back, or lower number-sync-standbys";
+    return "writes wait for " + std::to_string(rule.k) + (rule.k == 1 ? " standby" : " standbys") +
+           " of the sync rule, " + std::to_string(streaming) + (streaming == 1 ? " streams" : " stream") +
+           "; bring a standby back, or lower number-sync-standbys";
 }
 
 }  // namespace
@@ -333,6 +334,7 @@ Summary summarize(const Heart& heart, Millis now) {
     s.system_id = record.system_id;
     s.phase = record.phase;
     s.primary = record.primary;
+    s.failover_off = world.too_many_failovers();
     s.waiting = waiting_text(world, true);
     for (const auto& [name, n] : record.nodes) s.nodes.push_back(summarize_node(world, n));
     s.has_writable_primary = !record.primary.empty() && world.primary_serves() && world.in_reach(record.primary);
@@ -347,13 +349,6 @@ Summary summarize(const Heart& heart, Millis now) {
     s.healthy = all_well && s.has_writable_primary && record.phase == Phase::steady && record.rules.size() == 1 &&
                 s.waiting.empty();
     return s;
-}
-
-bool failover_off(const Heart& heart, Millis now) {
-    ClusterRecord record = heart.record();
-    Memory memory = heart.memory();
-    Output out;
-    return World{record, memory, now, out}.too_many_failovers();
 }
 
 }  // namespace pgaf::fsm

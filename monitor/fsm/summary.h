@@ -11,9 +11,6 @@ namespace pgaf::fsm {
 /// `counts_down`: with the time that is left, which is another text at each moment.
 [[nodiscard]] std::string waiting_text(const World& world, bool counts_down);
 
-/// R15: no failover is made by itself until some time has passed, since there were as many as failover-limit allows.
-[[nodiscard]] bool failover_off(const Heart& heart, Millis now);
-
 /// The state that the facts of a node's last report amount to.
 [[nodiscard]] NodeState reported_state(const World& world, const NodeRecord& node);
 

@@ -67,14 +67,14 @@ struct ClusterGauges {
     Family sync{"pgaf_cluster_sync_standbys", "Standbys in the newest sync rule"};
     Family nodes{"pgaf_cluster_nodes", "Nodes that the cluster has, whatever their state"};
 
-    void add(const fsm::Summary& summary, bool failover_off) {
+    void add(const fsm::Summary& summary) {
         const Labels labels{{"cluster", summary.cluster.v}};
         epoch.add(labels, static_cast<double>(summary.epoch.v));
         has_primary.add(labels, one_if(summary.has_writable_primary));
         healthy.add(labels, one_if(summary.healthy));
         waiting.add(labels, one_if(!summary.waiting.empty()));
         ready.add(labels, one_if(summary.failover_ready));
-        off.add(labels, one_if(failover_off));
+        off.add(labels, one_if(summary.failover_off));
         int members = 0;
         for (const auto& node : summary.nodes) members += node.in_sync_rule ? 1 : 0;
         sync.add(labels, members);
@@ -94,7 +94,7 @@ void add_gauges(Families& all, const Coordinator& coordinator) {
     for (const ClusterName& name : coordinator.names()) {
         const fsm::Heart& heart = *coordinator.find(name);
         const fsm::Summary summary = coordinator.summary(heart);
-        clusters.add(summary, coordinator.failover_off(heart));
+        clusters.add(summary);
         for (const auto& node : summary.nodes) nodes.add(heart, name, node);
     }
     nodes.give_to(all);

@@ -5,8 +5,6 @@
 #include <exception>
 #include <utility>
 
-#include "monitor/fsm/summary.h"
-
 namespace pgaf::monitor {
 namespace {
 
@@ -320,10 +318,6 @@ std::vector<ClusterName> Coordinator::names() const {
 
 fsm::Summary Coordinator::summary(const fsm::Heart& heart) const {
     return fsm::summarize(heart, world_.now());
-}
-
-bool Coordinator::failover_off(const fsm::Heart& heart) const {
-    return fsm::failover_off(heart, world_.now());
 }
 
 std::uint64_t Coordinator::last_event(const ClusterName& cluster) const {

@@ -93,7 +93,6 @@ class Coordinator {
     [[nodiscard]] const fsm::Heart* find(const ClusterName& cluster) const;
     [[nodiscard]] std::vector<ClusterName> names() const;
     [[nodiscard]] fsm::Summary summary(const fsm::Heart& heart) const;
-    [[nodiscard]] bool failover_off(const fsm::Heart& heart) const;
     [[nodiscard]] std::uint64_t last_event(const ClusterName& cluster) const;
     Result<std::vector<Event>> events(const EventQuery& query) { return world_.store.events(query); }
     /// Gives the heart a command; its replies go to `reply_to`, the first from inside this call. Returns the id that
