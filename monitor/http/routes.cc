@@ -118,13 +118,16 @@ class Routes {
         // A browser that takes a stream up again says where it stopped; the address is still the one it began with.
         if (stream) good = good && number(request.headers, "last-event-id", query.after);
         if (!good) return problem(400, "after, since_unix_ms, limit and Last-Event-ID are whole numbers");
+        // A log that ends before what the client has seen is another one: the store was lost since.
+        const bool another = stream && query.after > world_.coordinator.last_event(name);
+        if (another) query.after = 0;
         const bool resumed = stream && query.after != 0;
         query.limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, stream ? most_missed : most_events));
         if (resumed) query.limit = most_missed;
         query.since_unix_ms = static_cast<std::int64_t>(since);
         const auto found = world_.coordinator.events(query);
         if (!found) return problem(503, found.error().message);
-        if (stream) return feed_.begin(*stream, name, *found, resumed && found->size() == most_missed);
+        if (stream) return feed_.begin(*stream, name, *found, another || (resumed && found->size() == most_missed));
         Json all = Json::array();
         for (const Event& event : *found) all.push_back(event_document(event));
         return json(200, Json{{"events", all}});

@@ -135,6 +135,25 @@ TEST_CASE("events alone, taken up where they stopped: none twice, none left out"
     CHECK(again.next(":").type == ":");
 }
 
+TEST_CASE("who has seen more than there is has seen another store's events, and begins anew") {
+    RunningMonitor monitor;
+    FakeCluster cluster(monitor, {"node1"});
+    const auto last = monitor.state().last_event();
+    const auto seen = [](std::uint64_t seq) {
+        return accept_stream + "Last-Event-ID: " + std::to_string(seq) + "\r\n";
+    };
+    Reader ahead(monitor.http_port(), cluster_path + "/events", seen(last + 1000));
+    CHECK(ahead.next().type == "retry");
+    CHECK(ahead.next().type == "gap");
+    CHECK(ahead.next().type == "event");
+    // Who has seen all there is has missed nothing.
+    Reader level(monitor.http_port(), cluster_path + "/events", seen(last));
+    CHECK(level.next().type == "retry");
+    auto next = level.next();
+    for (; next.type == "event"; next = level.next()) CHECK(next.data["seq"] > last);
+    CHECK(next.type == ":");
+}
+
 TEST_CASE("what a stream can't be made of is said") {
     RunningMonitor monitor;
     FakeCluster cluster(monitor, {"node1"});
