@@ -33,7 +33,7 @@ struct StatQuery {
     std::string sql;
     std::vector<const char*> labels;
     std::vector<StatColumn> columns;
-    /// It has to look at many files: asked more seldom.
+    /// It has to look at many files: asked more seldom, and last.
     bool costly = false;
 };
 

@@ -28,6 +28,10 @@ constexpr Millis connect_limit{5000};
 constexpr const char* server_limits =
     "SET statement_timeout = '2s'; SET lock_timeout = '200ms'; SET idle_in_transaction_session_timeout = '10s'";
 constexpr Millis query_limit{3000};
+/// Figures that no round has renewed for so long are told no more: their age would say so, but those who draw and add
+/// up the figures do not look at it.
+constexpr unsigned rounds_kept = 6;
+constexpr milliseconds least_kept{2000};
 /// Sizes of databases are asked for in one of so many rounds: their files have to be looked at, one by one.
 constexpr unsigned costly_rounds = 6;
 /// So that a query ends when its connection does, also while it computes.
@@ -93,8 +97,10 @@ struct StatsReader::Shared {
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
 
-    asio::awaitable<bool> connect() {
+    asio::awaitable<bool> connect(unsigned of) {
         auto done = co_await connection.open(conninfo, connect_limit);
+        // One that was closed from here has not failed.
+        if (!is(of)) co_return false;
         if (!done) {
             complain(done.error().message);
             co_return false;
@@ -103,6 +109,7 @@ struct StatsReader::Shared {
         if (connection.server_version() >= has_connection_check)
             limits += "; SET client_connection_check_interval = '500ms'";
         const auto set = co_await connection.query(limits, query_limit);
+        if (!is(of)) co_return false;
         if (!set) complain(set.error().message);
         co_return set.has_value();
     }
@@ -113,9 +120,9 @@ struct StatsReader::Shared {
         co_return StatementsExtension{rows->text(0, "schema"), extension_version(rows->text(0, "version"))};
     }
 
-    /// One round. A query that fails costs its own figures; without a connection the round before stays.
+    /// One round. A query that fails costs its own figures; without a connection the round before stays, for a while.
     asio::awaitable<void> collect(unsigned of) {
-        if (!co_await connect() || !is(of)) co_return;
+        if (!co_await connect(of)) co_return;
         const auto extension = co_await find_statements();
         std::vector<Sample> found;
         std::string wrong;
@@ -125,10 +132,13 @@ struct StatsReader::Shared {
             const auto rows = co_await connection.query(query.sql, query_limit);
             if (!is(of)) co_return;
             if (!rows) wrong = std::string(query.name) + ": " + rows.error().message;
-            if (!rows && !connection.is_open()) co_return complain(wrong);
-            if (!rows) continue;
-            if (query.costly) costly = samples_of(query, *rows);
-            if (!query.costly) append(found, samples_of(query, *rows));
+            // The costly one is the last: with its connection nothing else is lost.
+            if (query.costly)
+                costly = rows ? samples_of(query, *rows) : std::vector<Sample>{};
+            else if (rows)
+                append(found, samples_of(query, *rows));
+            else if (!connection.is_open())
+                co_return complain(wrong);
         }
         // Not kept: of the few slots that are left to superusers when clients have taken all others, steps need one.
         connection.close();
@@ -155,7 +165,7 @@ struct StatsReader::Shared {
 
     const asio::any_io_executor strand;
     const std::string conninfo;
-    const milliseconds interval;
+    milliseconds interval;
     Log log;
     Connection connection;
     asio::steady_timer pause;
@@ -186,8 +196,15 @@ void StatsReader::at_rest(bool yes) {
     asio::co_spawn(s.strand, Shared::collect_for_ever(shared_), asio::detached);
 }
 
+void StatsReader::every(Millis interval) {
+    shared_->interval = milliseconds(interval.v);
+    shared_->pause.cancel();
+}
+
 const PostgresStats* StatsReader::stats() const {
-    return shared_->stats ? &*shared_->stats : nullptr;
+    const Shared& s = *shared_;
+    if (!s.stats || Clock::now() - s.stats->taken > std::max(least_kept, rounds_kept * s.interval)) return nullptr;
+    return &*s.stats;
 }
 
 }  // namespace pgaf::keeper

@@ -22,7 +22,8 @@ struct Sample {
     double value = 0;
 };
 
-/// What was found when. Complete as far as the server has the figures: a round that fails leaves the one before.
+/// What was found when. Complete as far as the server has the figures: a round that gets no connection leaves the one
+/// before, for six rounds.
 struct PostgresStats {
     std::vector<Sample> samples;
     std::chrono::steady_clock::time_point taken;
@@ -39,7 +40,10 @@ class StatsReader {
 
     /// Whether the server may be asked. False ends the connection and forgets the figures at once.
     void at_rest(bool yes);
-    /// Null: there is nothing that could be said of the server that runs now.
+    /// From now on; the round that is next in turn comes at once.
+    void every(Millis interval);
+    /// Null: there is nothing that could be said of the server that runs now, or of long ago only. Ask anew each time:
+    /// the next round replaces what it points to.
     [[nodiscard]] const PostgresStats* stats() const;
 
   private:

@@ -132,6 +132,22 @@ TEST_CASE("PostgreSQL's figures come on their schedule, make sense, and go when 
     locker.ask("ROLLBACK");
     REQUIRE(until(cluster, [&] { return has_statements(); }));
 
+    // Sizes are asked for more seldom; when they can't be told the old ones are not told as new, and the others go on.
+    const auto size = [&] { return figure(reader, "pgaf_postgres_database_size_bytes", {{"database", "app"}}); };
+    REQUIRE(until(cluster, [&] { return size().has_value(); }));
+    node.ask("ALTER FUNCTION pg_database_size(oid) RENAME TO not_now");
+    REQUIRE(until(cluster, [&] { return reader.stats() && !size(); }));
+    CHECK(figure(reader, "pgaf_postgres_max_connections") == 20);
+    node.ask("ALTER FUNCTION not_now(oid) RENAME TO pg_database_size");
+    REQUIRE(until(cluster, [&] { return size().has_value(); }));
+
+    // Nobody can log in: what was found before is not told for ever.
+    locker.ask("BEGIN");
+    locker.ask("LOCK TABLE pg_catalog.pg_database");
+    CHECK(until(cluster, [&] { return reader.stats() == nullptr; }));
+    locker.ask("ROLLBACK");
+    CHECK(until(cluster, [&] { return reader.stats() != nullptr; }));
+
     // One rest after the other: what was begun in an earlier one says nothing.
     for (int i = 0; i < 5; ++i) {
         reader.at_rest(false);
