@@ -8,12 +8,12 @@ namespace {
 constexpr Millis query_limit{10000};
 
 /// For statements with a password in them or beside them, which no log and no statistics get to see. In a message of
-/// its own, since a message is logged as a whole by what holds when it arrives. Settings of pgaudit and
+/// its own, since a message is logged as a whole by what holds when it arrives. Settings of pgaudit, auto_explain and
 /// pg_stat_statements exist as names also where these are not loaded.
 constexpr const char* unlogged =
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'; "
     "SET log_min_duration_sample = -1; SET log_transaction_sample_rate = 0; "
-    "SET pgaudit.log = 'none'; SET pg_stat_statements.track = 'none'; "
+    "SET pgaudit.log = 'none'; SET auto_explain.log_min_duration = -1; SET pg_stat_statements.track = 'none'; "
     "SET password_encryption = 'scram-sha-256'";
 
 Async<Result<std::shared_ptr<Connection>>> connect_unlogged(Node& node) {

@@ -86,7 +86,8 @@ TEST_CASE("the superuser gets its password over the socket, and neither log nor 
     TestNode& a = cluster[1];
     a.config.superuser_password = "it's a \\hush\" one";
     a.config.parameters["log_statement"] = "all";
-    a.config.parameters["shared_preload_libraries"] = "pg_stat_statements";
+    a.config.parameters["shared_preload_libraries"] = "pg_stat_statements,auto_explain";
+    a.config.parameters["auto_explain.log_min_duration"] = "0";
     cluster.restart_keeper(a);
     REQUIRE(cluster.until(a, [](const Facts& f) { return f.launcher_connected; }));
     cluster.bring_up();
