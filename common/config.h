@@ -114,6 +114,20 @@ struct Start {
 [[nodiscard]] Start start(const Program& program, int argc, const char* const* argv);
 [[nodiscard]] Start start(const Program& program, const List& args, const Environment& environment);
 
+/// What a program that runs takes of a configuration that it has read anew.
+struct Reload {
+    /// What holds from now on: a program keeps it for the next time.
+    Config running;
+    /// Names of the options that have another value now, and of those that have another value after a restart only.
+    List taken;
+    List left;
+    /// Both in words, names without values.
+    [[nodiscard]] std::string text() const;
+};
+
+/// `can_change`: the options that the program can take while it runs.
+[[nodiscard]] Reload reload(const Config& running, const Config& read, const List& can_change);
+
 /// Commented TOML with every option and its default, for the example files and the reference.
 [[nodiscard]] std::string example_file(const Program& program);
 

@@ -45,6 +45,7 @@ struct App::Impl {
     void arm(Millis at);
     void fail(const std::string& why);
     void begin_stop();
+    void await_signal(std::function<void()> on_hangup);
 
     AppOptions options;
     std::unique_ptr<Store> store;
@@ -141,14 +142,21 @@ void App::stop() {
     asio::post(impl_->strand, [this] { impl_->begin_stop(); });
 }
 
-void App::stop_on_signals() {
-    impl_->signals.add(SIGTERM);
-    impl_->signals.add(SIGINT);
-    impl_->signals.async_wait([this](const boost::system::error_code& ec, int signal) {
+void App::Impl::await_signal(std::function<void()> on_hangup) {
+    signals.async_wait([this, on_hangup = std::move(on_hangup)](const boost::system::error_code& ec, int signal) {
         if (ec) return;
+        if (signal == SIGHUP) {
+            on_hangup();
+            return await_signal(on_hangup);
+        }
         Log{}.info("stopping", "a signal asks the monitor to stop", {{"signal", signal}});
-        impl_->begin_stop();
+        begin_stop();
     });
+}
+
+void App::take_signals(std::function<void()> on_hangup) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) impl_->signals.add(signal);
+    impl_->await_signal(std::move(on_hangup));
 }
 
 std::uint16_t App::grpc_port() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,8 +32,8 @@ class App {
     Result<void> run();
     /// From any thread, and from signal handlers of Asio.
     void stop();
-    /// SIGTERM and SIGINT call stop().
-    void stop_on_signals();
+    /// SIGTERM and SIGINT call stop(), SIGHUP calls this, on the thread of run().
+    void take_signals(std::function<void()> on_hangup);
 
     [[nodiscard]] std::uint16_t grpc_port() const;
     [[nodiscard]] std::uint16_t http_port() const;

@@ -90,13 +90,6 @@ Result<> drop_placeholders(const Node& node) {
     return node.data.remove_placeholders_beyond(control->timeline, control->checkpoint);
 }
 
-/// PostgreSQL takes the password of its upstream from here.
-Result<> write_passfile(const Node& node) {
-    const auto password = replication_password(node.config);
-    if (!password) return password.error();
-    return write_file_if_changed(passfile_path(node.config), passfile_text(*password));
-}
-
 }  // namespace
 
 Async<Result<>> start_and_wait(Node& node, const Progress& progress, Millis limit) {
@@ -141,7 +134,7 @@ Async<Result<>> make_durable(Node& node) {
 Async<Result<>> start_primary(Node& node, const StartPrimary& step, const Progress& progress) {
     if (auto done = node.need_stopped(); !done) co_return done;
     Variable variable;  // the closed rule, no upstream (R6)
-    if (auto done = write_passfile(node); !done) co_return done;
+    if (auto done = write_passfile(node.config); !done) co_return done;
     if (auto done = prepare(node, step.layout, variable, false, false); !done) co_return done;
     if (auto done = drop_placeholders(node); !done) co_return done;
     if (auto done = remove_unfinished(node); !done) co_return done;
@@ -158,7 +151,7 @@ Async<Result<>> start_standby(Node& node, const StartStandby& step, const Progre
     if (auto done = node.need_stopped(); !done) co_return done;
     const auto variable = node.following(step.layout, step.upstream, closed_rule);
     if (!variable) co_return variable.error();
-    if (auto done = write_passfile(node); !done) co_return done;
+    if (auto done = write_passfile(node.config); !done) co_return done;
     if (auto done = prepare(node, step.layout, *variable, true, true); !done) co_return done;
     if (auto done = move_strays(node, step.strays); !done) co_return done;
     if (auto done = drop_placeholders(node); !done) co_return done;
@@ -175,7 +168,7 @@ Async<Result<>> follow(Node& node, const Follow& step) {
     if (auto done = node.need_running(); !done) co_return done;
     const auto variable = node.following(step.layout, step.upstream, closed_rule);
     if (!variable) co_return variable.error();
-    if (auto done = write_passfile(node); !done) co_return done;
+    if (auto done = write_passfile(node.config); !done) co_return done;
     node.run().fenced.reset();
     if (auto done = node.know(step.layout); !done) co_return done;
     if (auto done = node.data.write_access(step.layout, true); !done) co_return done;
@@ -246,7 +239,7 @@ Async<Result<>> adopt(Node& node, const Adopt& step) {
         co_return error("there is no PostgreSQL data folder at " + node.config.data_dir + " to adopt");
     if (node.data.rebuilding()) co_return error("the data folder is half-made: it has to be cloned, not adopted");
     if (auto done = node.know(step.layout); !done) co_return done;
-    if (auto done = write_passfile(node); !done) co_return done;
+    if (auto done = write_passfile(node.config); !done) co_return done;
     if (auto done = node.data.write_incarnation(step.layout.incarnation); !done) co_return done;
     const Variable variable = node.data.settings().value_or(Variable{});
     if (auto done = node.data.write_settings(variable); !done) co_return done;

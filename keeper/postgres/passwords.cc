@@ -1,6 +1,7 @@
 #include "keeper/postgres/passwords.h"
 
 #include "keeper/postgres/files.h"
+#include "keeper/postgres/settings.h"
 
 namespace pgaf::keeper {
 namespace {
@@ -32,6 +33,12 @@ bool has_superuser_password(const PostgresConfig& config) {
 
 Result<std::string> superuser_password(const PostgresConfig& config) {
     return one_of("superuser_password", config.superuser_password, config.superuser_password_file);
+}
+
+Result<> write_passfile(const PostgresConfig& config) {
+    const auto password = replication_password(config);
+    if (!password) return password.error();
+    return write_file_if_changed(passfile_path(config), passfile_text(*password));
 }
 
 Result<> check_passwords(const PostgresConfig& config) {

@@ -14,6 +14,8 @@ namespace pgaf::keeper {
 /// Whether the superuser is to have a password at all.
 [[nodiscard]] bool has_superuser_password(const PostgresConfig& config);
 [[nodiscard]] Result<std::string> superuser_password(const PostgresConfig& config);
+/// Writes the file in the state folder that PostgreSQL takes the password for its upstream from, at each connection.
+[[nodiscard]] Result<> write_passfile(const PostgresConfig& config);
 /// What is wrong with the passwords: none, one given twice, a file that others can read.
 [[nodiscard]] Result<> check_passwords(const PostgresConfig& config);
 

@@ -31,12 +31,6 @@ std::string source_conninfo(const Node& node, const Peer& source) {
     return upstream_conninfo(node.config, source, "pgaf copy for " + node.config.node.v, "postgres");
 }
 
-Result<> write_passfile(const Node& node) {
-    const auto password = replication_password(node.config);
-    if (!password) return password.error();
-    return write_file_if_changed(passfile_path(node.config), passfile_text(*password));
-}
-
 Result<> same_version(const Node& node, const Connection& source, const Peer& peer) {
     const int theirs = source.server_version() / 10000;
     const int ours = static_cast<int>(version_number(node.launcher.view().pg_version) / 10000);
@@ -47,7 +41,7 @@ Result<> same_version(const Node& node, const Connection& source, const Peer& pe
 
 /// The source can be logged into and is of our version; asked before anything here is touched.
 Async<Result<>> reach(Node& node, const Peer& peer, const Progress& progress) {
-    if (auto done = write_passfile(node); !done) co_return done;
+    if (auto done = write_passfile(node.config); !done) co_return done;
     const auto deadline = Clock::now() + std::chrono::milliseconds(source_limit.v);
     Connection source(node.strand);
     for (;;) {

@@ -138,6 +138,20 @@ class Told(LiveCase):
             self.cluster.wait_for(lambda event=event: b"event=" + event in node.keeper.log_file.read_bytes()[said:], 10,
                                   f"{node.name} to log {event.decode()}")
         self.assertEqual(self.code(node, "/replica"), 200)
+        secret, passfile = self.cluster.secrets / "replication", node.state / "pgpass"
+        old = secret.read_text(encoding="utf-8")
+        for password in ("renewed", old.strip()):
+            self.cluster.account.write(secret, password + "\n")
+            processes.send(node.keeper.pid, signal.SIGHUP)
+            self.cluster.wait_for(lambda password=password: passfile.read_text(encoding="utf-8").endswith(f":{password}\n"),
+                                  10, "PostgreSQL's password file to have the new password")
+        self.cluster.account.write(node.config, config + '[tags]\nnoloadbalance = true\n')
+        processes.send(node.keeper.pid, signal.SIGHUP)
+        self.cluster.wait_for(lambda: self.code(node, "/replica") == 503, 10, f"{node.name} to take its new tag")
+        self.assertEqual(self.code(node, "/health"), 200)
+        self.cluster.account.write(node.config, config)
+        processes.send(node.keeper.pid, signal.SIGHUP)
+        self.cluster.wait_for(lambda: self.code(node, "/replica") == 200, 10, f"{node.name} to drop its tag")
 
     def test_2_metrics(self):
         primary, standby = self.cluster.primary(), self.cluster.standbys()[0]

@@ -142,5 +142,24 @@ TEST_CASE("The example file holds every option, and is right once the required o
     CHECK(load({"--config", folder.write("demo.toml", text)}).text("node") == "n1");
 }
 
+TEST_CASE("A reload takes what can change, and names what can't") {
+    const auto running = load({"--node", "n1"});
+    CHECK(config::reload(running, load({"--node", "n1"}), {"log_level"}).taken.empty());
+    const auto read = load({"--node", "n2", "--log-level", "debug", "--port", "7"});
+    const auto news = config::reload(running, read, {"log_level", "port"});
+    CHECK(news.taken == List{"log_level", "port"});
+    CHECK(news.left == List{"node"});
+    CHECK(news.running.text("log_level") == "debug");
+    CHECK(news.running.integer("port") == 7);
+    CHECK(news.running.text("node") == "n1");
+    CHECK(
+        news.text() ==
+        "what the configuration says now holds for log_level, port; for node it holds after a restart of the program");
+    // One that has no value any more has none; and the next time nothing is new.
+    const auto back = config::reload(news.running, running, {"log_level", "port"});
+    CHECK(back.running.integer("port") == 5432);
+    CHECK(back.left.empty());
+}
+
 }  // namespace
 }  // namespace pgaf::config

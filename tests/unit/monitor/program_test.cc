@@ -82,6 +82,33 @@ TEST_CASE("it serves until a signal, then exits with 0") {
     CHECK(program.wait() == 0);
 }
 
+TEST_CASE("SIGHUP reads the configuration anew, and ends nothing") {
+    TemporaryFolder folder;
+    const std::string file = folder.file("monitor.toml");
+    const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+    write("log_level = \"info\"\n");
+    auto arguments = on_free_ports(folder.file("m.db"));
+    arguments.insert(arguments.end(), {"--config", file});
+    Program program(folder, arguments);
+    const auto port = program.http_port();
+    REQUIRE(port != 0);
+    const auto says = [&](const std::string& what) {
+        return eventually([&] { return program.log().find(what) != std::string::npos; });
+    };
+    write("log_level = \"loud\"\n");
+    program.signal(SIGHUP);
+    CHECK(says("event=reload_failed"));
+    write("log_level = \"debug\"\nmax_clusters = 5\n");
+    program.signal(SIGHUP);
+    CHECK(says("holds for log_level; for max_clusters it holds after a restart of the program"));
+    CHECK_THAT(http_get(port, "/readyz"), Catch::StartsWith("HTTP/1.1 200 "));
+    // Told again as long as it is so; what was taken is no news any more.
+    program.signal(SIGHUP);
+    CHECK(says("nothing that can change while the program runs has changed; for max_clusters it"));
+    program.signal(SIGTERM);
+    CHECK(program.wait() == 0);
+}
+
 TEST_CASE("a killed one is followed by one in a newer term; two at once are refused") {
     TemporaryFolder folder;
     TemporaryFolder other;

@@ -208,4 +208,24 @@ TEST_CASE("passwords come from a file or as text, and only once") {
     CHECK_THAT(wrong(), Catch::Contains("one line") && !Catch::Contains("s3cret"));
 }
 
+TEST_CASE("the password file of upstreams follows the password, and stays as it was without one") {
+    const test::TempDir dir;
+    PostgresConfig config = some_config();
+    config.state_dir = dir / "state";
+    REQUIRE(::mkdir(config.state_dir.c_str(), 0700) == 0);
+    CHECK_FALSE(write_passfile(config));
+    config.replication_password = "old";
+    CHECK(write_passfile(config));
+    config.replication_password = "new";
+    CHECK(write_passfile(config));
+    const auto has_new = [&] { return test::read_text(passfile_path(config)) == passfile_text("new"); };
+    CHECK(has_new());
+    struct stat info {};
+    REQUIRE(::stat(passfile_path(config).c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777) == 0600);
+    config.replication_password.clear();
+    CHECK_FALSE(write_passfile(config));
+    CHECK(has_new());
+}
+
 }  // namespace pgaf::keeper
