@@ -216,6 +216,24 @@ class Files(unittest.TestCase):
         self.assertGreater(len(packages), 20)
         self.assertEqual(packages - known, set())
 
+    def test_what_is_compiled_gets_into_the_images_build(self):
+        """All that CMake asks for but the tests, and nothing that .dockerignore keeps out."""
+        copied = set(re.findall(r"^COPY (?!--from)(\S+) ", text("deploy/docker/Dockerfile"), re.M))
+        asked = set(re.findall(r"^add_subdirectory\((\w+)\)$", text("CMakeLists.txt"), re.M)) | {"CMakeLists.txt", "cmake"}
+        self.assertEqual(asked - copied, set())
+        let_in = [line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")]
+        for source in copied:
+            self.assertTrue((ROOT / source).exists(), source)
+            self.assertTrue(any(pathlib.PurePath(source).is_relative_to(one) for one in let_in), f"{source} is ignored")
+
+    def test_readmes_have_the_handbooks_commands(self):
+        """Which tests/compose runs as they stand in the handbook."""
+        for readme in ("README.md", "deploy/docker/README.md"):
+            commands = [line for line in text(readme).splitlines() if line.startswith("docker compose --env-file .env ")]
+            self.assertTrue(commands, readme)
+            for command in commands:
+                self.assertIn(f"\n{command}\n", text("docs/01-setup-instructions.md"), readme)
+
 
 class Scripts(unittest.TestCase):
     def setUp(self):
