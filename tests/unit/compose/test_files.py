@@ -193,7 +193,7 @@ class Files(unittest.TestCase):
     def test_images_have_what_they_compile(self):
         """The Dockerfile's own words for cmake, on what its context has, where there is no Python as in its stage."""
         words = re.search(r"RUN cmake -S /src -B /build (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
-        targets = re.search(r"cmake --build /build --target (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
+        targets = re.search(r"cmake --build /build --parallel \$JOBS --target (.*?) \\\n", text("deploy/docker/Dockerfile"))[1].split()
         source, build = self.folder / "src", self.folder / "build"
         for line in text(".dockerignore").splitlines():
             if line.startswith("!") and (ROOT / line[1:]).is_dir():
