@@ -187,7 +187,7 @@ class Files(unittest.TestCase):
         jobs = yaml.safe_load(text(".github/workflows/tests.yml"))["jobs"].values()
         commands = [line.split("|")[0].split() for job in jobs for step in job["steps"] for line in step.get("run", "").splitlines()]
         self.assertIn(["tests/run"], commands)
-        self.assertIn(["tests/run", "compose", "--verbose"], commands)
+        self.assertIn(["tests/run", "compose", "machines", "--verbose"], commands)
         self.assertIn("\ntests/run ", text("README.md"))
 
     def test_images_have_what_they_compile(self):
