@@ -45,11 +45,12 @@ def asks_for_what_it_needs(stack):
 
 def answers(stack, address, logins):
     """What PostgreSQL of postgres-primary answers to clients of this address: ok, or its message."""
+    # Who is refused hears that at once; a machine that is busy may need long for the others.
     script = "".join(f"PGPASSWORD='{password}' psql -wXAtq -c \"SELECT 'ok'\" "
-                     f"'postgresql://{user}@172.28.0.10:5432/{database}?connect_timeout=5' 2>&1 | tail -n 1\n"
+                     f"'postgresql://{user}@172.28.0.10:5432/{database}?connect_timeout=60' 2>&1 | tail -n 1\n"
                      for user, password, database in logins)
     said = stack.engine.docker("run", "--rm", "--network", "pgaf_pgaf", "--ip", address, "--entrypoint", "sh",
-                               "pgaf-postgres-primary:local", "-c", script)
+                               "pgaf-postgres-primary:local", "-c", script, limit=480)
     return said.splitlines()
 
 
