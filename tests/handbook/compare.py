@@ -1,9 +1,9 @@
 """Whether a program printed what a page shows. Loosely: a page shows one run, the next one has other times, positions
 and pids.
 
-The lines shown have to be there in their order, with others between them; `...` stands for anything within a line. Blanks count
-as one. A number stands for any number (also 0/40000A0, 127.0.0.1:6102, 12:00:01.5), but a 0 by itself for 0 only. What is
-part of a word (node1) is meant."""
+The lines shown have to be there in their order, with others between them; `...` stands for anything within a line but a "not"
+before what is shown next: "... healthy" is not "epoch 6 not healthy". Blanks count as one. A number stands for any number (also
+0/40000A0, 127.0.0.1:6102, 12:00:01.5), but a 0 by itself for 0 only. What is part of a word (node1) is meant."""
 
 import re
 
@@ -18,9 +18,10 @@ def squeezed(line):
 def pattern_of(line):
     """A regular expression for a line as it is shown."""
     parts = []
-    for piece in re.split(r" ?(\.\.\.) ?", squeezed(line)):
+    pieces = re.split(r" ?(\.\.\.) ?", squeezed(line))
+    for index, piece in enumerate(pieces):
         if piece == "...":
-            parts.append(".*")
+            parts.append(r".*(?<!\bnot )" if pieces[index + 1] else ".*")
             continue
         at = 0
         for number in NUMBER.finditer(piece):

@@ -60,7 +60,8 @@ class Compare(unittest.TestCase):
 
     def test_what_is_not_the_same(self):
         for shown, printed in (("node1 primary", "node2 primary"), ("rows lost 0", "rows lost 3"), ("rows lost 0", "rows lost 10"),
-                               ("a\nb", "b\na"), ("healthy", "not healthy"), ("a ... c", "a b"), ("3 rows", "no rows")):
+                               ("a\nb", "b\na"), ("healthy", "not healthy"), ("a ... c", "a b"), ("3 rows", "no rows"),
+                               ("epoch 1 ... healthy", "epoch 6  not healthy")):
             self.assertIsNotNone(missing_line(shown, printed), shown)
 
     def test_expressions(self):
