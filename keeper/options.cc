@@ -1,5 +1,7 @@
 #include "keeper/options.h"
 
+#include "keeper/postgres/hba.h"
+
 namespace pgaf::keeper {
 namespace {
 
@@ -90,7 +92,7 @@ std::vector<Option> node_options() {
          .fallback = "10000",
          .help = "how often PostgreSQL is asked for the figures that /metrics tells",
          .min = 1000,
-         .max = 600000},
+         .max = 30000},  // figures that are older than a minute are an alert (PgafStatsStale)
         {.name = "log_level",
          .fallback = "info",
          .help = "what is logged",
@@ -130,10 +132,15 @@ std::vector<Option> postgres_options() {
          .help = "a small write to the data folder that takes longer: the disk hangs, another node takes over",
          .min = 3000,
          .max = 600000},
-        {.name = "hba", .type = Type::list, .help = "lines of pg_hba.conf for clients", .separator = ';'},
+        {.name = "hba",
+         .type = Type::list,
+         .help = "lines of pg_hba.conf for clients",
+         .separator = ';',
+         .check = check_hba_line},
         {.name = "peer_networks",
          .type = Type::list,
-         .help = "networks that the other nodes come from; not set: exactly their hosts"},
+         .help = "networks that the other nodes come from; not set: exactly their hosts",
+         .check = check_hba_network},
         {.name = "parameters",
          .type = Type::table,
          .help = "PostgreSQL settings that the cluster does not own",

@@ -250,6 +250,13 @@ int Connection::backend_pid() const {
 int Connection::server_version() const {
     return impl_->conn == nullptr ? 0 : PQserverVersion(impl_->conn);
 }
+Result<std::string> Connection::scram_verifier(const std::string& role, const std::string& password) const {
+    if (!is_open()) return error("making a password's verifier: not connected");
+    const std::unique_ptr<char, decltype(&PQfreemem)> made(
+        PQencryptPasswordConn(impl_->conn, password.c_str(), role.c_str(), "scram-sha-256"), PQfreemem);
+    if (!made) return error("making a password's verifier: " + one_line(PQerrorMessage(impl_->conn)));
+    return std::string(made.get());
+}
 const std::string& Connection::sqlstate() const {
     return impl_->state;
 }

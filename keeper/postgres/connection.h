@@ -57,6 +57,9 @@ class Connection {
     /// In the server's pid namespace; 0 when closed.
     [[nodiscard]] int backend_pid() const;
     [[nodiscard]] int server_version() const;
+    /// What PostgreSQL stores of `password` (SCRAM-SHA-256), made here, so that the server is not told the password
+    /// (PQencryptPasswordConn in the PostgreSQL manual). Asks the server nothing.
+    [[nodiscard]] Result<std::string> scram_verifier(const std::string& role, const std::string& password) const;
     /// SQLSTATE of the latest failure, of open() too; empty when the server did not say one (out of reach, timed out).
     [[nodiscard]] const std::string& sqlstate() const;
     /// Notices and warnings since the last call, at most 20: a cancelled wait for a standby is one (WARNING, success).

@@ -116,10 +116,6 @@ Result<> check_postgres_config(const PostgresConfig& config) {
         return error("the path of PostgreSQL's Unix socket, " + socket + ", is longer than " +
                      std::to_string(socket_path_limit) + " bytes: set socket_dir to a folder with a shorter name");
     if (auto done = check_passwords(config); !done) return done;
-    for (const std::string& line : config.hba)
-        if (auto done = check_hba_line(line); !done) return done;
-    for (const std::string& network : config.peer_networks)
-        if (auto done = check_hba_network(network); !done) return done;
     return check_parameters(config.parameters);
 }
 

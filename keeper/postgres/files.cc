@@ -172,6 +172,7 @@ std::vector<std::string> list_folder(const std::string& path) {
 Result<std::string> read_secret(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) return file_error("reading the password file", path, errno);
+    if (!S_ISREG(info.st_mode)) return error("the password file " + path + " is not a file; nobody waits for a pipe");
     if ((info.st_mode & 077) != 0)
         return error("the password file " + path + " can be read by others; run: chmod 600 " + path);
     auto text = read_file(path);

@@ -33,7 +33,7 @@ std::string hba_address(const std::string& host) {
     return host;
 }
 
-Result<> check_hba_network(const std::string& network) {
+std::string check_hba_network(const std::string& network) {
     const auto slash = network.find('/');
     unsigned char buffer[16];
     const std::string address = network.substr(0, slash);
@@ -42,22 +42,21 @@ Result<> check_hba_network(const std::string& network) {
     const std::string digits = slash == std::string::npos ? "" : network.substr(slash + 1);
     const bool number = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == digits.npos;
     if ((v4 || v6) && number && std::stoi(digits) <= (v4 ? 32 : 128)) return {};
-    return error("peer_networks: \"" + network + "\" is no network; an example: 10.0.0.0/8");
+    return "no network; an example: 10.0.0.0/8";
 }
 
-Result<> check_hba_line(const std::string& line) {
-    if (line.find('\n') != std::string::npos) return error("hba: a line break in \"" + line + "\"; one line an entry");
+std::string check_hba_line(const std::string& line) {
+    if (line.find('\n') != std::string::npos) return "more than one line; one line an entry";
     std::istringstream words(line);
     std::string type;
     words >> type;
     static const char* const types[] = {"local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"};
     if (std::find(std::begin(types), std::end(types), type) == std::end(types))
-        return error("hba: \"" + line +
-                     "\" begins with none of local, host, hostssl, hostnossl, hostgssenc, hostnogssenc");
+        return "no line of pg_hba.conf: it begins with none of local, host, hostssl, hostnossl, hostgssenc, "
+               "hostnogssenc";
     std::size_t fields = 1;
     for (std::string word; words >> word;) ++fields;
-    if (fields < (type == "local" ? 4U : 5U))
-        return error("hba: \"" + line + "\" is too short; an example: host all all 10.0.0.0/8 scram-sha-256");
+    if (fields < (type == "local" ? 4U : 5U)) return "too short; an example: host all all 10.0.0.0/8 scram-sha-256";
     return {};
 }
 

@@ -22,9 +22,9 @@ namespace pgaf::keeper {
                                        const std::string& superuser);
 /// A peer's address as pg_hba.conf wants it: IP addresses with their full mask, host names as they are.
 [[nodiscard]] std::string hba_address(const std::string& host);
-/// Whether it is an address with the length of its mask.
-[[nodiscard]] Result<> check_hba_network(const std::string& network);
-/// Whether a client line has a form that PostgreSQL reads; it checks the rest itself.
-[[nodiscard]] Result<> check_hba_line(const std::string& line);
+/// For an option's `check`: empty for an address with the length of its mask, else what is wrong with it.
+[[nodiscard]] std::string check_hba_network(const std::string& network);
+/// For an option's `check`: empty for a client line of a form that PostgreSQL reads; it checks the rest itself.
+[[nodiscard]] std::string check_hba_line(const std::string& line);
 
 }  // namespace pgaf::keeper
