@@ -1,5 +1,6 @@
 // The HTTP server of monitor and keeper, over a real connection: whatever is sent, there is one whole answer of
 // HTTP/1.1 or the connection ends, and the handler sees only what the interface promises (method, path from the root).
+// Every other answer comes bit by bit, as server-sent events do.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -17,7 +18,11 @@ namespace {
 pgaf::http::Response answer(const pgaf::http::Request& request) {
     require(request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS", "a method it knows");
     require(!request.path.empty() && request.path.front() == '/', "a path from the root");
-    return {.status = 200, .content_type = "text/plain", .body = request.path};
+    if (request.path.size() % 2 == 0) return {.status = 200, .content_type = "text/plain", .body = request.path};
+    const auto stream = std::make_shared<pgaf::http::Stream>();
+    for (const auto& [name, value] : request.headers) stream->send(name + ": " + value + "\n");
+    stream->end();
+    return {.status = 200, .content_type = "text/event-stream", .body = {}, .headers = {}, .stream = stream};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Makes the corpus of the targets that read messages, from the scripts of the heart (tests/unit/fsm/*.txt): what the
 // monitor hears in each of them is one story, what it sends to node a are one keeper's goals. So the corpus is as broad
-// as the scripts, and never older than the messages.
-//   make_stories SCRIPTS_FOLDER STORIES_FOLDER GOALS_FOLDER
+// as the scripts, and never older than the messages. A node with its last goal is what a keeper's endpoints are asked.
+//   make_stories SCRIPTS_FOLDER STORIES_FOLDER GOALS_FOLDER ENDPOINTS_FOLDER
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -122,6 +122,31 @@ void save(const fs::path& path, const google::protobuf::Message& message) {
     message.SerializeToOstream(&file);
 }
 
+/// Node a with the last of the goals, and the cluster as its peers have it.
+fuzz::Asked asked_of(const fuzz::Goals& goals) {
+    fuzz::Asked asked;
+    asked.set_target("/replica?lag=16MB&replication_state=streaming&tag_zone=b");
+    (*asked.mutable_tags())["zone"] = "b";
+    if (goals.goals().empty()) return asked;
+    const v1::Goal& last = *goals.goals().rbegin();
+    *asked.mutable_goal() = last;
+    asked.set_in_recovery(last.role() != "primary");
+    v1::ClusterView& view = *asked.mutable_view();
+    view.set_epoch(last.stamp().epoch());
+    for (const v1::Peer& peer : last.peers()) {
+        v1::ClusterMember& member = *view.add_members();
+        member.set_node(peer.node());
+        member.set_incarnation(peer.incarnation());
+        member.set_host(peer.host());
+        member.set_port(peer.port());
+        member.set_in_sync_rule(true);
+        member.set_streaming(true);
+        member.set_state("secondary");
+        member.set_lag_bytes(4096);
+    }
+    return asked;
+}
+
 std::string read(const fs::path& path) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
@@ -133,8 +158,8 @@ std::string read(const fs::path& path) {
 
 int main(int argc, char** argv) {
     using namespace pgaf;
-    if (argc != 4) {
-        std::cerr << "usage: make_stories SCRIPTS_FOLDER STORIES_FOLDER GOALS_FOLDER\n";
+    if (argc != 5) {
+        std::cerr << "usage: make_stories SCRIPTS_FOLDER STORIES_FOLDER GOALS_FOLDER ENDPOINTS_FOLDER\n";
         return 2;
     }
     int made = 0;
@@ -148,6 +173,7 @@ int main(int argc, char** argv) {
         for (const auto& block : lab::parse_script(read(entry.path()))) script.run(block.commands);
         save(fs::path(argv[2]) / name, recorder.story);
         save(fs::path(argv[3]) / name, recorder.goals);
+        save(fs::path(argv[4]) / name, asked_of(recorder.goals));
         ++made;
     }
     if (made == 0) {
