@@ -92,7 +92,7 @@ config::Program program() {
          .check = config::check_host_port},
         {.name = "http_listen",
          .fallback = "0.0.0.0:8431",
-         .help = "host:port for /metrics, /healthz and /api",
+         .help = "host:port for the status page, /metrics, /healthz and /api",
          .check = config::check_host_port},
         {.name = "store",
          .fallback = "/var/lib/pgaf/monitor.db",

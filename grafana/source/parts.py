@@ -92,7 +92,7 @@ def number(title, description, *queries, unit="none", steps=None, mappings=None,
     return _panel(
         "stat", title, description, queries, size, _defaults(unit, steps, mappings, noValue="none"),
         {"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "name" if by_name else "auto",
-         "orientation": "auto", "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard",
+         "orientation": "auto", "wideLayout": True, "showPercentChange": False,
          "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}})
 
 

@@ -64,7 +64,7 @@ std::string render_hba(const PostgresConfig& config, const Layout& layout, bool 
     std::string text =
         "# Written by pgaf-keeper; what is edited here is lost. Lines for clients: \"hba\" in its configuration.\n";
     text += std::string(begin_mark) + "\n";
-    text += "local all " + in_quotes(config.superuser) + " peer map=pgaf\n";
+    text += "local all,replication " + in_quotes(config.superuser) + " peer map=pgaf\n";
     std::vector<std::string> addresses = config.peer_networks;
     for (const Peer& peer : layout.peers) {
         if (!config.peer_networks.empty()) break;

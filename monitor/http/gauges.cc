@@ -64,10 +64,12 @@ struct ClusterGauges {
                  "1 when the primary could be lost now and the cluster would go on by itself"};
     Family off{"pgaf_cluster_failover_off",
                "1 when as many failovers as failover-limit allows were made, so that none is made by itself"};
+    Family doubt{"pgaf_cluster_record_in_doubt",
+                 "1 when the monitor's record was lost or put back, so that it decides nothing before all were heard"};
     Family sync{"pgaf_cluster_sync_standbys", "Standbys in the newest sync rule"};
     Family nodes{"pgaf_cluster_nodes", "Nodes that the cluster has, whatever their state"};
 
-    void add(const fsm::Summary& summary) {
+    void add(const fsm::Heart& heart, const fsm::Summary& summary) {
         const Labels labels{{"cluster", summary.cluster.v}};
         epoch.add(labels, static_cast<double>(summary.epoch.v));
         has_primary.add(labels, one_if(summary.has_writable_primary));
@@ -75,13 +77,14 @@ struct ClusterGauges {
         waiting.add(labels, one_if(!summary.waiting.empty()));
         ready.add(labels, one_if(summary.failover_ready));
         off.add(labels, one_if(summary.failover_off));
+        doubt.add(labels, one_if(!heart.record().doubt.empty()));
         int members = 0;
         for (const auto& node : summary.nodes) members += node.in_sync_rule ? 1 : 0;
         sync.add(labels, members);
         nodes.add(labels, static_cast<double>(summary.nodes.size()));
     }
     void give_to(Families& all) {
-        for (Family* family : {&epoch, &has_primary, &healthy, &waiting, &ready, &off, &sync, &nodes})
+        for (Family* family : {&epoch, &has_primary, &healthy, &waiting, &ready, &off, &doubt, &sync, &nodes})
             family->give_to(all);
     }
 };
@@ -94,7 +97,7 @@ void add_gauges(Families& all, const Coordinator& coordinator) {
     for (const ClusterName& name : coordinator.names()) {
         const fsm::Heart& heart = *coordinator.find(name);
         const fsm::Summary summary = coordinator.summary(heart);
-        clusters.add(summary);
+        clusters.add(heart, summary);
         for (const auto& node : summary.nodes) nodes.add(heart, name, node);
     }
     nodes.give_to(all);

@@ -25,20 +25,26 @@ def mirror():
     raise engines.EngineError("apt knows no mirror of bookworm; the test is made for Debian 12")
 
 
-def make_base(engine):
-    """By debootstrap, as small as published ones."""
-    root = engine.folder / "base"
-    with open(engine.folder / "debootstrap.log", "wb") as log:
-        child = subprocess.Popen(["debootstrap", "--variant=minbase", "bookworm", str(root), mirror()], stdin=subprocess.DEVNULL,
-                                 stdout=log, stderr=log, env=engine.environment(), start_new_session=True)
+def debootstrap(root, *options):
+    """The smallest Debian 12 in the folder `root`; what it prints in a file beside that."""
+    log = root.with_name("debootstrap.log")
+    with open(log, "wb") as output:
+        child = subprocess.Popen(["debootstrap", "--variant=minbase", *options, "bookworm", str(root), mirror()],
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                 env={**os.environ, "PATH": engines.PATH}, start_new_session=True)
     try:
         code = child.wait(900)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     if code != 0:
-        text = (engine.folder / "debootstrap.log").read_text(encoding="utf-8", errors="replace")
-        raise engines.EngineError(f"debootstrap failed:\n{text[-3000:]}")
+        raise engines.EngineError(f"debootstrap failed:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+
+
+def make_base(engine):
+    """By debootstrap, as small as published ones."""
+    root = engine.folder / "base"
+    debootstrap(root)
     (root / "etc/dpkg/dpkg.cfg.d/image").write_text(
         "force-unsafe-io\npath-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\npath-exclude /usr/share/locale/*\n",
         encoding="ascii")

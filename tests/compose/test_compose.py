@@ -144,7 +144,7 @@ def proxy(stack):
 
 def handbook(stack):
     """Its blocks for a stack that is up."""
-    stack.handbook("compose", 12)
+    stack.handbook("compose", 15)
     log = "Completed loading of configuration file"
     engines.wait_until(lambda: stack.engine.logs(stack.container("alertmanager")).count(log) >= 2, 10,
                        "Alertmanager to read its file anew")

@@ -1,7 +1,7 @@
 // The types that a dashboard of ours has to fit: Grafana's own, of @grafana/schema, and where these leave things open
 // (panel options, queries, annotations are Record<string, unknown> or unfinished there) stricter ones.
 import type { AnnotationQuery, Dashboard, FieldConfig, Panel, RowPanel, VariableModel }
-    from '@grafana/schema/dist/esm/raw/dashboard/x/Dashboard_types.gen';
+    from '@grafana/schema/dist/esm/raw/dashboard/x/dashboard_types.gen';
 import type * as stat from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type * as statetimeline from
     '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';

@@ -3,10 +3,12 @@
 store: the one that was overtaken neither writes nor speaks any more (R10)."""
 
 import contextlib
+import re
 import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 
 from harness import LiveCase, free_ports, main
 
@@ -55,6 +57,11 @@ class StoreCase(LiveCase):
             self.assertEqual(state[same], self.before[same], same)
         self.assertGreater(state["term"], self.before["term"])
         self.assertEqual(self.postmasters(), postmasters)
+
+    def in_doubt(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.cluster.monitor.http_port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        return float(re.search(r"^pgaf_cluster_record_in_doubt\{[^}]*\} (.*)$", text, re.M)[1])
 
     def wait_rebuilt(self, limit=30):
         self.cluster.wait_for(lambda: self.state().get("has_writable_primary"), limit, "a record that knows its primary")
@@ -160,6 +167,7 @@ class KeeperMissing(StoreCase):
             self.store.lose(beside=True)
             self.cluster.monitor.start()
             self.wait_waiting_for(away)
+            self.assertEqual(self.in_doubt(), 1, "what an alert is raised by")
             time.sleep(3)
             self.wait_waiting_for(away)
             self.assertFalse({"record_rebuilt", "failover_started"} & {event["kind"] for event in self.events()})
@@ -168,6 +176,7 @@ class KeeperMissing(StoreCase):
             self.load.wait_acknowledged(10)
             self.cluster.ctl.do("perform", "rebuild", "--yes")
             self.wait_rebuilt()
+            self.assertEqual(self.in_doubt(), 0)
             self.load.wait_acknowledged(10)
             self.load.stop()
         finally:

@@ -49,13 +49,7 @@ class Base:
         self.root = folder / "base"
 
     def make(self, programs):
-        environment = {"PATH": engines.PATH}
-        log = self.folder / "debootstrap.log"
-        with open(log, "wb") as output:
-            done = subprocess.run(["debootstrap", "--variant=minbase", "--include=systemd-sysv", "bookworm", self.root, images.mirror()],
-                                  stdout=output, stderr=output, env=environment, check=False, timeout=600)
-        if done.returncode != 0:
-            raise engines.EngineError(f"debootstrap failed:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+        images.debootstrap(self.root, "--include=systemd-sysv")
         (self.root / "etc/dpkg/dpkg.cfg.d/machines").write_text("force-unsafe-io\n", encoding="ascii")
         checkout = self.root / CHECKOUT[1:]
         shutil.copytree(ROOT / "deploy", checkout / "deploy")

@@ -2,7 +2,8 @@
 """Holds prometheus/ to what it promises, with Prometheus' own tools and one look at the files.
 
 `promtool check config|rules`, `promtool test rules`, `amtool check-config`; and every alert has a severity, a summary, a
-description, a section of its own in the handbook, a test in which it fires and one in which it does not.
+description, a section of its own in the handbook, a test in which it fires and one in which it does not. docs/metrics.md is
+held to what the exporter asks and what is recorded.
 
     check_rules.py ROOT
 """
@@ -17,6 +18,7 @@ import tempfile
 import yaml
 
 HANDBOOK = "docs/05-monitoring-dashboard.md"
+METRICS_PAGE = "docs/metrics.md"
 SEVERITIES = {"critical", "warning", "info"}
 # Alerts that are never quiet, and why.
 ALWAYS = {"PgafWatchdog": "whoever receives it notices when it stays away"}
@@ -82,6 +84,22 @@ def check_alerts(alerts, page, looks):
     return wrong
 
 
+def check_metrics_page(root):
+    """The page of metrics has what postgres-exporter is told to ask and what Prometheus records, and nothing else."""
+    wrong = []
+    queries = read(root / "prometheus/postgres-exporter/queries.yml")
+    asked = {f"{prefix}_{name}" for prefix, query in queries.items() for metric in query["metrics"] for name, how in metric.items()
+             if how["usage"] != "LABEL"}
+    recorded = {rule["record"] for group in read(root / "prometheus/rules/recording.yml")["groups"] for rule in group["rules"]}
+    text = (root / METRICS_PAGE).read_text(encoding="utf-8")
+    for section, names in (("postgres-exporter", asked), ("Recorded by Prometheus", recorded)):
+        body = text.split(f"\n## {section}\n", 1)[-1].split("\n## ", 1)[0]
+        told = set(re.findall(r"^\| `([\w:]+)` \|", body, flags=re.M))
+        wrong += [f"{METRICS_PAGE}: {section}: {name} is not told of" for name in sorted(names - told)]
+        wrong += [f"{METRICS_PAGE}: {section}: there is no {name}" for name in sorted(told - names)]
+    return wrong
+
+
 def check_command(root, page):
     """The page's command that makes runbook_url a link does so, in a copy of the rules."""
     block = re.search(r"^```sh no-run=changes-the-files\S*\n(.*?)^```", page, flags=re.S | re.M)
@@ -131,6 +149,7 @@ def main(root):
     wrong += check_alerts(alerts, text, looks_of(tests))
     wrong += check_command(root, text)
     wrong += check_names(read(configuration), alerts)
+    wrong += check_metrics_page(root)
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(alerts)} alerts, each with its tests and its section in the handbook")

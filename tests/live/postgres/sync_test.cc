@@ -185,8 +185,6 @@ TEST_CASE("a second connection with a member's name is ended, and never counted 
     // As the replication role and as a superuser; in capitals, since PostgreSQL compares without case.
     std::string capitals = name;
     for (char& c : capitals) c = static_cast<char>(std::toupper(c));
-    write_text(a.data("pg_hba.conf"), "local replication postgres peer map=pgaf\n" + read_text(a.data("pg_hba.conf")));
-    a.ask("SELECT pg_reload_conf()");
     Sql impostor = a.sql("replication=true application_name=" + capitals);
     impostor.send("START_REPLICATION PHYSICAL 0/1000000");
     REQUIRE(eventually([&] {

@@ -3,6 +3,7 @@
 Nothing is started; tests/compose runs the stack."""
 
 import ipaddress
+import json
 import pathlib
 import re
 import shutil
@@ -188,7 +189,15 @@ class Files(unittest.TestCase):
         commands = [line.split("|")[0].split() for job in jobs for step in job["steps"] for line in step.get("run", "").splitlines()]
         self.assertIn(["tests/run"], commands)
         self.assertIn(["tests/run", "compose", "machines", "--verbose"], commands)
+        for users in ("cp .env.test .env", "docker compose --env-file .env up -d --build"):
+            self.assertIn(users.split(), commands)
+            self.assertIn(users, text("README.md"))
         self.assertIn("\ntests/run ", text("README.md"))
+
+    def test_dashboards_are_checked_for_the_grafana_that_shows_them(self):
+        version = VARIABLE.search(self.services["grafana"]["image"])[2].rpartition(":")[2]
+        packages = json.loads(text("tests/grafana/package.json"))["devDependencies"]
+        self.assertEqual(packages["@grafana/schema"], version)
 
     def test_images_have_what_they_compile(self):
         """The Dockerfile's own words for cmake, on what its context has, where there is no Python as in its stage."""

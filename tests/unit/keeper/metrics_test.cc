@@ -3,12 +3,11 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <regex>
-#include <set>
 
 #include "keeper/http/metrics.h"
 #include "keeper/postgres/stats_queries.h"
+#include "tests/support/metrics_page.h"
 #include "tests/unit/keeper/views.h"
 
 namespace pgaf::keeper {
@@ -49,13 +48,6 @@ std::string render(const LoopView& view, const PostgresStats* stats = nullptr,
 
 std::string line(const std::string& name, const std::string& value) {
     return "\n" + name + "{cluster=\"default\",node=\"node1\"} " + value + "\n";
-}
-
-std::set<std::string> families(const std::string& text) {
-    std::set<std::string> names;
-    const std::regex type("# TYPE ([a-z0-9_]+) [a-z]+");
-    for (std::sregex_iterator it(text.begin(), text.end(), type), end; it != end; ++it) names.insert((*it)[1]);
-    return names;
 }
 
 }  // namespace
@@ -109,10 +101,7 @@ TEST_CASE("PostgreSQL's figures come with their age, and names in any encoding a
 }
 
 TEST_CASE("promtool finds nothing wrong with the metrics") {
-    if (std::system("promtool --version >/dev/null 2>&1") != 0) {
-        WARN("there is no promtool: install Debian's package prometheus (deploy/install-deps)");
-        return;
-    }
+    INFO("needs promtool, of Debian's package prometheus (deploy/install-deps)");
     const PostgresStats stats = all_stats();
     std::FILE* check = ::popen("promtool check metrics 2>&1", "w");
     REQUIRE(check != nullptr);
@@ -121,9 +110,7 @@ TEST_CASE("promtool finds nothing wrong with the metrics") {
     CHECK(::pclose(check) == 0);
 }
 
-TEST_CASE(
-    "how long a scrape takes with all that there can be: less than 5 ms is wanted, and told, not demanded of a busy "
-    "machine") {
+TEST_CASE("a scrape with all that there can be takes less than 5 ms") {
     // 32 databases, 64 slots, 20 statements: as many as are told at most.
     PostgresStats stats = all_stats();
     const std::vector<Sample> one = stats.samples;
@@ -143,23 +130,19 @@ TEST_CASE(
         REQUIRE(size > 10'000);
     }
     WARN("scrape: " << best.count() / 1000 << " us, " << stats.samples.size() << " samples of PostgreSQL");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(best < std::chrono::milliseconds{5});
+#endif
 }
 
-TEST_CASE("docs/metrics.md has every family that a keeper exports, and no other") {
+TEST_CASE("docs/metrics.md has what a keeper exports, with type and labels, and nothing else") {
+    using namespace pgaf::test;
     LoopView view = leased(Millis{3500});
     const PostgresStats stats = all_stats();
-    std::set<std::string> exported = families(render(view, &stats));
-    exported.merge(families(render(node(Role::standby, true))));
-    std::set<std::string> on_page;
-    std::ifstream page(PGAF_METRICS_PAGE);
-    bool keeper = false;
-    const std::regex row(R"(\| `([a-z0-9_]+)` \| (gauge|counter|histogram) \|.*\| .+ \|)");
-    for (std::string text; std::getline(page, text);) {
-        if (text.starts_with("## ")) keeper = text == "## Keeper";
-        std::smatch cells;
-        if (keeper && std::regex_match(text, cells, row)) on_page.insert(cells[1]);
-    }
-    CHECK(on_page == exported);
+    MetricTable exported = exported_metrics(render(view, &stats));
+    exported.merge(exported_metrics(render(node(Role::standby, true))));
+    REQUIRE(exported.size() > 50);
+    CHECK(without_node(exported) == documented_metrics(PGAF_METRICS_PAGE, "Keeper"));
 }
 
 }  // namespace pgaf::keeper

@@ -3,10 +3,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
-#include <map>
-#include <sstream>
 
 #include "monitor/http/reason_label.h"
+#include "tests/support/metrics_page.h"
 #include "tests/unit/monitor/keepers.h"
 #include "tests/unit/store/support.h"
 
@@ -25,53 +24,6 @@ void lose_primary(const RunningMonitor& monitor, FakeCluster& cluster) {
         cluster.shared.nodes.kill_postgres(NodeName{"node1"});
     }
     REQUIRE(eventually([&] { return monitor.state().epoch() == 2 && monitor.state().has_writable_primary(); }));
-}
-
-/// Name -> type and labels, "gauge cluster,node", of what is exported. A histogram's le is none of its labels.
-std::map<std::string, std::string> exported(const std::string& text) {
-    std::map<std::string, std::string> types;
-    std::map<std::string, std::string> found;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::string mark, what, name, type;
-        if (line.starts_with("# TYPE ") && words >> mark >> what >> name >> type) types[name] = type;
-        if (line.starts_with("#")) continue;
-        std::string series = line.substr(0, line.find_first_of("{ "));
-        for (const char* suffix : {"_bucket", "_sum", "_count"}) {
-            const std::string base =
-                series.substr(0, series.size() - std::min(series.size(), std::string(suffix).size()));
-            if (series.ends_with(suffix) && types.contains(base)) series = base;
-        }
-        std::string labels;
-        if (const auto open = line.find('{'); open != std::string::npos) {
-            std::istringstream pairs(line.substr(open + 1, line.find('}') - open - 1));
-            for (std::string pair; std::getline(pairs, pair, ',');)
-                if (const auto label = pair.substr(0, pair.find('=')); label != "le")
-                    labels += (labels.empty() ? "" : ",") + label;
-        }
-        found[series] = types[series] + " " + labels;
-    }
-    return found;
-}
-
-/// The same of the table in one section of docs/metrics.md: | `name` | type | `label`, ... | meaning |
-std::map<std::string, std::string> documented(const std::string& section) {
-    std::map<std::string, std::string> found;
-    std::ifstream file(PGAF_SOURCE_DIR "/docs/metrics.md");
-    bool inside = false;
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("## ")) inside = line == "## " + section;
-        if (!inside || !line.starts_with("| `")) continue;
-        std::istringstream cells(line);
-        std::string none, name, type, labels;
-        std::getline(cells, none, '|'), std::getline(cells, name, '|'), std::getline(cells, type, '|'),
-            std::getline(cells, labels, '|');
-        for (std::string* cell : {&name, &type, &labels})
-            std::erase_if(*cell, [](char c) { return c == ' ' || c == '`'; });
-        found[name] = type + " " + labels;
-    }
-    return found;
 }
 
 }  // namespace
@@ -101,6 +53,7 @@ TEST_CASE("metrics follow the cluster") {
                              "pgaf_cluster_healthy{cluster=\"default\"} 1\n",
                              "pgaf_cluster_waiting{cluster=\"default\"} 0\n",
                              "pgaf_cluster_failover_off{cluster=\"default\"} 0\n",
+                             "pgaf_cluster_record_in_doubt{cluster=\"default\"} 0\n",
                              "pgaf_cluster_nodes{cluster=\"default\"} 3\n",
                              "pgaf_node_problem{cluster=\"default\",node=\"node2\"} 0\n",
                              "pgaf_node_last_seen_seconds{cluster=\"default\",node=\"node2\"} 0",
@@ -152,18 +105,9 @@ TEST_CASE("docs/metrics.md names what is exported, and nothing else") {
     FakeCluster cluster(monitor, {"node1", "node2", "node3"});
     http_get(monitor.http_port(), "/healthz");
     lose_primary(monitor, cluster);
-    const auto there = exported(body(http_get(monitor.http_port(), "/metrics")));
-    const auto told = documented("Monitor");
+    const auto there = exported_metrics(body(http_get(monitor.http_port(), "/metrics")));
     REQUIRE(there.size() > 30);
-    for (const auto& [name, how] : there) {
-        INFO(name << " is exported as: " << how);
-        CHECK(told.contains(name));
-        if (told.contains(name)) CHECK(told.at(name) == how);
-    }
-    for (const auto& [name, how] : told) {
-        INFO(name << " stands in docs/metrics.md");
-        CHECK(there.contains(name));
-    }
+    CHECK(there == documented_metrics(PGAF_SOURCE_DIR "/docs/metrics.md", "Monitor"));
 }
 
 TEST_CASE("promtool finds nothing wrong with the metrics") {

@@ -76,7 +76,7 @@ TEST_CASE("access: exactly the peers' addresses, clients only while open") {
     config.superuser = "postgres";
     config.hba = {"host all all 0.0.0.0/0 scram-sha-256"};
     const std::string closed = render_hba(config, layout_of_three(), false);
-    CHECK(closed.find("local all \"postgres\" peer map=pgaf\n") != std::string::npos);
+    CHECK(closed.find("local all,replication \"postgres\" peer map=pgaf\n") != std::string::npos);
     CHECK(closed.find("host replication pgaf_replicator 10.0.0.2/32 scram-sha-256\n") != std::string::npos);
     CHECK(closed.find("host postgres pgaf_replicator fd00::3/128 scram-sha-256\n") != std::string::npos);
     CHECK(closed.find("host replication pgaf_replicator db4.example.org scram-sha-256\n") != std::string::npos);
@@ -112,7 +112,8 @@ TEST_CASE("a network for peers is an address with a mask") {
 TEST_CASE("a superuser's name is quoted in access and map") {
     PostgresConfig config;
     config.superuser = "odd \"name\"";
-    CHECK(render_hba(config, {}, false).find("local all \"odd \"\"name\"\"\" peer map=pgaf") != std::string::npos);
+    CHECK(render_hba(config, {}, false).find("local all,replication \"odd \"\"name\"\"\" peer map=pgaf") !=
+          std::string::npos);
     const std::string once = render_ident("mine a b\n", "postgres", "postgres");
     CHECK(once.find("mine a b\n") == 0);
     CHECK(once.find("pgaf \"postgres\" \"postgres\"\n") != std::string::npos);
