@@ -238,8 +238,11 @@ void read_environment(const Program& program, const Environment& environment, Va
 }  // namespace detail
 
 std::string check_host_port(const std::string& text) {
-    if (text.starts_with("*:")) return "no address: for all of this machine's write 0.0.0.0:PORT, with IPv6 [::]:PORT";
     return parse_host_port(text) ? "" : "not HOST:PORT (port 0 to 65535; an IPv6 address in brackets)";
+}
+std::string check_listen_address(const std::string& text) {
+    return text.starts_with("*:") ? "no address: for all of this machine's write 0.0.0.0:PORT, with IPv6 [::]:PORT"
+                                  : check_host_port(text);
 }
 std::string check_cluster_name(const std::string& text) {
     return is_valid_cluster_name(text)

@@ -141,6 +141,8 @@ struct Reload {
 // ---- checks that several programs need -------------------------------------------------------------------------
 
 [[nodiscard]] std::string check_host_port(const std::string& text);
+/// The same, for what a program listens on.
+[[nodiscard]] std::string check_listen_address(const std::string& text);
 [[nodiscard]] std::string check_cluster_name(const std::string& text);
 [[nodiscard]] std::string check_node_name(const std::string& text);
 [[nodiscard]] std::string check_absolute_path(const std::string& text);

@@ -82,7 +82,7 @@ std::vector<Option> node_options() {
         {.name = "http_listen",
          .fallback = "127.0.0.1:8008",
          .help = "host:port for health checks and metrics",
-         .check = config::check_host_port},
+         .check = config::check_listen_address},
         {.name = "tags",
          .type = Type::table,
          .help =

@@ -11,10 +11,10 @@
 
 namespace pgaf::keeper {
 
-/// The whole of pg_hba.conf: the superuser (the keeper itself, base
-/// backups) by the Unix socket, replication and rewinds from exactly the peers'
-/// addresses (or from the networks that the configuration names in their place), then the clients' lines while the
-/// server is open to them (R8, R9). A line of anybody else's would let clients into a closed server, so none is kept.
+/// The whole of pg_hba.conf: the superuser (the keeper itself, base backups) by the Unix socket, replication and
+/// rewinds from exactly the peers' addresses (or from the networks that the configuration names in their place), then
+/// the clients' lines while the server is open to them (R8, R9). A line of anybody else's would let clients into a
+/// closed server, so none is kept.
 [[nodiscard]] std::string render_hba(const PostgresConfig& config, const Layout& layout, bool open_to_clients);
 /// Whether a pg_hba.conf of render_hba() lets clients in.
 [[nodiscard]] bool hba_is_open(const std::string& text);

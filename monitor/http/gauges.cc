@@ -65,7 +65,7 @@ struct ClusterGauges {
     Family off{"pgaf_cluster_failover_off",
                "1 when as many failovers as failover-limit allows were made, so that none is made by itself"};
     Family doubt{"pgaf_cluster_record_in_doubt",
-                 "1 when the monitor's record was lost or put back, so that it decides nothing before all were heard"};
+                 "1 when the monitor's record may not be the newest, so that it decides nothing before all were heard"};
     Family sync{"pgaf_cluster_sync_standbys", "Standbys in the newest sync rule"};
     Family nodes{"pgaf_cluster_nodes", "Nodes that the cluster has, whatever their state"};
 

@@ -2,6 +2,7 @@
 // cluster: a code that the interface knows, documents that are JSON in UTF-8, and 200 to who looks for the primary only
 // from a node whose promised goal says so.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "common/http/target.h"
 #include "common/wire/convert.h"
@@ -49,7 +50,8 @@ void ask(const LoopView& view, const Sources& sources, http::Request request) {
     require(given.status == 200 || given.status == 400 || given.status == 404 || given.status == 503, "a known code");
     if (given.content_type == "application/json")
         require(nlohmann::json::accept(given.body), "a document is JSON");  // only UTF-8 is
-    if (request.path == "/primary" && given.status == 200)
+    static const std::set<std::string> of_a_primary{"/", "/primary", "/read-write", "/master", "/leader"};
+    if (of_a_primary.contains(request.path) && given.status == 200)
         require(view.promise.goal && view.promise.goal->role == Role::primary && !view.facts.in_recovery,
                 "only the primary says that it is one");
 }

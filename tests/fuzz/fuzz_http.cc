@@ -1,6 +1,6 @@
 // The HTTP server of monitor and keeper, over a real connection: whatever is sent, there is one whole answer of
 // HTTP/1.1 or the connection ends, and the handler sees only what the interface promises (method, path from the root).
-// Every other answer comes bit by bit, as server-sent events do.
+// Answers to paths of odd length come bit by bit, as server-sent events do.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>

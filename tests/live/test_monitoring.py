@@ -96,11 +96,11 @@ class Monitoring(LiveCase):
         return empty
 
     def unmarked(self, names=None):
-        """Marks (all, or those of the names) that no dashboard would show on the last two minutes."""
+        """Marks (all, or those of the names) that no dashboard would show on the last five minutes."""
         now = time.time()
         return sorted({mark["name"] for dashboard in dashboards() for mark in dashboard["annotations"]["list"]
                        if (names is None or mark["name"] in names) and not self.watchers.ask(
-                           "query_range", query=filled_in(mark["expr"]), start=now - 120, end=now, step=2)["result"]})
+                           "query_range", query=filled_in(mark["expr"]), start=now - 300, end=now, step=2)["result"]})
 
     def test_1_every_panel_has_something_to_show(self):
         with self.under_load():

@@ -43,25 +43,25 @@ MetricTable exported_metrics(const std::string& text) {
     return found;
 }
 
-MetricTable documented_metrics(const std::string& page, const std::string& section) {
-    static const std::regex row(R"(\| `([a-z0-9_]+)` \| (gauge|counter|histogram) \|([^|(]*)(?:\([^|]*)?\| .+ \|)");
+MetricTable documented_metrics(const std::string& page, const std::string& section, const std::string& implied) {
+    static const std::regex row(R"(\| `([a-z0-9_]+)` \| (gauge|counter|histogram) \|([^|(]*)(\(no [^|]*)?\| .+ \|)");
     static const std::regex label("`([a-z_]+)`");
     MetricTable found;
     std::ifstream file(page);
     bool inside = false;
     for (std::string line; std::getline(file, line);) {
         if (line.starts_with("## ")) inside = line == "## " + section;
+        if (!inside || !line.starts_with("| `")) continue;
         std::smatch cells;
-        if (inside && std::regex_match(line, cells, row))
-            found[cells[1]] = std::string(cells[2]) + " " + joined(cells[3], label);
+        if (!std::regex_match(line, cells, row)) {
+            found[line] = "is no row of the table";
+            continue;
+        }
+        const std::string own = joined(cells[3], label);
+        const std::string first = cells[4].matched ? "" : implied;
+        found[cells[1]] = std::string(cells[2]) + " " + first + (first.empty() || own.empty() ? "" : ",") + own;
     }
     return found;
-}
-
-MetricTable without_node(MetricTable table) {
-    static const std::regex first(" cluster,node(,|$)");
-    for (auto& [name, how] : table) how = std::regex_replace(how, first, " ");
-    return table;
 }
 
 }  // namespace pgaf::test

@@ -12,8 +12,8 @@ using MetricTable = std::map<std::string, std::string>;
 /// Of an answer in Prometheus' text format.
 [[nodiscard]] MetricTable exported_metrics(const std::string& text);
 /// Of the table in one section of the page: | `name` | type | `label`: values, ... (words in brackets) | meaning |
-[[nodiscard]] MetricTable documented_metrics(const std::string& page, const std::string& section);
-/// Without `cluster` and `node` as first labels, which the keeper's section leaves out.
-[[nodiscard]] MetricTable without_node(MetricTable table);
+/// `implied`: labels that are left out there ("cluster,node"), but for rows that say "(no ...)".
+[[nodiscard]] MetricTable documented_metrics(const std::string& page, const std::string& section,
+                                             const std::string& implied = {});
 
 }  // namespace pgaf::test

@@ -84,9 +84,9 @@ TEST_CASE("a first node is initialised, started closed, opened, and cloned") {
 TEST_CASE("the superuser gets its password over the socket, and neither server, log nor statistics have it") {
     Cluster cluster(1);
     TestNode& a = cluster[1];
-    a.config.superuser_password = "it's a \\hush\" one";
+    a.config.superuser_password = "'\\hush\"";
     a.config.parameters["log_statement"] = "all";
-    // passwordcheck refuses passwords as short as the replication role's, where it is told the password itself.
+    // passwordcheck refuses passwords as short as these two roles', where it is told the password itself.
     a.config.parameters["shared_preload_libraries"] = "pg_stat_statements,auto_explain,passwordcheck";
     a.config.parameters["auto_explain.log_min_duration"] = "0";
     cluster.restart_keeper(a);
@@ -94,7 +94,7 @@ TEST_CASE("the superuser gets its password over the socket, and neither server, 
     cluster.bring_up();
     const std::string way =
         "host=127.0.0.1 port=" + std::to_string(a.port) + " user=postgres dbname=postgres password=";
-    CHECK_NOTHROW(Sql(way + "'it\\'s a \\\\hush\" one'"));
+    CHECK_NOTHROW(Sql(way + "'\\'\\\\hush\"'"));
     CHECK_THROWS(Sql(way + "hush"));
     const std::string log = read_text(a.dir + "/launcher.log");
     CHECK(log.find("statement: SET log_statement") != std::string::npos);

@@ -106,6 +106,12 @@ TEST_CASE("keeper options: what pg_hba.conf can't hold is named with its place")
                               Catch::Contains("--peer-networks: peer_networks: 'pods' is no network"));
 }
 
+TEST_CASE("keeper options: an address to listen on is one") {
+    const auto start = start_with({"--http-listen", "*:8008"});
+    CHECK_FALSE(start.config);
+    CHECK_THAT(start.err, Catch::Contains("http_listen: '*:8008' is no address") && Catch::Contains("0.0.0.0:PORT"));
+}
+
 TEST_CASE("keeper options: tags of the node, and how often PostgreSQL is asked for its figures") {
     const auto plain = start_with({});
     REQUIRE(plain.config);
