@@ -18,7 +18,7 @@ NAMES = ["stale_reads", "cut_monitor", "cut_off_monitor", "cut_standbys", "thaw_
          "freeze_all_nodes", "new_primary_killed", "large_records", "read_only_disk", "full_primary", "full_tables", "hung_disk",
          "replay_paused", "rule_walsender", "rule_checkpointer", "promoted_standby", "switchover_killed",
          "switchover_frozen_standby"]
-MIX_SECONDS = 90
+MIX_SECONDS = 60
 
 
 def one_by_one(world, names):
