@@ -64,4 +64,16 @@ MetricTable documented_metrics(const std::string& page, const std::string& secti
     return found;
 }
 
+std::string differences(const MetricTable& exported, const MetricTable& documented) {
+    std::string lines;
+    for (const auto& [name, how] : exported)
+        if (const auto told = documented.find(name); told == documented.end())
+            lines += name + " is exported (" + how + ") and not on the page\n";
+        else if (told->second != how)
+            lines += name + " is exported as " + how + ", on the page as " + told->second + "\n";
+    for (const auto& [name, how] : documented)
+        if (!exported.contains(name)) lines += name + " is on the page (" + how + ") and not exported\n";
+    return lines;
+}
+
 }  // namespace pgaf::test

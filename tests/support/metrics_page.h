@@ -16,4 +16,7 @@ using MetricTable = std::map<std::string, std::string>;
 [[nodiscard]] MetricTable documented_metrics(const std::string& page, const std::string& section,
                                              const std::string& implied = {});
 
+/// A line for each metric that the two do not have alike; empty: none.
+[[nodiscard]] std::string differences(const MetricTable& exported, const MetricTable& documented);
+
 }  // namespace pgaf::test

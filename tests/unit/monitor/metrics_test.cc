@@ -104,10 +104,12 @@ TEST_CASE("docs/metrics.md names what is exported, and nothing else") {
     RunningMonitor monitor;
     FakeCluster cluster(monitor, {"node1", "node2", "node3"});
     http_get(monitor.http_port(), "/healthz");
+    // Before the loss standbys have a lag, after it there is a failover to tell of.
+    auto there = exported_metrics(body(http_get(monitor.http_port(), "/metrics")));
     lose_primary(monitor, cluster);
-    const auto there = exported_metrics(body(http_get(monitor.http_port(), "/metrics")));
+    there.merge(exported_metrics(body(http_get(monitor.http_port(), "/metrics"))));
     REQUIRE(there.size() > 30);
-    CHECK(there == documented_metrics(PGAF_SOURCE_DIR "/docs/metrics.md", "Monitor"));
+    CHECK(differences(there, documented_metrics(PGAF_SOURCE_DIR "/docs/metrics.md", "Monitor")) == "");
 }
 
 TEST_CASE("promtool finds nothing wrong with the metrics") {
