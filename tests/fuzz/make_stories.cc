@@ -1,7 +1,7 @@
 // Makes the corpus of the targets that read messages, from the scripts of the heart (tests/unit/fsm/*.txt): what the
 // monitor hears in each of them is one story, what it sends to node a are one keeper's goals. So the corpus is as broad
-// as the scripts, and never older than the messages. The last of these goals, with the cluster
-// that it names, is what a keeper knows whose endpoints are asked.
+// as the scripts, and never older than the messages. The last of these goals, with the cluster that it names, is what
+// a keeper knows whose endpoints are asked.
 //   make_stories SCRIPTS_FOLDER STORIES_FOLDER GOALS_FOLDER ENDPOINTS_FOLDER
 #include <filesystem>
 #include <fstream>

@@ -176,7 +176,7 @@ class KeeperMissing(StoreCase):
             self.load.wait_acknowledged(10)
             self.cluster.ctl.do("perform", "rebuild", "--yes")
             self.wait_rebuilt()
-            self.assertEqual(self.in_doubt(), 0)
+            self.cluster.wait_for(lambda: self.in_doubt() == 0, 20, "the last promise to end the doubt")
             self.load.wait_acknowledged(10)
             self.load.stop()
         finally:
